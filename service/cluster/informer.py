@@ -1,0 +1,103 @@
+"""A local copy of one resource, kept current by list and watch.
+
+Level-triggered: a handler is told that an object changed, and looks at the copy for what is true
+now. A broken or expired watch is followed by a fresh list, so nothing is missed for good.
+"""
+
+import logging
+import threading
+from collections.abc import Callable
+
+import urllib3
+
+from service.cluster.kube import ApiError, Json, Kube, Resource
+
+log = logging.getLogger(__name__)
+
+Key = tuple[str, str]  # namespace ("" for cluster-scoped), name
+Handler = Callable[[str, Json], None]  # ADDED, MODIFIED or DELETED; the object
+
+
+def key_of(obj: Json) -> Key:
+    return obj["metadata"].get("namespace", ""), obj["metadata"]["name"]
+
+
+class Informer:
+    """Runs in a daemon thread of its own; handlers are called from that thread."""
+
+    def __init__(self, kube: Kube, resource: Resource, *, fields: str | None = None) -> None:
+        self.resource = resource
+        self.synced = threading.Event()
+        self._kube, self._fields = kube, fields
+        self._objects: dict[Key, Json] = {}
+        self._handlers: list[Handler] = []
+        self._stop = threading.Event()
+        self._lock = threading.Lock()
+
+    def on_change(self, handler: Handler) -> None:
+        """Register before start()."""
+        self._handlers.append(handler)
+
+    def start(self) -> "Informer":
+        threading.Thread(
+            target=self._run, name=f"informer-{self.resource.plural}", daemon=True
+        ).start()
+        return self
+
+    def stop(self) -> None:
+        self._stop.set()
+
+    def get(self, name: str, namespace: str = "") -> Json | None:
+        with self._lock:
+            return self._objects.get((namespace, name))
+
+    def list(self, namespace: str | None = None) -> list[Json]:
+        """All objects, or those of one namespace. Do not change them: they are shared."""
+        with self._lock:
+            return [o for (ns, _), o in self._objects.items() if namespace in (None, ns)]
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            try:
+                version = self._relist()
+                self.synced.set()
+                self._follow(version)
+            except (ApiError, urllib3.exceptions.HTTPError, OSError) as error:
+                log.debug("watch of %s broke off: %s", self.resource.plural, error)
+                self._stop.wait(0.5)
+
+    def _relist(self) -> str:
+        answer = self._kube.list(self.resource, fields=self._fields)
+        fresh = {key_of(o): o for o in answer["items"]}
+        with self._lock:
+            before, self._objects = self._objects, fresh
+        for key, obj in fresh.items():
+            old = before.get(key)
+            if old is None:
+                self._tell("ADDED", obj)
+            elif old["metadata"]["resourceVersion"] != obj["metadata"]["resourceVersion"]:
+                self._tell("MODIFIED", obj)
+        for key, obj in before.items():
+            if key not in fresh:
+                self._tell("DELETED", obj)
+        version: str = answer["metadata"]["resourceVersion"]
+        return version
+
+    def _follow(self, version: str) -> None:
+        while not self._stop.is_set():
+            for kind, obj in self._kube.watch(self.resource, version, fields=self._fields):
+                version = obj["metadata"]["resourceVersion"]
+                if kind == "BOOKMARK":
+                    continue
+                with self._lock:
+                    if kind == "DELETED":
+                        self._objects.pop(key_of(obj), None)
+                    else:
+                        self._objects[key_of(obj)] = obj
+                self._tell(kind, obj)
+                if self._stop.is_set():
+                    return
+
+    def _tell(self, kind: str, obj: Json) -> None:
+        for handler in self._handlers:
+            handler(kind, obj)

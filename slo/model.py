@@ -1,0 +1,286 @@
+"""Core types: what a run records and what a verdict says.
+
+Everything here is a frozen value without behaviour beyond what its own fields decide. Times are
+aware UTC datetimes or, in columns, seconds since the epoch; durations are seconds; shares are
+ratios in [0, 1]. Percent exists only on the screen.
+"""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import NamedTuple
+
+SCHEMA_VERSION = 1
+
+
+class Outcome(StrEnum):
+    """The four answers. Inconclusive is never green."""
+
+    PASS = "pass"
+    WARN = "warn"
+    FAIL = "fail"
+    INCONCLUSIVE = "inconclusive"
+
+    @property
+    def rank(self) -> int:
+        """Order for "the worst of": a proven failure outweighs missing evidence."""
+        return _RANK[self]
+
+
+_RANK = {Outcome.PASS: 0, Outcome.WARN: 1, Outcome.INCONCLUSIVE: 2, Outcome.FAIL: 3}
+
+
+def worst(outcomes: "list[Outcome]") -> Outcome:
+    """The worst of the outcomes; of none at all: inconclusive, because nothing was shown."""
+    return max(outcomes, key=lambda o: o.rank, default=Outcome.INCONCLUSIVE)
+
+
+class ErrorKind(StrEnum):
+    """How a request failed, as the client saw it. NONE is an answer below 400."""
+
+    NONE = "none"
+    TIMEOUT = "timeout"
+    REFUSED = "refused"
+    RESET = "reset"
+    CLIENT_ERROR = "4xx"
+    SERVER_ERROR = "5xx"
+    OTHER = "other"
+
+
+class PhaseKind(StrEnum):
+    BASELINE = "baseline"
+    FAULT = "fault"
+    RECOVERY = "recovery"
+
+
+class Unit(StrEnum):
+    SECONDS = "s"
+    RATIO = "ratio"
+    PER_SECOND = "/s"
+    BYTES = "bytes"
+    COUNT = "count"
+
+
+class Comparison(StrEnum):
+    """On which side of the threshold the good values lie."""
+
+    BELOW = "<"
+    ABOVE = ">"
+
+
+class Severity(StrEnum):
+    """Runbook section 6; NONE is "no incident"."""
+
+    SEV1 = "SEV1"
+    SEV2 = "SEV2"
+    SEV3 = "SEV3"
+    SEV4 = "SEV4"
+    NONE = "none"
+
+    @property
+    def rank(self) -> int:
+        """0 is the worst (SEV1), 4 is no incident."""
+        return list(Severity).index(self)
+
+
+class Source(NamedTuple):
+    """Where a promise stands: file, line (from 1) and the headings above it."""
+
+    file: str
+    line: int
+    section: str
+
+
+class Sample(NamedTuple):
+    """One request. Times in seconds since the epoch, UTC; latency in seconds to the last byte.
+
+    `start - intended_start` is how late the generator was. `status` is 0 when there was no answer.
+    """
+
+    intended_start: float
+    start: float
+    latency: float
+    endpoint: str
+    status: int
+    error: ErrorKind
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Phase:
+    """A time window of one experiment, half open: start <= t < end."""
+
+    experiment: str
+    kind: PhaseKind
+    start: datetime
+    end: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Objective:
+    """A promise of the runbook: the target holds, or at least the critical threshold is not passed.
+
+    `target` and `critical` are in `unit`; both belong to the good side named by `comparison`:
+    `value < target` is a pass for BELOW, `value > critical` a failure; for ABOVE the other way.
+    """
+
+    name: str
+    title: str
+    comparison: Comparison
+    target: float
+    critical: float
+    unit: Unit
+    source: Source
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Interval:
+    """A confidence interval: both ends in the indicator's unit, `confidence` in (0, 1)."""
+
+    low: float
+    high: float
+    confidence: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Indicator:
+    """An SLI over a window: a value with its count, or the reason why there is none."""
+
+    value: float | None
+    count: int
+    interval: Interval | None = None
+    missing: str = ""
+
+    def __post_init__(self) -> None:
+        if (self.value is None) != bool(self.missing):
+            raise ValueError("an indicator has either a value or the reason why it is missing")
+
+
+class View(StrEnum):
+    """Who measured: the load generator's own samples, or the service's metrics in Prometheus."""
+
+    CLIENT = "client"
+    SERVER = "server"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ObjectiveResult:
+    """One objective in one phase as one view saw it.
+
+    `judged` says whether the outcome counts towards the verdict; what a fault phase may do to an
+    objective is judged by the experiment's expectation instead, and shown here all the same.
+    """
+
+    experiment: str
+    phase: PhaseKind
+    objective: Objective
+    view: View
+    indicator: Indicator
+    outcome: Outcome
+    judged: bool
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """One question put to an experiment, its answer and the evidence for it.
+
+    Names in use: `effect` (did the fault bite), `undone` (is it gone), `severity` (observed no
+    worse than expected), `recovery` (within the limit).
+    """
+
+    name: str
+    outcome: Outcome
+    expected: str
+    observed: str
+    evidence: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExperimentResult:
+    name: str
+    title: str
+    fault: str
+    outcome: Outcome
+    expected_severity: Severity
+    observed_severity: Severity
+    severity_reason: str
+    time_to_detect_s: float | None
+    time_to_recover_s: float | None
+    checks: tuple[Check, ...]
+    phases: tuple[Phase, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadResult:
+    """How well the generator kept its schedule. Rates in requests per second.
+
+    `late_p99_s` is the 99th percentile of start minus intended start.
+    """
+
+    scenario: str
+    scheduled: int
+    sent: int
+    scheduled_rate: float
+    achieved_rate: float
+    late_p99_s: float | None
+    outcome: Outcome
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndpointResult:
+    """One endpoint over the whole run, client's view. Latencies in seconds over answered requests."""
+
+    endpoint: str
+    requests: int
+    errors: dict[str, int]
+    p50_s: float | None
+    p95_s: float | None
+    p99_s: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timeline:
+    """Columns for the chart: bucket i covers start + i * step_s seconds. None is "no request"."""
+
+    start: datetime
+    step_s: float
+    requests: tuple[int, ...]
+    errors: tuple[int, ...]
+    p50_s: tuple[float | None, ...]
+    p95_s: tuple[float | None, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mark:
+    """A moment worth a line on the chart, e.g. injected, confirmed, reverted, recovered."""
+
+    time: datetime
+    experiment: str
+    label: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """What a run showed. Serialised as verdict.json; everything a renderer needs is in here."""
+
+    schema_version: int
+    gameday_version: str
+    run: str
+    plan: str
+    target: str
+    started: datetime
+    ended: datetime
+    ended_by: str  # completed, aborted, interrupted, or "" when the journal just stops
+    time_scale: float
+    outcome: Outcome
+    headline: str
+    score: float  # 0 to 100
+    severity: Severity  # worst observed
+    objectives: tuple[ObjectiveResult, ...]
+    experiments: tuple[ExperimentResult, ...]
+    load: LoadResult
+    endpoints: tuple[EndpointResult, ...]
+    timeline: Timeline
+    marks: tuple[Mark, ...]
+    notes: tuple[str, ...] = field(default=())
