@@ -229,7 +229,7 @@ class LoadResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EndpointResult:
-    """One endpoint over the whole run, client's view. Latencies in seconds over answered requests."""
+    """One endpoint over the whole run, client's view. Latencies in seconds, answered requests."""
 
     endpoint: str
     requests: int

@@ -104,9 +104,9 @@ class Kube:
         """By kubeconfig file, or with the pod's service account when None."""
         configuration = client.Configuration()
         if kubeconfig is None:
-            config.load_incluster_config(client_configuration=configuration)
+            config.load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
         else:
-            config.load_kube_config(kubeconfig, client_configuration=configuration)
+            config.load_kube_config(kubeconfig, client_configuration=configuration)  # type: ignore[no-untyped-call]
         configuration.connection_pool_maxsize = pool
         configuration.retries = False
         return cls(client.ApiClient(configuration))
@@ -130,7 +130,8 @@ class Kube:
             body=body,
             auth_settings=["BearerToken"],
         )
-        response = self._api.call_api(*args, _request_timeout=timeout).response
+        answer = self._api.call_api(*args, _request_timeout=timeout)
+        response: urllib3.BaseHTTPResponse = answer.response
         if not HTTPStatus.OK <= response.status < HTTPStatus.MULTIPLE_CHOICES:
             raise _error(response.status, response.data)
         return response

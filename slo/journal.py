@@ -1,0 +1,215 @@
+"""The journal's vocabulary: one JSON object a line, in the order in which things were done.
+
+The runner appends (and fsyncs) these entries; scoring reads them back. Whatever the verdict needs
+to know about the plan stands in them, so that a run can be scored from its directory alone.
+"""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+from slo.model import PhaseKind, Severity
+
+
+class _Entry(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    time: AwareDatetime
+
+
+class Threshold(BaseModel):
+    """A plan's override of one of the runbook's objectives, in the objective's own unit."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    target: float
+    critical: float
+
+
+class Expectation(BaseModel):
+    """What the plan says the experiment may do at worst. Times in seconds."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    severity: Severity
+    recover_within_s: float
+    good_windows: int  # consecutive good windows that count as recovered
+    window_s: float
+
+
+class Target(BaseModel):
+    """One object that a fault hits."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: str
+    namespace: str
+    name: str
+    uid: str
+
+
+class RunStarted(_Entry):
+    event: Literal["run.started"] = "run.started"
+    schema_version: int
+    gameday_version: str
+    run: str
+    plan: str
+    namespace: str
+    workload: str  # the Deployment under test
+    url: str
+    scenario: str
+    seed: int
+    time_scale: float
+    scrape_interval_s: float
+    thresholds: dict[str, Threshold]
+
+
+class LoadStarted(_Entry):
+    event: Literal["load.started"] = "load.started"
+    url: str
+
+
+class LoadEnded(_Entry):
+    """What the generator says of itself: requests due by the schedule, and requests made."""
+
+    event: Literal["load.ended"] = "load.ended"
+    scheduled: int
+    sent: int
+    reason: str  # "" when it ran to its end
+
+
+class ExperimentStarted(_Entry):
+    event: Literal["experiment.started"] = "experiment.started"
+    experiment: str
+    title: str
+    fault: str  # in words: "pod-kill: 1 of app=bizra-api"
+    expectation: Expectation
+
+
+class PhaseStarted(_Entry):
+    event: Literal["phase.started"] = "phase.started"
+    experiment: str
+    phase: PhaseKind
+
+
+class PhaseEnded(_Entry):
+    event: Literal["phase.ended"] = "phase.ended"
+    experiment: str
+    phase: PhaseKind
+
+
+class SteadyStateFailed(_Entry):
+    """The service was not healthy before the fault, so nothing was injected."""
+
+    event: Literal["steady-state.failed"] = "steady-state.failed"
+    experiment: str
+    reason: str
+
+
+class FaultIntended(_Entry):
+    """Written and fsynced before anything is touched."""
+
+    event: Literal["fault.intended"] = "fault.intended"
+    experiment: str
+    kind: str
+    targets: tuple[Target, ...]
+
+
+class FaultInjected(_Entry):
+    event: Literal["fault.injected"] = "fault.injected"
+    experiment: str
+
+
+class FaultRefused(_Entry):
+    """The injection itself did not go through: refused by the API, or no target."""
+
+    event: Literal["fault.refused"] = "fault.refused"
+    experiment: str
+    reason: str
+
+
+class FaultConfirmed(_Entry):
+    event: Literal["fault.confirmed"] = "fault.confirmed"
+    experiment: str
+    evidence: str
+
+
+class FaultUnconfirmed(_Entry):
+    event: Literal["fault.unconfirmed"] = "fault.unconfirmed"
+    experiment: str
+    reason: str
+
+
+class FaultReverted(_Entry):
+    """Nothing of the fault is left; `evidence` says how that was seen."""
+
+    event: Literal["fault.reverted"] = "fault.reverted"
+    experiment: str
+    evidence: str
+
+
+class FaultStuck(_Entry):
+    """The fault could not be undone: exit code 5."""
+
+    event: Literal["fault.stuck"] = "fault.stuck"
+    experiment: str
+    reason: str
+
+
+class ExperimentEnded(_Entry):
+    event: Literal["experiment.ended"] = "experiment.ended"
+    experiment: str
+
+
+class RunEnded(_Entry):
+    event: Literal["run.ended"] = "run.ended"
+    ended_by: Literal["completed", "aborted", "interrupted"]
+    reason: str = ""
+
+
+Entry = (
+    RunStarted
+    | LoadStarted
+    | LoadEnded
+    | ExperimentStarted
+    | PhaseStarted
+    | PhaseEnded
+    | SteadyStateFailed
+    | FaultIntended
+    | FaultInjected
+    | FaultRefused
+    | FaultConfirmed
+    | FaultUnconfirmed
+    | FaultReverted
+    | FaultStuck
+    | ExperimentEnded
+    | RunEnded
+)
+
+_ENTRY: TypeAdapter[Entry] = TypeAdapter(Annotated[Entry, Field(discriminator="event")])
+
+
+class JournalError(Exception):
+    """The journal cannot be read; the message names file and line."""
+
+
+def read_journal(path: Path) -> tuple[Entry, ...]:
+    """All entries of a journal. A last line cut short by a crash is left out.
+
+    Raises JournalError for a missing file and for any other line that is not an entry.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise JournalError(f"{path}: {error.strerror}") from error
+    lines = text.split("\n")
+    lines.pop()  # what follows the last newline: nothing, or a write that a crash cut short
+    entries = []
+    for number, line in enumerate(lines, start=1):
+        try:
+            entries.append(_ENTRY.validate_json(line))
+        except ValidationError as error:
+            first = error.errors()[0]
+            raise JournalError(f"{path}, line {number}: {first['msg']}") from error
+    return tuple(entries)
