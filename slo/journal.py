@@ -39,7 +39,7 @@ class Expectation(BaseModel):
 
 
 class Target(BaseModel):
-    """One object that a fault hits."""
+    """One object that a fault hits; `before` has counts that its effect is compared with."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -47,6 +47,7 @@ class Target(BaseModel):
     namespace: str
     name: str
     uid: str
+    before: dict[str, int] = Field(default_factory=dict)
 
 
 class RunStarted(_Entry):

@@ -1,0 +1,26 @@
+"""The `gameday` command: the composition root, thin commands over the packages below."""
+
+import sys
+
+from chaos.cli.app import app
+from chaos.cli.errors import USER_ERRORS
+from chaos.interrupt import InterruptedRunError
+from slo.exit_codes import ExitCode
+
+# Importing a command's module registers it.
+from chaos.cli import cluster, doctor, load, offline, run  # isort: skip
+
+__all__ = ["app", "cluster", "doctor", "load", "main", "offline", "run"]
+
+
+def main() -> None:
+    """Run the command line; a user's mistake ends with one sentence and code 2."""
+    try:
+        app()
+    except USER_ERRORS as error:
+        print(f"gameday: {error}", file=sys.stderr)
+        sys.exit(ExitCode.USAGE)
+    except InterruptedRunError as error:
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        sys.exit(ExitCode.INTERRUPTED)

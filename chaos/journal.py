@@ -1,0 +1,34 @@
+"""Appending to the journal: an entry is on the disk before what it announces is done."""
+
+import os
+from pathlib import Path
+from typing import Self
+
+from slo.journal import Entry
+
+
+class Journal:
+    """Append-only JSONL at `path`; every entry is fsynced. Use as a context manager."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = path.open("ab", buffering=0)
+        _sync_directory(path.parent)
+
+    def append(self, entry: Entry) -> None:
+        self._file.write(entry.model_dump_json().encode() + b"\n")
+        os.fsync(self._file.fileno())
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+
+def _sync_directory(path: Path) -> None:
+    """So that the file's name survives a crash as well as its content."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

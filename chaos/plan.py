@@ -1,0 +1,152 @@
+"""A game day as its author writes it: target, load, and experiments on a timetable."""
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Any, Self
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from chaos.faults import AnyFault
+from slo.documents import Duration, read_document
+from slo.model import Severity
+
+BUNDLED = Path(__file__).parent / "plans"
+
+NAME = r"[a-z0-9]([a-z0-9-]*[a-z0-9])?"  # an RFC 1123 label: it names files and objects
+
+
+def _positive(value: timedelta) -> timedelta:
+    if value <= timedelta(0):
+        raise ValueError("must be longer than nothing")
+    return value
+
+
+PositiveDuration = Annotated[Duration, AfterValidator(_positive)]
+
+
+def _quantity(value: object) -> float:
+    """ "1ms", "0.2s", "1%" or a plain number (seconds or ratio), as seconds or ratio."""
+    if isinstance(value, str) and value.strip().endswith("%"):
+        return float(value.strip()[:-1]) / 100
+    if isinstance(value, str):
+        from slo.documents import parse_duration
+
+        return parse_duration(value).total_seconds()
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return float(value)
+    raise ValueError(f'expected a quantity like "100ms", "1%" or 0.01, not {value!r}')
+
+
+Quantity = Annotated[float, BeforeValidator(_quantity)]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class PlanTarget(_Part):
+    """The workload under test and where its users reach it."""
+
+    namespace: str
+    workload: str  # a Deployment
+    service: str | None = None
+    port: int = Field(default=80, ge=1, le=65535)
+    url: str | None = Field(default=None, pattern=r"^https?://")
+
+    @model_validator(mode="after")
+    def _reachable(self) -> Self:
+        if (self.service is None) == (self.url is None):
+            raise ValueError("name either 'service' or 'url', so that the load knows where to go")
+        return self
+
+
+class PlanPrometheus(_Part):
+    """A service in the target's namespace, read through the Kubernetes API, or an address."""
+
+    service: str | None = None
+    port: int = Field(default=9090, ge=1, le=65535)
+    url: str | None = Field(default=None, pattern=r"^https?://")
+    scrape_interval: PositiveDuration = timedelta(seconds=15)
+
+    @model_validator(mode="after")
+    def _reachable(self) -> Self:
+        if (self.service is None) == (self.url is None):
+            raise ValueError("name either 'service' or 'url' of Prometheus")
+        return self
+
+
+class PlanLoad(_Part):
+    scenario: str  # a bundled name, or a path
+
+
+class Override(_Part):
+    """Thresholds to use instead of the runbook's."""
+
+    target: Quantity
+    critical: Quantity
+
+
+class Guardrails(_Part):
+    """What a run may not exceed. `max_share_of_pods` is a ratio of a workload's pods."""
+
+    max_share_of_pods: float = Field(default=0.8, gt=0, le=1)
+    steady_within: PositiveDuration = timedelta(seconds=60)
+
+
+class PlanExpectation(_Part):
+    """The worst that the author expects; anything worse fails the experiment."""
+
+    severity: Severity = Severity.SEV3
+    recover_within: PositiveDuration = timedelta(seconds=60)
+    good_windows: int = Field(default=3, ge=1)
+    window: PositiveDuration = timedelta(seconds=2)
+
+
+class Experiment(_Part):
+    """One fault between a baseline and a recovery phase, all three under load."""
+
+    name: str = Field(pattern=f"^{NAME}$")
+    title: str
+    fault: AnyFault
+    baseline: PositiveDuration
+    duration: PositiveDuration
+    recovery: PositiveDuration
+    expect: PlanExpectation = PlanExpectation()
+
+
+class Plan(_Part):
+    name: str = Field(pattern=f"^{NAME}$")
+    description: str = ""
+    seed: int = 0
+    target: PlanTarget
+    prometheus: PlanPrometheus
+    load: PlanLoad
+    objectives: dict[str, Override] = Field(default_factory=dict)
+    guardrails: Guardrails = Guardrails()
+    experiments: tuple[Experiment, ...] = Field(min_length=1)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _unique_names(cls, data: Any) -> Any:  # noqa: ANN401 - what the file says, unchecked
+        experiments = data.get("experiments") if isinstance(data, dict) else None
+        named = [e.get("name") for e in experiments or () if isinstance(e, dict)]
+        for name in named:
+            if named.count(name) > 1:
+                raise ValueError(f"two experiments are called {name!r}")
+        return data
+
+
+def bundled() -> list[str]:
+    """Names of the plans that come with gameday."""
+    return sorted(p.stem for p in BUNDLED.glob("*.yaml"))
+
+
+def find_plan(name_or_path: str) -> Path:
+    """A bundled plan by name, else the path itself."""
+    path = BUNDLED / f"{name_or_path}.yaml"
+    return path if path.exists() and "/" not in name_or_path else Path(name_or_path)
+
+
+def read_plan(path: Path) -> Plan:
+    """Raises slo.documents.DocumentError."""
+    return read_document(path, Plan)

@@ -1,0 +1,106 @@
+"""What a run says while it goes on: a live line on a terminal, plain lines elsewhere."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Protocol
+
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pulse:
+    """The last seconds of load, and where the run stands. Rate in requests/s, times in seconds."""
+
+    step: str
+    elapsed_s: float
+    step_left_s: float
+    requests: int
+    errors: int
+    rate: float
+    error_rate: float  # ratio, over the last seconds
+    p95_s: float | None
+    pods: str  # "3/3"
+
+
+class Progress(Protocol):
+    """Where a run tells of itself."""
+
+    def say(self, text: str) -> None:
+        """Something happened that is worth a line for good."""
+
+    def pulse(self, pulse: Pulse) -> None:
+        """How things stand, about twice a second."""
+
+
+class Quiet:
+    """For machines: nothing."""
+
+    def say(self, text: str) -> None:
+        del text
+
+    def pulse(self, pulse: Pulse) -> None:
+        del pulse
+
+
+def _clock(seconds: float) -> str:
+    return str(timedelta(seconds=int(seconds)))[2:]
+
+
+class Terminal:
+    """Lines that stay, and on a real terminal one live line below them."""
+
+    PLAIN_EVERY_S = 10.0
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._live: Live | None = None
+        self._last_plain = 0.0
+        self._elapsed = 0.0
+
+    def say(self, text: str) -> None:
+        stamp = Text(_clock(self._elapsed) + "  ", style="dim")
+        self._console.print(stamp.append_text(Text.from_markup(text, style="not dim")))
+
+    def pulse(self, pulse: Pulse) -> None:
+        self._elapsed = pulse.elapsed_s
+        if not self._console.is_terminal:
+            if pulse.elapsed_s - self._last_plain >= self.PLAIN_EVERY_S:
+                self._last_plain = pulse.elapsed_s
+                self._console.print(f"{_clock(pulse.elapsed_s)}  {_words(pulse)}", style="dim")
+            return
+        if self._live is None:
+            self._live = Live(console=self._console, transient=True, auto_refresh=False)
+            self._live.start()
+        self._live.update(_panel(pulse), refresh=True)
+
+    def close(self) -> None:
+        if self._live is not None:
+            self._live.stop()
+            self._live = None
+
+
+def _words(pulse: Pulse) -> str:
+    p95 = "no answer yet" if pulse.p95_s is None else f"p95 {pulse.p95_s * 1000:.0f} ms"
+    return (
+        f"{pulse.step}: {pulse.rate:.0f} requests/s, {p95}, "
+        f"{pulse.error_rate:.1%} errors, {pulse.pods} pods ready"
+    )
+
+
+def _panel(pulse: Pulse) -> Table:
+    row = Table.grid(padding=(0, 2))
+    bad = "red" if pulse.error_rate > 0 else "green"
+    p95 = "  –" if pulse.p95_s is None else f"{pulse.p95_s * 1000:.0f}"
+    row.add_row(
+        Text(_clock(pulse.elapsed_s), style="bold"),
+        Text(pulse.step, style="cyan"),
+        f"{pulse.rate:4.0f} req/s",
+        f"p95 {p95:>4} ms",
+        Text(f"{pulse.error_rate:6.1%} errors", style=bad),
+        f"{pulse.pods} pods",
+        Text(f"{_clock(pulse.step_left_s)} left" if pulse.step_left_s > 0 else "", style="dim"),
+    )
+    return row

@@ -1,0 +1,357 @@
+"""The game day itself: load, faults and observation, written down as they happen.
+
+Everything here is effect; what it means is decided later, by scoring the run directory.
+"""
+
+import contextlib
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from random import Random
+from typing import Literal
+
+from chaos.cluster import Cluster, ClusterError, Workload
+from chaos.evidence import Evidence
+from chaos.faults import NoTargetError
+from chaos.interrupt import InterruptedRunError
+from chaos.journal import Journal
+from chaos.plan import Experiment, Plan
+from chaos.progress import Progress, Pulse
+from loadtests.runner import LoadError, LoadHandle, LoadRunner
+from loadtests.scenario import Scenario
+from slo import journal as entries
+from slo.model import SCHEMA_VERSION, Phase, PhaseKind
+from slo.prometheus import Prometheus
+
+TICK_S = 0.1
+PULSE_EVERY_S = 0.5
+POLL_EVERY_S = 0.25
+
+EndedBy = Literal["completed", "aborted", "interrupted"]
+
+
+class UnsteadyError(Exception):
+    """The service is not healthy enough to be broken on purpose."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setting:
+    """All that a run needs, resolved. `steady_error_rate` is a ratio: more is not steady."""
+
+    run_dir: Path
+    plan: Plan
+    scenario: Scenario
+    cluster: Cluster
+    prometheus: Prometheus
+    url: str
+    steady_error_rate: float
+    gameday_version: str
+    time_scale: float = 1.0
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)
+
+
+def run(setting: Setting, progress: Progress) -> EndedBy:
+    """Run the plan; what happened stands in the run directory, however it ended.
+
+    Raises InterruptedRunError, after writing everything down, when a signal ended it.
+    """
+    with Journal(setting.run_dir / "journal.jsonl") as journal:
+        return _GameDay(setting, journal, progress).run()
+
+
+class _GameDay:
+    def __init__(self, setting: Setting, journal: Journal, progress: Progress) -> None:
+        self._set = setting
+        self._now = setting.now
+        self._plan = setting.plan
+        self._journal = journal
+        self._progress = progress
+        self._evidence = Evidence(
+            setting.run_dir,
+            setting.cluster,
+            setting.prometheus,
+            setting.plan,
+        )
+        self._begun = time.monotonic()
+        self._last_pulse = 0.0
+        self._pods = "?"
+        self._load: LoadHandle | None = None
+
+    def run(self) -> EndedBy:
+        self._journal.append(self._started())
+        ended: EndedBy = "completed"
+        reason = ""
+        try:
+            self._start_load()
+            for experiment in self._plan.experiments:
+                self._experiment(experiment)
+        except (ClusterError, LoadError) as error:
+            ended, reason = "aborted", str(error)
+            self._progress.say(f"[red]aborted[/]: {error}")
+        except InterruptedRunError as error:
+            ended, reason = "interrupted", str(error)
+            raise
+        finally:
+            self._stop_load()
+            self._evidence.write()
+            self._journal.append(entries.RunEnded(time=self._now(), ended_by=ended, reason=reason))
+        return ended
+
+    def _started(self) -> entries.RunStarted:
+        plan = self._plan
+        return entries.RunStarted(
+            time=self._now(),
+            schema_version=SCHEMA_VERSION,
+            gameday_version=self._set.gameday_version,
+            run=self._set.run_dir.name,
+            plan=plan.name,
+            namespace=plan.target.namespace,
+            workload=plan.target.workload,
+            url=self._set.url,
+            scenario=self._set.scenario.name,
+            seed=plan.seed,
+            time_scale=self._set.time_scale,
+            scrape_interval_s=plan.prometheus.scrape_interval.total_seconds(),
+            thresholds={
+                name: entries.Threshold(target=o.target, critical=o.critical)
+                for name, o in plan.objectives.items()
+            },
+        )
+
+    # Load
+
+    def _start_load(self) -> None:
+        self._journal.append(entries.LoadStarted(time=self._now(), url=self._set.url))
+        self._load = LoadRunner.start(
+            self._set.scenario, self._set.url, self._set.run_dir, seed=self._plan.seed
+        )
+        self._progress.say(f"load [cyan]{self._set.scenario.name}[/] on {self._set.url}")
+
+    def _stop_load(self) -> None:
+        if self._load is None:
+            return
+        self._load.stop()
+        summary = self._load.result()
+        self._journal.append(
+            entries.LoadEnded(
+                time=self._now(),
+                scheduled=summary.scheduled,
+                sent=summary.sent,
+                reason=summary.reason,
+            )
+        )
+        self._load = None
+
+    # One experiment
+
+    def _experiment(self, experiment: Experiment) -> None:
+        name = experiment.name
+        expect = experiment.expect
+        self._journal.append(
+            entries.ExperimentStarted(
+                time=self._now(),
+                experiment=name,
+                title=experiment.title,
+                fault=experiment.fault.describe(),
+                expectation=entries.Expectation(
+                    severity=expect.severity,
+                    recover_within_s=expect.recover_within.total_seconds(),
+                    good_windows=expect.good_windows,
+                    window_s=expect.window.total_seconds(),
+                ),
+            )
+        )
+        self._progress.say(f"[bold]{experiment.title}[/] ([cyan]{name}[/])")
+        try:
+            self._until_steady(f"{name}: waiting for steady state")
+            baseline = self._phase(experiment, PhaseKind.BASELINE, experiment.baseline)
+            self._require_whole()
+        except UnsteadyError as error:
+            self._progress.say(f"not steady, nothing is broken: {error}")
+            self._journal.append(
+                entries.SteadyStateFailed(time=self._now(), experiment=name, reason=str(error))
+            )
+        else:
+            phases = [baseline, *self._break(experiment)]
+            self._hold(self._plan.prometheus.scrape_interval * 1.5, f"{name}: last scrape")
+            self._evidence.measure(phases)
+        self._journal.append(entries.ExperimentEnded(time=self._now(), experiment=name))
+
+    def _until_steady(self, step: str) -> None:
+        """Wait until the workload is whole and users are served. Raises UnsteadyError."""
+        limit = self._plan.guardrails.steady_within
+        deadline = time.monotonic() + limit.total_seconds()
+        why = "no answer yet"
+        while time.monotonic() < deadline:
+            why = self._unsteady()
+            if not why:
+                return
+            self._hold(timedelta(seconds=POLL_EVERY_S), step)
+        raise UnsteadyError(f"{why}, after waiting {limit.total_seconds():g} s")
+
+    def _unsteady(self) -> str:
+        """Why the service is not in its steady state; "" when it is."""
+        assert self._load is not None
+        seen = self._load.progress()
+        workload = self._workload()
+        if not workload.whole:
+            return f"{workload.name} has {workload.ready} of {workload.desired} pods ready"
+        if seen.p95_s is None:
+            return "no answer to any request yet"
+        if seen.error_rate > self._set.steady_error_rate:
+            return f"{seen.error_rate:.1%} of the requests fail"
+        return ""
+
+    def _require_whole(self) -> None:
+        why = self._unsteady()
+        if why:
+            raise UnsteadyError(why)
+
+    def _break(self, experiment: Experiment) -> list[Phase]:
+        """The fault phase and the recovery phase; both are there even if nothing bites."""
+        undone: list[str] = []
+        confirmed: list[str] = []
+        targets: list[entries.Target] = []
+
+        def inject() -> None:
+            targets.extend(self._inject(experiment))
+
+        def watch() -> None:
+            if targets and not confirmed:
+                evidence = experiment.fault.effect(self._set.cluster, tuple(targets))
+                if evidence:
+                    confirmed.append(evidence)
+                    self._confirmed(experiment, evidence)
+            elif confirmed and not undone:
+                evidence = experiment.fault.undone(self._set.cluster, self._workload())
+                if evidence:
+                    undone.append(evidence)
+                    self._reverted(experiment, evidence)
+
+        fault = self._phase(
+            experiment, PhaseKind.FAULT, experiment.duration, first=inject, watch=watch
+        )
+        if targets and not confirmed:
+            reason = f"no effect was seen within {experiment.duration.total_seconds():g} s"
+            self._progress.say(f"[yellow]effect not confirmed[/]: {reason}")
+            self._journal.append(
+                entries.FaultUnconfirmed(
+                    time=self._now(), experiment=experiment.name, reason=reason
+                )
+            )
+        recovery = self._phase(experiment, PhaseKind.RECOVERY, experiment.recovery, watch=watch)
+        if confirmed and not undone:
+            workload = self._workload()
+            reason = (
+                f"{workload.name} still has {workload.ready} of {workload.desired} pods ready"
+                " at the end of the recovery phase"
+            )
+            self._progress.say(f"[red]not undone[/]: {reason}")
+            self._journal.append(
+                entries.FaultStuck(time=self._now(), experiment=experiment.name, reason=reason)
+            )
+        return [fault, recovery]
+
+    def _inject(self, experiment: Experiment) -> tuple[entries.Target, ...]:
+        """Select, write down the intent, inject. Nothing was hit when this returns nothing."""
+        fault, name = experiment.fault, experiment.name
+        try:
+            targets = fault.select(
+                self._set.cluster,
+                self._plan.target.namespace,
+                Random(f"{self._plan.seed}/{name}"),  # noqa: S311 - repeatable on purpose
+                self._plan.guardrails.max_share_of_pods,
+            )
+            self._journal.append(
+                entries.FaultIntended(
+                    time=self._now(), experiment=name, kind=fault.kind, targets=targets
+                )
+            )
+            fault.inject(self._set.cluster, targets)
+        except (NoTargetError, ClusterError) as error:
+            self._progress.say(f"[yellow]fault refused[/]: {error}")
+            self._journal.append(
+                entries.FaultRefused(time=self._now(), experiment=name, reason=str(error))
+            )
+            return ()
+        self._journal.append(entries.FaultInjected(time=self._now(), experiment=name))
+        hit = ", ".join(t.name for t in targets)
+        self._progress.say(f"injected [bold]{fault.kind}[/]: {hit}")
+        return targets
+
+    def _confirmed(self, experiment: Experiment, evidence: str) -> None:
+        self._journal.append(
+            entries.FaultConfirmed(time=self._now(), experiment=experiment.name, evidence=evidence)
+        )
+        self._progress.say(f"effect confirmed: {evidence}")
+
+    def _reverted(self, experiment: Experiment, evidence: str) -> None:
+        self._journal.append(
+            entries.FaultReverted(time=self._now(), experiment=experiment.name, evidence=evidence)
+        )
+        self._progress.say(f"whole again: {evidence}")
+
+    # Time
+
+    def _phase(
+        self,
+        experiment: Experiment,
+        kind: PhaseKind,
+        length: timedelta,
+        *,
+        first: Callable[[], None] | None = None,
+        watch: Callable[[], None] | None = None,
+    ) -> Phase:
+        start = self._now()
+        self._journal.append(
+            entries.PhaseStarted(time=start, experiment=experiment.name, phase=kind)
+        )
+        if first is not None:
+            first()
+        left = length - (self._now() - start)
+        self._hold(left, f"{experiment.name}: {kind.value}", watch)
+        end = self._now()
+        self._journal.append(entries.PhaseEnded(time=end, experiment=experiment.name, phase=kind))
+        return Phase(experiment=experiment.name, kind=kind, start=start, end=end)
+
+    def _hold(self, length: timedelta, step: str, watch: Callable[[], None] | None = None) -> None:
+        """Let time pass under load, looking at the cluster and telling how it goes."""
+        deadline = time.monotonic() + length.total_seconds()
+        next_poll = 0.0
+        while (now := time.monotonic()) < deadline:
+            if watch is not None and now >= next_poll:
+                watch()
+                next_poll = now + POLL_EVERY_S
+            self._pulse(step, deadline - now)
+            time.sleep(max(0.0, min(TICK_S, deadline - time.monotonic())))
+
+    def _pulse(self, step: str, left_s: float) -> None:
+        now = time.monotonic()
+        if self._load is None or now - self._last_pulse < PULSE_EVERY_S:
+            return
+        self._last_pulse = now
+        with contextlib.suppress(ClusterError):  # a number on the screen ends no run
+            self._workload()
+        seen = self._load.progress()
+        self._progress.pulse(
+            Pulse(
+                step=step,
+                elapsed_s=now - self._begun,
+                step_left_s=left_s,
+                requests=seen.requests,
+                errors=seen.errors,
+                rate=seen.rate,
+                error_rate=seen.error_rate,
+                p95_s=seen.p95_s,
+                pods=self._pods,
+            )
+        )
+
+    def _workload(self) -> Workload:
+        workload = self._set.cluster.workload(
+            self._plan.target.namespace, self._plan.target.workload
+        )
+        self._pods = f"{workload.ready}/{workload.desired}"
+        return workload

@@ -1,0 +1,114 @@
+"""YAML files that people write, read into validated models.
+
+Whatever is wrong with such a file is said in one sentence that names file, line and field.
+"""
+
+import re
+from collections.abc import Sequence
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+from pydantic import BaseModel, BeforeValidator, ValidationError
+from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedMap, CommentedSeq
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+
+Model = TypeVar("Model", bound=BaseModel)
+
+_DURATION = re.compile(r"(?P<number>\d+(?:\.\d+)?)\s*(?P<unit>ms|s|m|h)")
+_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+
+
+class DocumentError(Exception):
+    """A file cannot be used; the message is one sentence for the person who wrote it."""
+
+
+def parse_duration(value: object) -> timedelta:
+    """ "90s", "1.5m", "200ms" or "1h" as a timedelta. Raises ValueError for anything else."""
+    if isinstance(value, timedelta):
+        return value
+    match = _DURATION.fullmatch(value.strip()) if isinstance(value, str) else None
+    if match is None:
+        raise ValueError(f'a duration is written like "90s", "2m" or "200ms", not {value!r}')
+    return timedelta(seconds=float(match["number"]) * _SECONDS[match["unit"]])
+
+
+Duration = Annotated[timedelta, BeforeValidator(parse_duration)]
+
+
+def read_document(path: Path, model: type[Model]) -> Model:
+    """The YAML file at `path` as a `model`. Raises DocumentError."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise DocumentError(f"{path}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise DocumentError(f"{path}: not UTF-8 text") from error
+    return parse_document(text, str(path), model)
+
+
+def parse_document(text: str, file: str, model: type[Model]) -> Model:
+    """As read_document, of text that came from `file`."""
+    try:
+        tree = YAML(typ="rt").load(text)
+    except MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        line = f", line {mark.line + 1}" if mark else ""
+        raise DocumentError(f"{file}{line}: not valid YAML: {error.problem}") from error
+    except YAMLError as error:
+        raise DocumentError(f"{file}: not valid YAML: {error}") from error
+    if not isinstance(tree, CommentedMap):
+        raise DocumentError(f"{file}, line 1: expected fields with values")
+    try:
+        return model.model_validate(tree)
+    except ValidationError as error:
+        # A misspelt field is also a missing one; the misspelling is what helps.
+        first = min(error.errors(), key=lambda e: e["type"] != "extra_forbidden")
+        path = _written_path(tree, first["loc"])
+        raise DocumentError(
+            f"{file}, line {_line_of(tree, path)}: {_say(path, first['type'], first['msg'])}"
+        ) from error
+
+
+def _has(node: object, step: str | int) -> bool:
+    if isinstance(node, CommentedSeq):
+        return isinstance(step, int) and step < len(node)
+    return isinstance(node, CommentedMap) and step in node
+
+
+def _written_path(tree: object, loc: Sequence[str | int]) -> list[str | int]:
+    """The error's location without the union tags that pydantic puts between the keys.
+
+    A last step that is not in the file stays: it is the field that is missing.
+    """
+    path: list[str | int] = []
+    node: Any = tree
+    for step in loc:
+        if _has(node, step):
+            node = node[step]
+            path.append(step)
+    if loc and (not path or path[-1] != loc[-1]) and isinstance(node, CommentedMap):
+        path.append(loc[-1])
+    return path
+
+
+def _line_of(tree: CommentedMap, path: Sequence[str | int]) -> int:
+    """The line, from 1, of the key at `path`; where it is missing, of what should hold it."""
+    line = 1
+    node: Any = tree
+    for step in path:
+        if _has(node, step):
+            where = node.lc.key(step) if isinstance(node, CommentedMap) else node.lc.item(step)
+            line, node = where[0] + 1, node[step]
+    return line
+
+
+def _say(path: Sequence[str | int], kind: str, message: str) -> str:
+    name = "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in path).lstrip(".")
+    if kind == "extra_forbidden":
+        return f"unknown field {name!r}"
+    if kind == "missing":
+        return f"field {name!r} is missing"
+    message = message.removeprefix("Value error, ").removeprefix("Input should be ")
+    return f"field {name!r}: {message}" if name else message
