@@ -1,0 +1,102 @@
+"""summary.md: the verdict on a CI job's page (GitHub, GitLab), short, the worst first."""
+
+import re
+from collections.abc import Iterable, Sequence
+
+from reports import format as fmt
+from reports import items
+from slo.model import Outcome, Verdict
+
+ICONS = {
+    Outcome.PASS: "✅",
+    Outcome.WARN: "⚠️",
+    Outcome.FAIL: "❌",
+    Outcome.INCONCLUSIVE: "❔",
+}
+SHOWN = 20  # findings; the report has them all
+
+# What Markdown or HTML would take for markup inside a line. An underscore within a word is none.
+_MARKUP = re.compile(r"[\\`*\[\]<|~$]|(?<!\w)_|_(?!\w)")
+
+
+def render(verdict: Verdict) -> str:
+    """Headline, what did not pass, the experiments, and what it all rests on."""
+    about = f"{fmt.utc(verdict.started)}, for {items.length(verdict)}"
+    lines = [
+        f"## {_outcome(verdict.outcome)}: {items.ANSWERS[verdict.outcome]}",
+        "",
+        f"**{_text(verdict.headline)}**",
+        "",
+        f"Plan {_text(verdict.plan)} on {_text(verdict.target)}, {about}.",
+        "",
+        *(line for pair in items.notices(verdict) for line in (f"> {_text(' '.join(pair))}", "")),
+        *_findings(verdict),
+        *_experiments(verdict),
+        *_facts(verdict),
+        f"Run {_text(verdict.run)}; the evidence is in `report.html` beside this file.",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _findings(verdict: Verdict) -> Iterable[str]:
+    found = items.findings(verdict)
+    if not found:
+        return
+    yield from _table(
+        ("", "What did not pass", "Where", "Observed", "Expected", "Why"),
+        (
+            (
+                _outcome(i.outcome),
+                f"**{_text(i.subject)}**",
+                *(_text(i.experiment), _text(i.observed), _text(i.expected), _text(i.reason)),
+            )
+            for i in found[:SHOWN]
+        ),
+    )
+    if len(found) > SHOWN:
+        yield from (f"and {len(found) - SHOWN} more in the report", "")
+
+
+def _experiments(verdict: Verdict) -> Iterable[str]:
+    if not verdict.experiments:
+        return
+    yield from _table(
+        ("", "Experiment", "Fault", "Severity (expected)", "Detected after", "Recovered after"),
+        (
+            (
+                _outcome(e.outcome),
+                _text(e.title),
+                _text(e.fault),
+                f"{e.observed_severity.value} ({e.expected_severity.value})",
+                fmt.some(e.time_to_detect_s),
+                _text(items.recovery(e)),
+            )
+            for e in verdict.experiments
+        ),
+    )
+
+
+def _facts(verdict: Verdict) -> Iterable[str]:
+    facts = items.facts(verdict)
+    yield from _table(
+        [f.label for f in facts], [[f"**{_text(f.value)}**<br>{_text(f.detail)}" for f in facts]]
+    )
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterable[str]:
+    yield from (_row(head), _row(["---"] * len(head)), *map(_row, rows), "")
+
+
+def _row(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _outcome(outcome: Outcome) -> str:
+    return f"{ICONS[outcome]} {fmt.WORDS[outcome]}"
+
+
+def _text(text: str) -> str:
+    """Text from outside, on one line, with nothing in it that Markdown or HTML would act on."""
+    plain = fmt.clean(text).replace("&", "&amp;")
+    return _MARKUP.sub(lambda m: f"\\{m[0]}", plain).strip()

@@ -1,0 +1,134 @@
+"""The closing screen in the terminal: the verdict, why, and where the report is.
+
+Words carry the meaning, colour only repeats it; on a terminal without Unicode the signs are ASCII.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich import box
+from rich.console import Console, ConsoleOptions, Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from reports import format as fmt
+from reports import items
+from slo.model import Outcome, Verdict
+
+SHOWN = 12  # findings; the report has them all
+
+_STYLES = {
+    Outcome.PASS: "green",
+    Outcome.WARN: "yellow",
+    Outcome.FAIL: "red",
+    Outcome.INCONCLUSIVE: "magenta",
+}
+_SIGNS = {
+    Outcome.PASS: "✓",
+    Outcome.WARN: "▲",
+    Outcome.FAIL: "✗",
+    Outcome.INCONCLUSIVE: "?",
+}
+_ASCII_SIGNS = {
+    Outcome.PASS: "+",
+    Outcome.WARN: "!",
+    Outcome.FAIL: "x",
+    Outcome.INCONCLUSIVE: "?",
+}
+
+
+def render(verdict: Verdict, report: Path | None = None) -> RenderableType:
+    """The screen, to be printed on any rich Console; `report` is named on its last line."""
+    return _Screen(verdict, report)
+
+
+@dataclass(frozen=True, slots=True)
+class _Screen:
+    verdict: Verdict
+    report: Path | None
+
+    def __rich_console__(
+        self, console: Console, options: ConsoleOptions
+    ) -> Iterable[RenderableType]:
+        signs = _ASCII_SIGNS if options.ascii_only else _SIGNS
+        verdict = self.verdict
+        yield Text()
+        yield Group(_head(verdict, signs), Text())
+        if verdict.experiments:
+            yield from (_experiments(verdict, signs), Text())
+        found = items.findings(verdict)
+        if found:
+            yield from (_findings(found, signs), Text())
+        yield _facts(verdict, signs)
+        if self.report is not None:
+            yield Text()
+            # On a line of its own and never wrapped, so that it can be clicked and copied.
+            yield Text(f"  Report  {fmt.clean(str(self.report))}", no_wrap=True, overflow="ignore")
+        yield Text()
+
+
+def _head(verdict: Verdict, signs: dict[Outcome, str]) -> RenderableType:
+    answer = Text.assemble(
+        _outcome(verdict.outcome, signs, bold=True), (f"  {items.ANSWERS[verdict.outcome]}", "dim")
+    )
+    about = (
+        f"{verdict.plan} on {verdict.target}, {fmt.utc(verdict.started)}, "
+        f"for {items.length(verdict)}"
+    )
+    notes = [Text(" ".join(pair), "italic") for pair in items.notices(verdict)]
+    headline = Text(fmt.clean(verdict.headline), "bold")
+    return Padding(Group(answer, headline, Text(fmt.clean(about), "dim"), *notes), (0, 2))
+
+
+def _experiments(verdict: Verdict, signs: dict[Outcome, str]) -> RenderableType:
+    table = _table("", "Experiment", "Severity", "Detected", "Recovered")
+    for e in verdict.experiments:
+        table.add_row(
+            _outcome(e.outcome, signs),
+            Text.assemble(fmt.clean(e.title), (f"\n{fmt.clean(e.fault)}", "dim")),
+            Text.assemble(
+                e.observed_severity.value, (f"\nlimit {e.expected_severity.value}", "dim")
+            ),
+            Text(fmt.some(e.time_to_detect_s)),
+            Text(fmt.some(e.time_to_recover_s)),
+        )
+    return table
+
+
+def _findings(found: tuple[items.Item, ...], signs: dict[Outcome, str]) -> RenderableType:
+    table = _table("", "What did not pass", "Observed, expected and why")
+    for item in found[:SHOWN]:
+        where = fmt.clean(item.experiment) or "the whole run"
+        told = item.observed + (f", expected {item.expected}" if item.expected else "")
+        table.add_row(
+            _outcome(item.outcome, signs),
+            Text.assemble((fmt.clean(item.subject), "bold"), (f"\n{where}", "dim")),
+            Text.assemble(fmt.clean(told), (f"\n{fmt.clean(item.reason)}", "dim")),
+        )
+    if len(found) > SHOWN:
+        table.add_row("", Text(f"and {len(found) - SHOWN} more in the report", "dim"), "")
+    return table
+
+
+def _facts(verdict: Verdict, signs: dict[Outcome, str]) -> RenderableType:
+    grid = Table.grid(padding=(0, 2))
+    for fact in items.facts(verdict):
+        sign = Text(signs[fact.outcome], _STYLES[fact.outcome]) if fact.outcome else Text(" ")
+        grid.add_row(
+            sign, Text(fact.label, "dim"), Text(fact.value, "bold"), Text(fmt.clean(fact.detail))
+        )
+    return Padding(grid, (0, 2))
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=True, header_style="dim", show_edge=False)
+    for name in columns:
+        table.add_column(name, no_wrap=not name)
+    return table
+
+
+def _outcome(outcome: Outcome, signs: dict[Outcome, str], *, bold: bool = False) -> Text:
+    style = _STYLES[outcome] + (" bold" if bold else "")
+    return Text(f"{signs[outcome]} {fmt.WORDS[outcome]}", style, no_wrap=True)
