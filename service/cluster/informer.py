@@ -18,6 +18,11 @@ Key = tuple[str, str]  # namespace ("" for cluster-scoped), name
 Handler = Callable[[str, Json], None]  # ADDED, MODIFIED or DELETED; the object
 
 
+def version_of(obj: Json) -> int:
+    """The resourceVersion: versions of one resource may be compared as integers (KEP-5504)."""
+    return int(obj["metadata"]["resourceVersion"])
+
+
 def key_of(obj: Json) -> Key:
     return obj["metadata"].get("namespace", ""), obj["metadata"]["name"]
 
@@ -33,6 +38,7 @@ class Informer:
         self._handlers: list[Handler] = []
         self._stop = threading.Event()
         self._lock = threading.Lock()
+        self._seen = 0  # the newest version that list or watch has told
 
     def on_change(self, handler: Handler) -> None:
         """Register before start()."""
@@ -56,6 +62,16 @@ class Informer:
         with self._lock:
             return [o for (ns, _), o in self._objects.items() if namespace in (None, ns)]
 
+    def remember(self, obj: Json) -> None:
+        """Take in the server's answer to a write of ours, before the watch tells of it.
+
+        A controller that looks again at once then sees its own writes, and creates nothing twice.
+        """
+        with self._lock:
+            held = self._objects.get(key_of(obj))
+            if version_of(obj) > self._seen and (not held or version_of(obj) > version_of(held)):
+                self._objects[key_of(obj)] = obj
+
     def _run(self) -> None:
         while not self._stop.is_set():
             try:
@@ -68,11 +84,17 @@ class Informer:
 
     def _relist(self) -> str:
         answer = self._kube.list(self.resource, fields=self._fields)
+        version: str = answer["metadata"]["resourceVersion"]
         fresh = {key_of(o): o for o in answer["items"]}
         with self._lock:
-            before, self._objects = self._objects, fresh
+            before, self._seen = self._objects, int(version)
+            fresh |= {k: o for k, o in before.items() if version_of(o) > self._seen}
+            self._objects = dict(fresh)
         for key, obj in fresh.items():
             old = before.get(key)
+            if old is not None and old["metadata"]["uid"] != obj["metadata"]["uid"]:
+                self._tell("DELETED", old)  # and made again under the same name
+                old = None
             if old is None:
                 self._tell("ADDED", obj)
             elif old["metadata"]["resourceVersion"] != obj["metadata"]["resourceVersion"]:
@@ -80,7 +102,6 @@ class Informer:
         for key, obj in before.items():
             if key not in fresh:
                 self._tell("DELETED", obj)
-        version: str = answer["metadata"]["resourceVersion"]
         return version
 
     def _follow(self, version: str) -> None:
@@ -90,7 +111,11 @@ class Informer:
                 if kind == "BOOKMARK":
                     continue
                 with self._lock:
-                    if kind == "DELETED":
+                    self._seen = version_of(obj)
+                    held = self._objects.get(key_of(obj))
+                    if held and version_of(held) > self._seen:
+                        pass  # a write of ours that the watch has still to reach
+                    elif kind == "DELETED":
                         self._objects.pop(key_of(obj), None)
                     else:
                         self._objects[key_of(obj)] = obj

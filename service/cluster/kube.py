@@ -111,6 +111,12 @@ class Kube:
         configuration.retries = False
         return cls(client.ApiClient(configuration))
 
+    @property
+    def ca_file(self) -> str | None:
+        """Path of the certificate authority that the server is checked against."""
+        path: str | None = self._api.configuration.ssl_ca_cert
+        return path
+
     def request(
         self,
         method: str,
@@ -185,14 +191,20 @@ class Kube:
         *,
         grace_s: int | None = None,
         uid: str | None = None,
-    ) -> None:
-        """Delete, if `uid` is given only that very object. Raises NotFoundError."""
+        propagation: str | None = None,
+    ) -> Json:
+        """Delete, if `uid` is given only that very object; the object or a Status is returned.
+
+        `propagation` is Background, Foreground or Orphan. Raises NotFoundError.
+        """
         body: Json = {"apiVersion": "v1", "kind": "DeleteOptions"}
         if grace_s is not None:
             body["gracePeriodSeconds"] = grace_s
         if uid is not None:
             body["preconditions"] = {"uid": uid}
-        self._json("DELETE", resource.path(namespace, name), body=body)
+        if propagation is not None:
+            body["propagationPolicy"] = propagation
+        return self._json("DELETE", resource.path(namespace, name), body=body)
 
     def watch(
         self,
