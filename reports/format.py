@@ -1,5 +1,6 @@
 """Numbers, times and outcomes as people read them. Percent exists here and nowhere deeper."""
 
+import math
 import re
 from collections.abc import Iterable
 from datetime import UTC, datetime
@@ -23,6 +24,8 @@ _UNPRINTABLE = re.compile(
 )
 _DIGITS = 3
 _MOST_DIGITS = 9
+_MILLISECOND, _MINUTE, _HOUR = 0.001, 60, 3600
+_KIBI = 1024
 
 
 def clean(text: str) -> str:
@@ -31,13 +34,19 @@ def clean(text: str) -> str:
 
 
 def number(value: float, digits: int = _DIGITS) -> str:
-    """At least `digits` significant digits, no exponent, no trailing zeros: 1234, 12.3, 0.00123."""
-    if value != value or value in (float("inf"), float("-inf")):  # noqa: PLR0124  NaN
+    """At least `digits` significant digits, no exponent, no trailing zeros: 1,234, 12.3, 0.001."""
+    if not math.isfinite(value):
         return str(value)
-    if value == 0:
-        return "0"
-    magnitude = int(f"{value:e}".split("e")[1])
-    text = f"{value:,.{max(0, digits - 1 - magnitude)}f}"
+    return _trim(f"{value:,.{_places(value, digits)}f}")
+
+
+def _places(value: float, digits: int) -> int:
+    """Decimal places that give the value so many significant digits."""
+    magnitude = int(f"{value:e}".partition("e")[2])
+    return max(0, digits - 1 - magnitude)
+
+
+def _trim(text: str) -> str:
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
@@ -46,30 +55,29 @@ def count(value: int) -> str:
 
 
 def seconds(value: float, digits: int = _DIGITS) -> str:
-    """A latency or short time in its handiest unit: 80 µs, 412 ms, 1.3 s, 2 min 5 s, 1 h 2 min."""
+    """A latency or short time in its handiest unit: 80 µs, 412 ms, 1.3 s, 2 min 5 s, 2 h 1 min."""
     size = abs(value)
-    if size < 0.001 and value != 0:  # noqa: PLR2004
-        return f"{number(value * 1e6, digits)} µs"
-    if size < 0.9995:  # noqa: PLR2004  999.5 ms would read as 1,000 ms
-        return f"{number(value * 1e3, digits)} ms"
-    if size < 120 or digits > _DIGITS:  # noqa: PLR2004
+    if 0 < size < _MILLISECOND:
+        return f"{number(value / _MILLISECOND * 1000, digits)} µs"
+    if 0 < size < 1 - _MILLISECOND / 2:  # above, it would read as 1,000 ms
+        return f"{number(value * 1000, digits)} ms"
+    if size < 2 * _MINUTE or digits > _DIGITS:
         return f"{number(value, digits)} s"
-    minutes, rest = divmod(round(value), 60)
-    if minutes < 120:  # noqa: PLR2004
+    if size < 2 * _HOUR:
+        minutes, rest = divmod(round(value), _MINUTE)
         return f"{minutes} min {rest} s" if rest else f"{minutes} min"
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes} min" if minutes else f"{hours} h"
+    hours, rest = divmod(round(value / _MINUTE), _HOUR // _MINUTE)
+    return f"{hours} h {rest} min" if rest else f"{hours} h"
 
 
 def percent(ratio: float, digits: int = _DIGITS) -> str:
     """A ratio as percent, as fine near 100 % as near 0 %: 99.95 % is not 100 %."""
     share = 100 * ratio
+    if not math.isfinite(share):
+        return f"{share} %"
     near = min(abs(share), abs(100 - share)) if 0 <= ratio <= 1 else abs(share)
-    if near == 0:
-        return f"{share:.0f} %"
-    magnitude = int(f"{near:e}".split("e")[1])
-    text = f"{share:.{min(max(0, digits - 1 - magnitude), _MOST_DIGITS)}f}"
-    return f"{text.rstrip('0').rstrip('.') if '.' in text else text} %"
+    places = min(_places(near, digits), _MOST_DIGITS) if near else 0
+    return f"{_trim(f'{share:.{places}f}')} %"
 
 
 def quantity(value: float, unit: Unit, digits: int = _DIGITS) -> str:
@@ -88,11 +96,9 @@ def quantity(value: float, unit: Unit, digits: int = _DIGITS) -> str:
 
 
 def _bytes(value: float, digits: int) -> str:
-    for name in ("B", "KiB", "MiB", "GiB"):
-        if abs(value) < 1024:  # noqa: PLR2004
-            return f"{number(value, digits)} {name}"
-        value /= 1024
-    return f"{number(value, digits)} TiB"
+    names = ("B", "KiB", "MiB", "GiB", "TiB")
+    power = next((i for i in range(len(names)) if abs(value) < _KIBI ** (i + 1)), len(names) - 1)
+    return f"{number(value / _KIBI**power, digits)} {names[power]}"
 
 
 def measured(indicator: Indicator, objective: Objective) -> str:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from reports import chart, items
+from reports import chart, facts, items
 from reports import format as fmt
 from slo.model import (
     Objective,
@@ -72,10 +72,6 @@ def _rows(results: list[ObjectiveResult]) -> tuple[Row, ...]:
     )
 
 
-def _sources(verdict: Verdict) -> tuple[Objective, ...]:
-    return tuple(dict.fromkeys(r.objective for r in verdict.objectives))
-
-
 def _errors(errors: dict[str, int]) -> str:
     return ", ".join(f"{fmt.count(n)} {kind}" for kind, n in sorted(errors.items()) if n) or "none"
 
@@ -100,18 +96,18 @@ def render(verdict: Verdict) -> str:
     found = items.findings(verdict)
     return _ENVIRONMENT.get_template("report.html").render(
         verdict=verdict,
-        answer=items.ANSWERS[verdict.outcome],
-        notices=items.notices(verdict),
-        length=items.length(verdict),
-        facts=items.facts(verdict),
+        answer=facts.ANSWERS[verdict.outcome],
+        notices=facts.notices(verdict),
+        length=facts.length(verdict),
+        facts=facts.facts(verdict),
         findings=found[:FINDINGS_SHOWN],
         more_findings=len(found[FINDINGS_SHOWN:]),
         groups=groups(verdict),
-        sources=_sources(verdict),
+        promises=facts.promises(verdict),
         wide=chart.render(verdict, chart.WIDE),
         narrow=chart.render(verdict, chart.NARROW),
         bucket=chart.bucket(verdict, chart.WIDE),
-        recovery=items.recovery,
+        recovery=facts.recovery,
         errors=_errors,
         why=items.why,
         check=items.check_title,

@@ -1,16 +1,14 @@
 """What a verdict rests on, one by one: every renderer lists the same items in the same words."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from reports import format as fmt
 from slo.model import (
     Check,
-    ExperimentResult,
     LoadResult,
     ObjectiveResult,
     Outcome,
     Verdict,
-    worst,
 )
 
 _CHECKS = {
@@ -21,48 +19,10 @@ _CHECKS = {
     "load": "Load kept its schedule",
 }
 
-ANSWERS = {
-    Outcome.PASS: "the promises held",
-    Outcome.WARN: "the promises held, but not every target",
-    Outcome.FAIL: "a promise was broken",
-    Outcome.INCONCLUSIVE: "the evidence does not suffice",
-}
-
-_ENDINGS = {
-    "completed": "",
-    "aborted": "The run was aborted before its end.",
-    "interrupted": "The run was interrupted before its end.",
-    "": "The journal stops before the end of the run.",
-}
-
 
 def check_title(name: str) -> str:
     """A check's name in words; what nobody has put into words stays as it is."""
     return _CHECKS.get(name, name)
-
-
-def notices(verdict: Verdict) -> tuple[tuple[str, str], ...]:
-    """What must be known before the verdict is believed: a short sentence, and what it means."""
-    ending = _ENDINGS.get(verdict.ended_by, f"The run ended: {verdict.ended_by}.")
-    found = [(ending, "What was not reached was not tested.")] if ending else []
-    if verdict.time_scale != 1:
-        scale = fmt.number(verdict.time_scale)
-        untested = "the runbook's real durations were not tested."
-        meaning = f"Alert windows and waiting times were divided by {scale}: {untested}"
-        found.append((f"Time scale {scale}.", meaning))
-    return tuple(found)
-
-
-def length(verdict: Verdict) -> str:
-    return fmt.seconds((verdict.ended - verdict.started).total_seconds())
-
-
-def recovery(experiment: ExperimentResult) -> str:
-    """The time to recover or, in its place, what the check of that name saw."""
-    if experiment.time_to_recover_s is not None:
-        return fmt.seconds(experiment.time_to_recover_s)
-    seen = [c.observed for c in experiment.checks if c.name == "recovery"]
-    return f"{fmt.NO_DATA}: {seen[0]}" if seen and seen[0] else fmt.NO_DATA
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,89 +120,19 @@ def items(verdict: Verdict) -> tuple[Item, ...]:
 
 
 def findings(verdict: Verdict) -> tuple[Item, ...]:
-    """The items that did not pass, the worst first, otherwise in their order."""
-    return tuple(
-        sorted(
-            (i for i in items(verdict) if i.outcome is not Outcome.PASS),
-            key=lambda i: -i.outcome.rank,
-        )
+    """The items that did not pass, the worst first, otherwise in their order.
+
+    Objectives that lack data for one and the same reason stand together as one.
+    """
+    missed: dict[Item, list[Item]] = {}
+    for item in items(verdict):
+        if item.outcome is not Outcome.PASS:
+            same = replace(item, name="", expected="") if item.observed == fmt.NO_DATA else item
+            missed.setdefault(same, []).append(item)
+    together = (
+        alike[0]
+        if len(alike) == 1
+        else replace(key, name=", ".join(dict.fromkeys(i.name for i in alike)))
+        for key, alike in missed.items()
     )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fact:
-    """One figure of the first screen; without an outcome it is context, not judgement."""
-
-    label: str
-    value: str
-    detail: str
-    outcome: Outcome | None = None
-
-
-def facts(verdict: Verdict) -> tuple[Fact, ...]:
-    """Why the verdict can be believed, in six figures."""
-    return (
-        Fact(label="Score", value=fmt.number(verdict.score), detail="of 100"),
-        _severity(verdict),
-        _objectives(verdict),
-        _faults(verdict.experiments),
-        _recovery(verdict.experiments),
-        _load(verdict),
-    )
-
-
-def _severity(verdict: Verdict) -> Fact:
-    limits = sorted({e.expected_severity for e in verdict.experiments}, key=lambda s: s.rank)
-    checks = [c.outcome for e in verdict.experiments for c in e.checks if c.name == "severity"]
-    return Fact(
-        label="Severity observed",
-        value=verdict.severity.value,
-        detail=f"expected at worst {limits[0].value}" if limits else "no experiment",
-        outcome=worst(checks) if checks else None,
-    )
-
-
-def _objectives(verdict: Verdict) -> Fact:
-    judged = [r.outcome for r in verdict.objectives if r.judged]
-    return Fact(
-        label="Objectives met",
-        value=f"{judged.count(Outcome.PASS)} of {len(judged)}",
-        detail=f"judged: {fmt.tally(judged)}" if judged else "none was judged",
-        outcome=worst(judged),
-    )
-
-
-def _faults(experiments: tuple[ExperimentResult, ...]) -> Fact:
-    effect = [c.outcome for e in experiments for c in e.checks if c.name == "effect"]
-    undone = [c.outcome for e in experiments for c in e.checks if c.name == "undone"]
-    return Fact(
-        label="Faults confirmed",
-        value=f"{effect.count(Outcome.PASS)} of {len(experiments)}",
-        detail=f"{undone.count(Outcome.PASS)} of {len(experiments)} seen to be undone",
-        outcome=worst(effect + undone),
-    )
-
-
-def _recovery(experiments: tuple[ExperimentResult, ...]) -> Fact:
-    times = [e.time_to_recover_s for e in experiments if e.time_to_recover_s is not None]
-    checks = [c.outcome for e in experiments for c in e.checks if c.name == "recovery"]
-    if len(times) < len(experiments) or not times:
-        value, detail = f"{len(times)} of {len(experiments)}", "experiments seen to recover"
-    else:
-        value = fmt.seconds(sum(times) / len(times))
-        detail = f"on average; slowest {fmt.seconds(max(times))}"
-    return Fact(label="Time to recover", value=value, detail=detail, outcome=worst(checks))
-
-
-def _load(verdict: Verdict) -> Fact:
-    requests = sum(e.requests for e in verdict.endpoints)
-    failed = sum(sum(e.errors.values()) for e in verdict.endpoints)
-    share = f"{fmt.percent(failed / requests)} failed" if requests else "none answered"
-    load = verdict.load
-    rates = f"{fmt.number(load.achieved_rate)}/s of {fmt.number(load.scheduled_rate)}/s"
-    return Fact(
-        label="Requests measured",
-        value=fmt.count(requests),
-        detail=f"{share}; {rates} due",
-        outcome=load.outcome,
-    )
+    return tuple(sorted(together, key=lambda i: -i.outcome.rank))

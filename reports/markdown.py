@@ -3,8 +3,8 @@
 import re
 from collections.abc import Iterable, Sequence
 
+from reports import facts, items
 from reports import format as fmt
-from reports import items
 from slo.model import Outcome, Verdict
 
 ICONS = {
@@ -21,16 +21,17 @@ _MARKUP = re.compile(r"[\\`*\[\]<|~$]|(?<!\w)_|_(?!\w)")
 
 def render(verdict: Verdict) -> str:
     """Headline, what did not pass, the experiments, and what it all rests on."""
-    about = f"{fmt.utc(verdict.started)}, for {items.length(verdict)}"
+    about = f"{fmt.utc(verdict.started)}, for {facts.length(verdict)}"
     lines = [
-        f"## {_outcome(verdict.outcome)}: {items.ANSWERS[verdict.outcome]}",
+        f"## {_outcome(verdict.outcome)}: {facts.ANSWERS[verdict.outcome]}",
         "",
         f"**{_text(verdict.headline)}**",
         "",
         f"Plan {_text(verdict.plan)} on {_text(verdict.target)}, {about}.",
         "",
-        *(line for pair in items.notices(verdict) for line in (f"> {_text(' '.join(pair))}", "")),
+        *(line for pair in facts.notices(verdict) for line in (f"> {_text(' '.join(pair))}", "")),
         *_findings(verdict),
+        *_promises(verdict),
         *_experiments(verdict),
         *_facts(verdict),
         f"Run {_text(verdict.run)}; the evidence is in `report.html` beside this file.",
@@ -58,6 +59,26 @@ def _findings(verdict: Verdict) -> Iterable[str]:
         yield from (f"and {len(found) - SHOWN} more in the report", "")
 
 
+def _promises(verdict: Verdict) -> Iterable[str]:
+    promises = facts.promises(verdict)
+    if not promises:
+        return
+    yield from _table(
+        ("", "Promise", "Target", "Worst judged value", "Met", "Promised in"),
+        (
+            (
+                _outcome(p.outcome),
+                _text(p.objective.title),
+                _text(fmt.target(p.objective)),
+                f"{_text(p.observed)} ({_text(p.where)})",
+                p.met,
+                f"{_text(p.objective.source.file)}:{p.objective.source.line}",
+            )
+            for p in promises
+        ),
+    )
+
+
 def _experiments(verdict: Verdict) -> Iterable[str]:
     if not verdict.experiments:
         return
@@ -70,7 +91,7 @@ def _experiments(verdict: Verdict) -> Iterable[str]:
                 _text(e.fault),
                 f"{e.observed_severity.value} ({e.expected_severity.value})",
                 fmt.some(e.time_to_detect_s),
-                _text(items.recovery(e)),
+                _text(facts.recovery(e)),
             )
             for e in verdict.experiments
         ),
@@ -78,10 +99,9 @@ def _experiments(verdict: Verdict) -> Iterable[str]:
 
 
 def _facts(verdict: Verdict) -> Iterable[str]:
-    facts = items.facts(verdict)
-    yield from _table(
-        [f.label for f in facts], [[f"**{_text(f.value)}**<br>{_text(f.detail)}" for f in facts]]
-    )
+    shown = facts.facts(verdict)
+    cells = [f"**{_text(f.value)}**<br>{_text(f.detail)}" for f in shown]
+    yield from _table([f.label for f in shown], [cells])
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterable[str]:

@@ -98,12 +98,12 @@ def shade(axes: Axes, verdict: Verdict) -> None:
 def latency(axes: Axes, verdict: Verdict, times: list[float], series: Series) -> None:
     promise = _promise(verdict, Unit.SECONDS)
     axes.set_title("Latency (log scale)")
+    axes.set_yscale("log")
     axes.plot(times, series.p50_s, color=INK["p50"], linewidth=1.2, linestyle=_FINE)
     axes.plot(times, series.p95_s, color=INK["p95"], linewidth=1.6)
     thresholds = (promise.target, promise.critical) if promise else ()
     values = [v for v in (*series.p50_s, *series.p95_s, *thresholds) if v > 0]
     low, high = min(values, default=0.001) / 1.3, max(values, default=1.0) * 1.4
-    axes.set_yscale("log")
     axes.set_ylim(low, high)
     decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
     steps = (1, 2, 5) if high / low < 50 else (1, 3) if high / low < 500 else (1,)  # noqa: PLR2004  what fits

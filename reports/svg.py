@@ -2,6 +2,7 @@
 
 import io
 import re
+import warnings
 from typing import Any
 from xml.etree import ElementTree as ET
 
@@ -52,7 +53,10 @@ def embed(figure: Figure, *, label: str) -> Markup:
     Deterministic as long as `svg.hashsalt` is set: no date, no identifier that nothing refers to.
     """
     out = io.BytesIO()
-    figure.savefig(out, format="svg", metadata=dict.fromkeys(("Date", "Creator", "Format", "Type")))
+    metadata = dict.fromkeys(("Date", "Creator", "Format", "Type"))
+    with warnings.catch_warnings():  # the browser has fonts for what matplotlib's cannot draw
+        warnings.filterwarnings("ignore", message=r"Glyph \d+ .* missing from font")
+        figure.savefig(out, format="svg", metadata=metadata)
     ET.register_namespace("", SVG)
     ET.register_namespace("xlink", XLINK)
     root = ET.fromstring(out.getvalue())  # noqa: S314  matplotlib's own output

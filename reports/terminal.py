@@ -13,8 +13,8 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from reports import facts, items
 from reports import format as fmt
-from reports import items
 from slo.model import Outcome, Verdict
 
 SHOWN = 12  # findings; the report has them all
@@ -44,6 +44,11 @@ def render(verdict: Verdict, report: Path | None = None) -> RenderableType:
     return _Screen(verdict, report)
 
 
+def show(verdict: Verdict, console: Console, run_dir: Path) -> None:
+    """Print the screen, with the report of that run directory on its last line."""
+    console.print(render(verdict, run_dir / "report.html"))
+
+
 @dataclass(frozen=True, slots=True)
 class _Screen:
     verdict: Verdict
@@ -61,6 +66,8 @@ class _Screen:
         found = items.findings(verdict)
         if found:
             yield from (_findings(found, signs), Text())
+        if verdict.objectives:
+            yield from (_promises(verdict, signs), Text())
         yield _facts(verdict, signs)
         if self.report is not None:
             yield Text()
@@ -71,13 +78,13 @@ class _Screen:
 
 def _head(verdict: Verdict, signs: dict[Outcome, str]) -> RenderableType:
     answer = Text.assemble(
-        _outcome(verdict.outcome, signs, bold=True), (f"  {items.ANSWERS[verdict.outcome]}", "dim")
+        _outcome(verdict.outcome, signs, bold=True), (f"  {facts.ANSWERS[verdict.outcome]}", "dim")
     )
     about = (
         f"{verdict.plan} on {verdict.target}, {fmt.utc(verdict.started)}, "
-        f"for {items.length(verdict)}"
+        f"for {facts.length(verdict)}"
     )
-    notes = [Text(" ".join(pair), "italic") for pair in items.notices(verdict)]
+    notes = [Text(" ".join(pair), "italic") for pair in facts.notices(verdict)]
     headline = Text(fmt.clean(verdict.headline), "bold")
     return Padding(Group(answer, headline, Text(fmt.clean(about), "dim"), *notes), (0, 2))
 
@@ -93,6 +100,19 @@ def _experiments(verdict: Verdict, signs: dict[Outcome, str]) -> RenderableType:
             ),
             Text(fmt.some(e.time_to_detect_s)),
             Text(fmt.some(e.time_to_recover_s)),
+        )
+    return table
+
+
+def _promises(verdict: Verdict, signs: dict[Outcome, str]) -> RenderableType:
+    table = _table("", "Promise", "Target", "Worst seen", "Met")
+    for promise in facts.promises(verdict):
+        table.add_row(
+            _outcome(promise.outcome, signs),
+            Text(fmt.clean(promise.objective.title)),
+            Text(fmt.target(promise.objective)),
+            Text(promise.observed),
+            Text(promise.met),
         )
     return table
 
@@ -114,7 +134,7 @@ def _findings(found: tuple[items.Item, ...], signs: dict[Outcome, str]) -> Rende
 
 def _facts(verdict: Verdict, signs: dict[Outcome, str]) -> RenderableType:
     grid = Table.grid(padding=(0, 2))
-    for fact in items.facts(verdict):
+    for fact in facts.facts(verdict):
         sign = Text(signs[fact.outcome], _STYLES[fact.outcome]) if fact.outcome else Text(" ")
         grid.add_row(
             sign, Text(fact.label, "dim"), Text(fact.value, "bold"), Text(fmt.clean(fact.detail))

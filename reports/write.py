@@ -3,14 +3,7 @@
 import os
 from pathlib import Path
 
-from reports import html, junit, markdown
 from slo.model import Verdict
-
-_RENDERERS = {
-    "report.html": html.render,
-    "junit.xml": junit.render,
-    "summary.md": markdown.render,
-}
 
 
 def write_all(verdict: Verdict, run_dir: Path) -> list[Path]:
@@ -19,7 +12,14 @@ def write_all(verdict: Verdict, run_dir: Path) -> list[Path]:
     All are rendered before the first is written, and each is replaced as a whole: a reader sees
     the old file or the new one. Raises OSError when the directory cannot be written.
     """
-    texts = {run_dir / name: render(verdict) for name, render in _RENDERERS.items()}
+    # Here, because a plotting library takes half a second to load: not for every command.
+    from reports import html, junit, markdown
+
+    texts = {
+        run_dir / "report.html": html.render(verdict),
+        run_dir / "junit.xml": junit.render(verdict),
+        run_dir / "summary.md": markdown.render(verdict),
+    }
     for path, text in texts.items():
         _replace(path, text)
     return list(texts)
