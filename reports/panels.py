@@ -97,22 +97,34 @@ def shade(axes: Axes, verdict: Verdict) -> None:
 
 def latency(axes: Axes, verdict: Verdict, times: list[float], series: Series) -> None:
     promise = _promise(verdict, Unit.SECONDS)
-    axes.set_title("Latency (log scale)")
-    axes.set_yscale("log")
-    axes.plot(times, series.p50_s, color=INK["p50"], linewidth=1.2, linestyle=_FINE)
-    axes.plot(times, series.p95_s, color=INK["p95"], linewidth=1.6)
     thresholds = (promise.target, promise.critical) if promise else ()
     values = [v for v in (*series.p50_s, *series.p95_s, *thresholds) if v > 0]
     low, high = min(values, default=0.001) / 1.3, max(values, default=1.0) * 1.4
+    axes.set_title("Latency (log scale)")
+    axes.set_yscale("log")
     axes.set_ylim(low, high)
-    decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
-    steps = (1, 2, 5) if high / low < 50 else (1, 3) if high / low < 500 else (1,)  # noqa: PLR2004  what fits
-    axes.yaxis.set_major_locator(FixedLocator([m * 10.0**d for d in decades for m in steps]))
+    axes.plot(times, _drawable(series.p50_s), color=INK["p50"], linewidth=1.2, linestyle=_FINE)
+    axes.plot(times, _drawable(series.p95_s), color=INK["p95"], linewidth=1.6)
+    axes.yaxis.set_major_locator(FixedLocator(_log_ticks(low, high)))
     axes.yaxis.set_minor_locator(FixedLocator([]))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda y, _: fmt.seconds(float(y))))
     axes.grid(axis="y")
     lines = [Line(_last(series.p95_s), "p95", "p95"), Line(_last(series.p50_s), "p50", "p50")]
     name_lines(axes, [*lines, *_thresholds(axes, promise)])
+    axes.set_ylim(low, high)
+
+
+def _drawable(latencies: tuple[float, ...]) -> list[float]:
+    """A logarithm has no place for zero."""
+    return [v if v > 0 else math.nan for v in latencies]
+
+
+def _log_ticks(low: float, high: float) -> list[float]:
+    """Round values, the fewer in a decade the more decades there are."""
+    decades = math.log10(high / low)
+    steps = (1, 2, 5) if decades < 1.7 else (1, 3) if decades < 2.7 else (1,)  # noqa: PLR2004
+    powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    return [step * 10.0**power for power in powers for step in steps]
 
 
 def errors(axes: Axes, verdict: Verdict, times: list[float], series: Series) -> None:
@@ -189,7 +201,7 @@ def name_lines(axes: Axes, lines: list[Line]) -> None:
     placed = sorted(
         (float(to_axes.transform(axes.transData.transform((0, line.y)))[1]), line)
         for line in lines
-        if not math.isnan(line.y)
+        if math.isfinite(line.y) and (line.y > 0 or axes.get_yscale() == "linear")
     )
     ys = [y for y, _ in placed]
     gap = 14 / axes.get_window_extent().height

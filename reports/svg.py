@@ -1,6 +1,7 @@
 """matplotlib's drawing as an element of a page: text stays text, colours are the page's own."""
 
 import io
+import logging
 import re
 import warnings
 from typing import Any
@@ -10,6 +11,9 @@ from markupsafe import Markup
 from matplotlib.figure import Figure
 
 from reports import format as fmt
+
+# "Building the font cache" is no news for whoever waits for a verdict.
+logging.getLogger("matplotlib.font_manager").setLevel(logging.ERROR)
 
 SVG = "http://www.w3.org/2000/svg"
 XLINK = "http://www.w3.org/1999/xlink"
