@@ -7,7 +7,6 @@ has it, or the configuration does not ask for it, nothing stands between.
 """
 
 import argparse
-import ctypes
 import json
 import os
 import shutil
@@ -25,10 +24,9 @@ from ruamel.yaml import YAML
 from service.cluster.informer import Informer
 from service.cluster.kube import Json, Kube, Resource
 from service.images.kubernetes_sd import ROLES, groups
+from service.images.process import die_with_parent
 
 _KNOWN = {"role", "namespaces"}
-_PR_SET_PDEATHSIG = 1  # linux/prctl.h
-_LIBC = ctypes.CDLL(None)  # loaded before any fork
 _LOOK_S = 0.25  # how soon a changed configuration, or changed targets, are written
 
 
@@ -121,13 +119,9 @@ class _Follower:
             threading.Event().wait(_LOOK_S)  # take many changes at once
 
 
-def _die_with_parent() -> None:
-    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-
-
 def _supervise(command: Sequence[str]) -> int:
     """Run a child that gets our signals and ends when we do; its exit code (128 + signal)."""
-    with subprocess.Popen(command, preexec_fn=_die_with_parent) as child:  # noqa: PLW1509
+    with subprocess.Popen(command, preexec_fn=die_with_parent) as child:  # noqa: PLW1509
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, lambda got, _: child.send_signal(got))
         code = child.wait()

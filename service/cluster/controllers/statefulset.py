@@ -74,7 +74,7 @@ def plan(stateful_set: Json, pods: Sequence[Json], update: str, now: datetime) -
     by_ordinal = {ordinal_of(pod): pod for pod in pods}
 
     def healthy(pod: Json) -> bool:
-        return not deleting(pod) and available(pod, min_ready_s, now)
+        return active(pod) and available(pod, min_ready_s, now)
 
     create: list[Missing] = []
     delete: list[Json] = []
