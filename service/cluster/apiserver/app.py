@@ -1,0 +1,417 @@
+"""HTTP in, HTTP out: routes to the rules in resources.py, answers in the client's form."""
+
+import base64
+import json
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
+from starlette.types import Receive, Scope, Send
+from starlette.websockets import WebSocket
+
+from service.cluster.apiserver import discovery, errors, patches, subresources, tables, watching
+from service.cluster.apiserver.auth import Authenticator
+from service.cluster.apiserver.kinds import Kind, Kinds
+from service.cluster.apiserver.relay import Relay
+from service.cluster.apiserver.request import (
+    PARTIAL,
+    PLAIN,
+    TABLE,
+    Place,
+    is_true,
+    locate,
+    read_body,
+    read_object,
+    representation,
+)
+from service.cluster.apiserver.resources import Resources
+from service.cluster.apiserver.selectors import Predicate, field_selector, label_selector
+from service.cluster.apiserver.store import Store, Stored
+
+Json = dict[str, Any]
+PUBLIC = ("/healthz", "/livez", "/readyz", "/version", "/version/")
+WATCH_TIMEOUT_S = 1800.0
+KEEPS_OBJECT = {"Pod", "Service", "ServiceAccount", "PersistentVolumeClaim"}
+
+
+def _object(raw: bytes) -> Response:
+    return Response(raw, media_type="application/json")
+
+
+@dataclass(frozen=True, slots=True)
+class ApiServer:
+    """An ASGI application over one store."""
+
+    resources: Resources
+    auth: Authenticator
+    relay: Relay
+
+    @classmethod
+    def open(cls, directory: Path, service_network: str) -> "ApiServer":
+        """With the state and the keys below `directory`."""
+        store, kinds = Store(directory / "state.db"), Kinds()
+        resources = Resources(store, kinds, service_network)
+        for name in ("default", "kube-system", "kube-public", "kube-node-lease"):
+            if store.get(kinds.named("namespaces"), "", name) is None:
+                resources.create(kinds.named("namespaces"), "", {"metadata": {"name": name}})
+        pki = directory / "pki"
+        return cls(resources, Authenticator(pki), Relay(resources, pki))
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await _lifespan(self, receive, send)
+        elif scope["type"] == "websocket":
+            await self._websocket(WebSocket(scope, receive, send))
+        else:
+            request = Request(scope, receive)
+            try:
+                response = await self._answer(request)
+            except errors.StatusError as error:
+                response = JSONResponse(error.status(), error.code)
+            await response(scope, receive, send)
+
+    async def _answer(self, request: Request) -> Response:
+        path = request.url.path
+        if path not in PUBLIC:
+            self._authenticate(request.headers.get("authorization", ""))
+        if path in ("/healthz", "/livez", "/readyz"):
+            return PlainTextResponse("ok")
+        if path in ("/version", "/version/"):
+            return JSONResponse(discovery.VERSION)
+        described = self._describe(request, path)
+        if described is not None:
+            return described
+        if not path.startswith(("/api/", "/apis/")):
+            raise errors.no_such_resource()
+        return await self._resource(request, locate(self.resources.kinds, path))
+
+    def _authenticate(self, header: str) -> None:
+        if self.auth.user(header) is None:
+            raise errors.StatusError(401, "Unauthorized", "Unauthorized")
+
+    def _describe(self, request: Request, path: str) -> Response | None:
+        """Discovery and OpenAPI; None for any other path."""
+        kinds = self.resources.kinds
+        parts = path.strip("/").split("/")
+        if path.rstrip("/") in ("/api", "/apis"):
+            core = parts[0] == "api"
+            if "as=APIGroupDiscoveryList" in request.headers.get("accept", ""):
+                body = json.dumps(discovery.aggregated(kinds, core=core))
+                return Response(body, media_type=discovery.AGGREGATED[0])
+            return JSONResponse(
+                discovery.legacy_versions() if core else discovery.legacy_groups(kinds)
+            )
+        found: Json | None
+        match parts:
+            case ["api", version]:
+                found = discovery.legacy_resources(kinds, "", version)
+            case ["apis", group]:
+                found = discovery.legacy_group(kinds, group)
+            case ["apis", group, version]:
+                found = discovery.legacy_resources(kinds, group, version)
+            case ["openapi", "v3"]:
+                found = discovery.openapi_index(kinds)
+            case ["openapi", "v3", "api", version]:
+                found = discovery.openapi(kinds, "", version)
+            case ["openapi", "v3", "apis", group, version]:
+                found = discovery.openapi(kinds, group, version)
+            case _:
+                return None
+        if found is None:
+            raise errors.no_such_resource()
+        return JSONResponse(found)
+
+    async def _resource(self, request: Request, place: Place) -> Response:
+        if place.sub in ("log", "proxy"):
+            return await self._relayed(request, place)
+        handlers: dict[tuple[str, bool], Callable[[Request, Place], Awaitable[Response]]] = {
+            ("GET", False): self._list,
+            ("POST", False): self._create,
+            ("DELETE", False): self._delete_collection,
+            ("GET", True): self._get,
+            ("PUT", True): self._replace,
+            ("PATCH", True): self._patch,
+            ("DELETE", True): self._delete,
+            ("POST", True): self._act,
+        }
+        handler = handlers.get((request.method, bool(place.name)))
+        if handler is None:
+            raise errors.StatusError(
+                405, "MethodNotAllowed", "the server does not allow this method on the resource"
+            )
+        return await handler(request, place)
+
+    async def _relayed(self, request: Request, place: Place) -> Response:
+        if place.sub == "log":
+            query = dict(request.query_params)
+            return await self.relay.log(place.namespace, place.name, query)
+        return await self.relay.to_service(request, place.namespace, place.name, place.rest)
+
+    # Reading
+
+    async def _list(self, request: Request, place: Place) -> Response:
+        query = request.query_params
+        wanted = _predicate(query.get("labelSelector"), query.get("fieldSelector"))
+        if is_true(query.get("watch")):
+            return self._watch(request, place, wanted)
+        store = self.resources.store
+        found = [s for s in store.each(place.kind, place.namespace) if wanted(s.obj)]
+        page, after, remaining = _page(found, query.get("limit"), query.get("continue"))
+        metadata: Json = {"resourceVersion": str(store.version)}
+        if after:
+            metadata |= {"continue": after, "remainingItemCount": remaining}
+        form = representation(request.headers.get("accept", ""))
+        if form == TABLE:
+            body = tables.table(
+                place.kind,
+                [s.obj for s in page],
+                metadata["resourceVersion"],
+                include=query.get("includeObject", "Metadata"),
+            )
+            body["metadata"] = metadata
+            return JSONResponse(body)
+        if form == PARTIAL:
+            items = [tables.partial(s.obj) for s in page]
+            kind = "PartialObjectMetadataList"
+            head = {"kind": kind, "apiVersion": "meta.k8s.io/v1", "metadata": metadata}
+            return JSONResponse({**head, "items": items})
+        head = {
+            "kind": f"{place.kind.kind}List",
+            "apiVersion": place.kind.api_version,
+            "metadata": metadata,
+        }
+        opening = json.dumps(head).encode()[:-1] + b',"items":['
+        return _object(opening + b",".join(s.raw for s in page) + b"]}")
+
+    def _watch(self, request: Request, place: Place, wanted: Predicate) -> Response:
+        query = request.query_params
+        form = representation(request.headers.get("accept", ""))
+        include = query.get("includeObject", "Metadata")
+        since = query.get("resourceVersion")
+        if since and not since.isdigit():
+            raise errors.bad_request(f"invalid resource version {since!r}")
+
+        def encode(stored: Stored) -> bytes:
+            if form == TABLE:
+                version = stored.obj["metadata"]["resourceVersion"]
+                body = tables.table(place.kind, [stored.obj], version, include=include)
+            elif form == PARTIAL:
+                body = tables.partial(stored.obj)
+            else:
+                return stored.raw
+            return json.dumps(body).encode()
+
+        return StreamingResponse(
+            watching.stream(
+                self.resources.store,
+                place.kind,
+                wanted,
+                encode,
+                namespace=place.namespace,
+                since=since,
+                initial=is_true(query.get("sendInitialEvents")),
+                bookmarks=is_true(query.get("allowWatchBookmarks")),
+                timeout_s=float(query.get("timeoutSeconds") or WATCH_TIMEOUT_S),
+            ),
+            media_type="application/json",
+        )
+
+    async def _get(self, request: Request, place: Place) -> Response:
+        stored = self.resources.get(place.kind, place.namespace, place.name)
+        if place.sub == "scale":
+            return JSONResponse(subresources.scale_of(stored.obj))
+        return _represented(request, place.kind, stored)
+
+    # Writing
+
+    async def _create(self, request: Request, place: Place) -> Response:
+        stored = self.resources.create(
+            place.kind,
+            place.namespace,
+            await read_object(request),
+            dry_run=_dry_run(request),
+            strict=_strict(request),
+        )
+        return _represented(request, place.kind, stored, 201)
+
+    async def _replace(self, request: Request, place: Place) -> Response:
+        body = await read_object(request)
+        return self._write(request, place, lambda _: body)
+
+    async def _patch(self, request: Request, place: Place) -> Response:
+        content_type = request.headers.get("content-type", "").partition(";")[0]
+        if content_type == patches.STRATEGIC and place.kind.custom:
+            raise errors.unsupported_media_type(content_type)
+        patch = await read_body(request)
+        return self._write(
+            request, place, lambda current: patches.apply_patch(current, patch, content_type)
+        )
+
+    def _write(self, request: Request, place: Place, change: Callable[[Json], Json]) -> Response:
+        """`change` gets the current object, or for `scale` its Scale."""
+        if place.sub == "scale":
+            stored = self.resources.update(
+                place.kind,
+                place.namespace,
+                place.name,
+                lambda obj: subresources.rescaled(obj, change(subresources.scale_of(obj))),
+                dry_run=_dry_run(request),
+            )
+            return JSONResponse(subresources.scale_of(stored.obj))
+        if place.sub not in ("", "status", "finalize"):
+            raise errors.no_such_resource()
+        stored = self.resources.update(
+            place.kind,
+            place.namespace,
+            place.name,
+            change,
+            sub=place.sub,
+            dry_run=_dry_run(request),
+            strict=_strict(request),
+        )
+        return _represented(request, place.kind, stored)
+
+    async def _act(self, request: Request, place: Place) -> Response:
+        """POST to a subresource."""
+        body = await read_object(request)
+        if place.sub == "binding":
+            subresources.bind(self.resources, place.kind, place.namespace, place.name, body)
+        elif place.sub == "eviction":
+            subresources.evict(self.resources, place.kind, place.namespace, place.name, body)
+        elif place.sub == "token":
+            self.resources.get(place.kind, place.namespace, place.name)
+            status = self.auth.issue(place.namespace, place.name)
+            return JSONResponse(
+                {
+                    "kind": "TokenRequest",
+                    "apiVersion": "authentication.k8s.io/v1",
+                    "metadata": {"name": place.name, "namespace": place.namespace},
+                    "spec": {"audiences": [], **(body.get("spec") or {})},
+                    "status": status,
+                },
+                201,
+            )
+        else:
+            raise errors.StatusError(405, "MethodNotAllowed", "POST is not allowed here")
+        return JSONResponse(_success(place), 201)
+
+    async def _delete(self, request: Request, place: Place) -> Response:
+        options = await _delete_options(request)
+        stored, gone = self.resources.delete(
+            place.kind, place.namespace, place.name, options, dry_run=_dry_run(request)
+        )
+        if gone and place.kind.kind not in KEEPS_OBJECT:
+            return JSONResponse(_success(place, stored))
+        return _represented(request, place.kind, stored)
+
+    async def _delete_collection(self, request: Request, place: Place) -> Response:
+        query = request.query_params
+        wanted = _predicate(query.get("labelSelector"), query.get("fieldSelector"))
+        options = await _delete_options(request)
+        if place.kind.namespaced and not place.namespace:
+            raise errors.StatusError(405, "MethodNotAllowed", "a namespace is required")
+        for stored in list(self.resources.store.each(place.kind, place.namespace)):
+            if wanted(stored.obj):
+                name = stored.obj["metadata"]["name"]
+                self.resources.delete(
+                    place.kind, place.namespace, name, options, dry_run=_dry_run(request)
+                )
+        return JSONResponse(_success(place))
+
+    # Streams
+
+    async def _websocket(self, websocket: WebSocket) -> None:
+        try:
+            self._authenticate(websocket.headers.get("authorization", ""))
+            place = locate(self.resources.kinds, websocket.url.path)
+            if place.sub != "exec":
+                raise errors.no_such_resource()
+            await self.relay.execute(websocket, place.namespace, place.name)
+        except errors.StatusError as error:
+            await websocket.send_denial_response(JSONResponse(error.status(), error.code))
+
+
+def _represented(request: Request, kind: Kind, stored: Stored, code: int = 200) -> Response:
+    form = representation(request.headers.get("accept", ""))
+    if form == PLAIN and stored.raw:
+        return Response(stored.raw, code, media_type="application/json")
+    if form == TABLE:
+        version = stored.obj["metadata"]["resourceVersion"]
+        include = request.query_params.get("includeObject", "Metadata")
+        return JSONResponse(tables.table(kind, [stored.obj], version, include=include), code)
+    return JSONResponse(tables.partial(stored.obj) if form == PARTIAL else stored.obj, code)
+
+
+def _predicate(labels: str | None, fields: str | None) -> Predicate:
+    by_label = label_selector(labels) if labels else None
+    by_field = field_selector(fields) if fields else None
+
+    def wanted(obj: Json) -> bool:
+        return (by_label is None or by_label(obj)) and (by_field is None or by_field(obj))
+
+    return wanted
+
+
+def _page(
+    found: list[Stored], limit: str | None, token: str | None
+) -> tuple[list[Stored], str, int]:
+    """(this page, token of the next one, how many remain)."""
+    start = 0
+    if token:
+        try:
+            after = tuple(json.loads(base64.urlsafe_b64decode(token)))
+        except ValueError as error:
+            raise errors.bad_request("continue key is not valid") from error
+        start = next((n for n, s in enumerate(found) if _key(s) > after), len(found))
+    size = int(limit) if limit and limit.isdigit() else 0
+    if not size or start + size >= len(found):
+        return found[start:], "", 0
+    page = found[start : start + size]
+    following = base64.urlsafe_b64encode(json.dumps(_key(page[-1])).encode()).decode()
+    return page, following, len(found) - start - size
+
+
+def _key(stored: Stored) -> tuple[str, str]:
+    metadata = stored.obj["metadata"]
+    return metadata.get("namespace", ""), metadata["name"]
+
+
+def _dry_run(request: Request) -> bool:
+    return "All" in request.query_params.getlist("dryRun")
+
+
+def _strict(request: Request) -> bool:
+    return request.query_params.get("fieldValidation") == "Strict"
+
+
+async def _delete_options(request: Request) -> Json:
+    options = await read_object(request)
+    query = request.query_params
+    if "gracePeriodSeconds" in query:
+        options["gracePeriodSeconds"] = int(query["gracePeriodSeconds"])
+    if "propagationPolicy" in query:
+        options["propagationPolicy"] = query["propagationPolicy"]
+    return options
+
+
+def _success(place: Place, stored: Stored | None = None) -> Json:
+    details = {"name": place.name, "group": place.kind.group, "kind": place.kind.plural}
+    if stored is not None:
+        details["uid"] = stored.obj["metadata"]["uid"]
+    head = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success"}
+    return {**head, "details": {k: v for k, v in details.items() if v}}
+
+
+async def _lifespan(server: ApiServer, receive: Receive, send: Send) -> None:
+    while True:
+        message = await receive()
+        if message["type"] == "lifespan.startup":
+            await send({"type": "lifespan.startup.complete"})
+        else:
+            await server.relay.close()
+            server.resources.store.close()
+            await send({"type": "lifespan.shutdown.complete"})
+            return

@@ -1,0 +1,122 @@
+"""The kinds that are served: one table drives discovery, routing and defaults."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+VERBS = (
+    "create",
+    "delete",
+    "deletecollection",
+    "get",
+    "list",
+    "patch",
+    "update",
+    "watch",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One resource. `group` is "" for the core group; `subresources` are the writable ones."""
+
+    group: str
+    version: str
+    plural: str
+    kind: str
+    short: tuple[str, ...] = ()
+    namespaced: bool = True
+    subresources: tuple[str, ...] = ()
+    categories: tuple[str, ...] = ()
+    custom: bool = False
+
+    @property
+    def singular(self) -> str:
+        return self.kind.lower()
+
+    @property
+    def api_version(self) -> str:
+        return f"{self.group}/{self.version}" if self.group else self.version
+
+    @property
+    def has_status(self) -> bool:
+        return "status" in self.subresources
+
+
+_ALL = ("all",)
+_SCALED = ("status", "scale")
+
+BUILT_IN = (
+    Kind("", "v1", "namespaces", "Namespace", ("ns",), False, ("status", "finalize")),
+    Kind("", "v1", "nodes", "Node", ("no",), False, ("status",)),
+    Kind(
+        "",
+        "v1",
+        "pods",
+        "Pod",
+        ("po",),
+        subresources=("status", "binding", "eviction", "log", "exec"),
+        categories=_ALL,
+    ),
+    Kind("", "v1", "services", "Service", ("svc",), True, ("status", "proxy"), _ALL),
+    Kind("", "v1", "endpoints", "Endpoints", ("ep",)),
+    Kind("", "v1", "configmaps", "ConfigMap", ("cm",)),
+    Kind("", "v1", "secrets", "Secret"),
+    Kind("", "v1", "serviceaccounts", "ServiceAccount", ("sa",), True, ("token",)),
+    Kind("", "v1", "events", "Event", ("ev",)),
+    Kind("", "v1", "persistentvolumeclaims", "PersistentVolumeClaim", ("pvc",), True, ("status",)),
+    Kind("", "v1", "persistentvolumes", "PersistentVolume", ("pv",), False, ("status",)),
+    Kind("apps", "v1", "deployments", "Deployment", ("deploy",), True, _SCALED, _ALL),
+    Kind("apps", "v1", "replicasets", "ReplicaSet", ("rs",), True, _SCALED, _ALL),
+    Kind("apps", "v1", "statefulsets", "StatefulSet", ("sts",), True, _SCALED, _ALL),
+    Kind("apps", "v1", "daemonsets", "DaemonSet", ("ds",), True, ("status",), _ALL),
+    Kind("apps", "v1", "controllerrevisions", "ControllerRevision"),
+    Kind("batch", "v1", "jobs", "Job", (), True, ("status",), _ALL),
+    Kind("batch", "v1", "cronjobs", "CronJob", ("cj",), True, ("status",), _ALL),
+    Kind(
+        "autoscaling",
+        "v2",
+        "horizontalpodautoscalers",
+        "HorizontalPodAutoscaler",
+        ("hpa",),
+        True,
+        ("status",),
+        _ALL,
+    ),
+    Kind("coordination.k8s.io", "v1", "leases", "Lease"),
+    Kind("discovery.k8s.io", "v1", "endpointslices", "EndpointSlice"),
+    Kind(
+        "policy", "v1", "poddisruptionbudgets", "PodDisruptionBudget", ("pdb",), True, ("status",)
+    ),
+    Kind("networking.k8s.io", "v1", "ingresses", "Ingress", ("ing",), True, ("status",)),
+    Kind("networking.k8s.io", "v1", "ingressclasses", "IngressClass", (), False),
+    Kind("networking.k8s.io", "v1", "networkpolicies", "NetworkPolicy", ("netpol",)),
+    Kind("rbac.authorization.k8s.io", "v1", "roles", "Role"),
+    Kind("rbac.authorization.k8s.io", "v1", "rolebindings", "RoleBinding"),
+    Kind("rbac.authorization.k8s.io", "v1", "clusterroles", "ClusterRole", (), False),
+    Kind("rbac.authorization.k8s.io", "v1", "clusterrolebindings", "ClusterRoleBinding", (), False),
+    Kind("storage.k8s.io", "v1", "storageclasses", "StorageClass", ("sc",), False),
+    Kind("scheduling.k8s.io", "v1", "priorityclasses", "PriorityClass", ("pc",), False),
+)
+
+
+class Kinds:
+    """The table at run time: looked up by group, version and plural."""
+
+    def __init__(self, kinds: tuple[Kind, ...] = BUILT_IN) -> None:
+        self._kinds = {(k.group, k.version, k.plural): k for k in kinds}
+
+    def find(self, group: str, version: str, plural: str) -> Kind | None:
+        return self._kinds.get((group, version, plural))
+
+    def named(self, plural: str, group: str = "") -> Kind:
+        return next(k for k in self if k.plural == plural and k.group == group)
+
+    def groups(self) -> dict[str, dict[str, list[Kind]]]:
+        """Kinds by group and version, in the table's order."""
+        found: dict[str, dict[str, list[Kind]]] = {}
+        for kind in self:
+            found.setdefault(kind.group, {}).setdefault(kind.version, []).append(kind)
+        return found
+
+    def __iter__(self) -> Iterator[Kind]:
+        return iter(self._kinds.values())

@@ -1,0 +1,219 @@
+"""Requests that the API server hands on: to node agents (logs, exec) and to services."""
+
+import asyncio
+import contextlib
+import ssl
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+import httpx
+import websockets
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from service.cluster.apiserver import errors
+from service.cluster.apiserver.resources import Resources
+from service.cluster.channels import PROTOCOLS
+
+Json = dict[str, Any]
+_HOP_BY_HOP = {"connection", "content-length", "transfer-encoding", "host", "authorization"}
+
+
+class Relay:
+    """Speaks to kubelets with the API server's own token, verified by the cluster's CA."""
+
+    def __init__(self, resources: Resources, pki: Path) -> None:
+        self._resources = resources
+        self._token = (pki / "apiserver-kubelet.token").read_text().strip()
+        self._tls = ssl.create_default_context(cafile=str(pki / "ca.crt"))
+        self._http = httpx.AsyncClient(
+            verify=self._tls, timeout=httpx.Timeout(30, read=None), trust_env=False
+        )
+
+    async def close(self) -> None:
+        await self._http.aclose()
+
+    async def log(self, namespace: str, name: str, query: dict[str, str]) -> Response:
+        """A container's log, streamed."""
+        pod = self._pod(namespace, name)
+        container = query.pop("container", "") or self._only_container(pod)
+        address = self._kubelet(pod)
+        url = f"https://{address}/containerLogs/{namespace}/{name}/{container}"
+        headers = {"Authorization": f"Bearer {self._token}"}
+        request = self._http.build_request("GET", url, params=query, headers=headers)
+        answer = await self._send(request)
+        if answer.status_code != httpx.codes.OK:
+            text = (await answer.aread()).decode(errors="replace").strip()
+            await answer.aclose()
+            raise errors.bad_request(text)
+        return StreamingResponse(
+            _chunks(answer), media_type=answer.headers.get("content-type", "text/plain")
+        )
+
+    async def execute(self, websocket: WebSocket, namespace: str, name: str) -> None:
+        """Carry a remote command's streams between client and kubelet, byte for byte."""
+        offered = websocket.scope.get("subprotocols") or []
+        protocol = next((p for p in PROTOCOLS if p in offered), None)
+        if protocol is None:
+            await websocket.close()
+            return
+        query = websocket.query_params
+        pod = self._pod(namespace, name)
+        container = query.get("container") or self._only_container(pod)
+        pairs = [(k, v) for k, v in query.multi_items() if k != "container"]
+        url = f"wss://{self._kubelet(pod)}/exec/{namespace}/{name}/{container}?{urlencode(pairs)}"
+        try:
+            upstream = await websockets.connect(
+                url,
+                ssl=self._tls,
+                subprotocols=[websockets.Subprotocol(protocol)],
+                additional_headers={"Authorization": f"Bearer {self._token}"},
+                max_size=None,
+                proxy=None,
+            )
+        except (OSError, websockets.WebSocketException) as error:
+            raise errors.StatusError(500, "InternalError", f"kubelet: {error}") from error
+        await websocket.accept(subprotocol=protocol)
+        async with upstream:
+            await _both_ways(websocket, upstream)
+
+    async def to_service(self, request: Request, namespace: str, name: str, path: str) -> Response:
+        """services/[SCHEME:]NAME[:PORT]/proxy/PATH: an HTTP exchange with a ready endpoint."""
+        scheme, service, port = _service_reference(name)
+        stored = self._resources.get(self._resources.kinds.named("services"), namespace, service)
+        host, number = self._endpoint(namespace, stored.obj, port)
+        return await self._exchange(request, f"{scheme}://{host}:{number}/{path}")
+
+    async def _exchange(self, request: Request, url: str) -> Response:
+        headers = {k: v for k, v in request.headers.items() if k.lower() not in _HOP_BY_HOP}
+        outgoing = self._http.build_request(
+            request.method,
+            url,
+            params=request.query_params.multi_items(),
+            headers=headers,
+            content=await request.body(),
+        )
+        answer = await self._send(outgoing)
+        kept = {k: v for k, v in answer.headers.items() if k.lower() not in _HOP_BY_HOP}
+        return StreamingResponse(_raw_chunks(answer), answer.status_code, headers=kept)
+
+    async def _send(self, request: httpx.Request) -> httpx.Response:
+        try:
+            return await self._http.send(request, stream=True)
+        except httpx.HTTPError as error:
+            message = f"error trying to reach {request.url.host}: {error or type(error).__name__}"
+            raise errors.StatusError(503, "ServiceUnavailable", message) from error
+
+    def _pod(self, namespace: str, name: str) -> Json:
+        return self._resources.get(self._resources.kinds.named("pods"), namespace, name).obj
+
+    @staticmethod
+    def _only_container(pod: Json) -> str:
+        names = [c["name"] for c in pod["spec"]["containers"]]
+        if len(names) > 1:
+            default = (pod["metadata"].get("annotations") or {}).get(
+                "kubectl.kubernetes.io/default-container"
+            )
+            if default not in names:
+                raise errors.bad_request(
+                    f"a container name must be specified for pod {pod['metadata']['name']},"
+                    f" choose one of: [{' '.join(names)}]"
+                )
+            names = [default]
+        return str(names[0])
+
+    def _kubelet(self, pod: Json) -> str:
+        node_name = pod["spec"].get("nodeName")
+        if not node_name:
+            raise errors.bad_request(f"pod {pod['metadata']['name']} does not have a host assigned")
+        node = self._resources.get(self._resources.kinds.named("nodes"), "", node_name).obj
+        status = node.get("status") or {}
+        host = next(
+            (a["address"] for a in status.get("addresses", []) if a["type"] == "InternalIP"), None
+        )
+        port = ((status.get("daemonEndpoints") or {}).get("kubeletEndpoint") or {}).get("Port")
+        if not host or not port:
+            raise errors.StatusError(503, "ServiceUnavailable", f"node {node_name} has no address")
+        return f"{host}:{port}"
+
+    def _endpoint(self, namespace: str, service: Json, port: str) -> tuple[str, int]:
+        name = service["metadata"]["name"]
+        ports = service["spec"].get("ports") or []
+        wanted = next((p for p in ports if port in ("", str(p["port"]), p.get("name"))), None)
+        if wanted is None:
+            raise errors.StatusError(
+                503, "ServiceUnavailable", f'no service port "{port}" found for service "{name}"'
+            )
+        slices = self._resources.kinds.named("endpointslices", "discovery.k8s.io")
+        for stored in self._resources.store.each(slices, namespace):
+            piece = stored.obj
+            if (piece["metadata"].get("labels") or {}).get("kubernetes.io/service-name") != name:
+                continue
+            number = next(
+                (
+                    p["port"]
+                    for p in piece.get("ports") or []
+                    if p.get("name", "") == wanted.get("name", "")
+                ),
+                None,
+            )
+            for endpoint in piece.get("endpoints") or []:
+                ready = (endpoint.get("conditions") or {}).get("ready") is not False
+                if ready and number is not None:
+                    return endpoint["addresses"][0], number
+        raise errors.StatusError(
+            503, "ServiceUnavailable", f'no endpoints available for service "{name}"'
+        )
+
+
+def _service_reference(text: str) -> tuple[str, str, str]:
+    parts = text.split(":")
+    if len(parts) == 3:  # noqa: PLR2004
+        return parts[0] or "http", parts[1], parts[2]
+    return "http", parts[0], parts[1] if len(parts) > 1 else ""
+
+
+async def _chunks(answer: httpx.Response) -> AsyncIterator[bytes]:
+    try:
+        async for chunk in answer.aiter_bytes():
+            yield chunk
+    except httpx.HTTPError:
+        return  # the node went away: the log ends here
+    finally:
+        await answer.aclose()
+
+
+async def _raw_chunks(answer: httpx.Response) -> AsyncIterator[bytes]:
+    try:
+        async for chunk in answer.aiter_raw():
+            yield chunk
+    finally:
+        await answer.aclose()
+
+
+async def _both_ways(client: WebSocket, kubelet: websockets.ClientConnection) -> None:
+    async def upwards() -> None:
+        while True:
+            await kubelet.send(await client.receive_bytes())
+
+    async def downwards() -> None:
+        async for message in kubelet:
+            await client.send_bytes(message if isinstance(message, bytes) else message.encode())
+
+    tasks = [asyncio.create_task(upwards()), asyncio.create_task(downwards())]
+    _, unfinished = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    for task in unfinished:
+        task.cancel()
+    for task in tasks:
+        with contextlib.suppress(
+            asyncio.CancelledError,
+            WebSocketDisconnect,
+            websockets.WebSocketException,
+            RuntimeError,
+        ):
+            await task
+    with contextlib.suppress(RuntimeError):
+        await client.close()

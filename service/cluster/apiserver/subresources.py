@@ -1,0 +1,89 @@
+"""Subresources that write: scale, binding, eviction, service account tokens."""
+
+import math
+from typing import Any
+
+from service.cluster.apiserver import errors
+from service.cluster.apiserver.kinds import Kind
+from service.cluster.apiserver.resources import Resources, timestamp
+from service.cluster.apiserver.selectors import selector_of
+
+Json = dict[str, Any]
+
+
+def scale_of(obj: Json) -> Json:
+    """The autoscaling/v1 Scale of a workload."""
+    metadata = obj["metadata"]
+    labels = (obj["spec"].get("selector") or {}).get("matchLabels") or {}
+    return {
+        "kind": "Scale",
+        "apiVersion": "autoscaling/v1",
+        "metadata": {
+            k: metadata[k]
+            for k in ("name", "namespace", "uid", "resourceVersion", "creationTimestamp")
+        },
+        "spec": {"replicas": obj["spec"].get("replicas", 1)},
+        "status": {
+            "replicas": (obj.get("status") or {}).get("replicas", 0),
+            "selector": ",".join(f"{k}={v}" for k, v in labels.items()),
+        },
+    }
+
+
+def rescaled(obj: Json, scale: Json) -> Json:
+    """The workload with the Scale's number of replicas; its resourceVersion is a precondition."""
+    replicas = (scale.get("spec") or {}).get("replicas", 0)
+    version = (scale.get("metadata") or {}).get("resourceVersion")
+    metadata = {**obj["metadata"], **({"resourceVersion": version} if version else {})}
+    return {**obj, "metadata": metadata, "spec": {**obj["spec"], "replicas": replicas}}
+
+
+def bind(resources: Resources, pods: Kind, namespace: str, name: str, binding: Json) -> None:
+    """Assign a pod to a node, once."""
+    node = (binding.get("target") or {}).get("name")
+    if not node:
+        raise errors.invalid("Binding", "", name, [("target.name", "Required value")])
+    before = resources.get(pods, namespace, name).obj
+    if before["spec"].get("nodeName"):
+        raise errors.conflict(
+            "pods/binding", "", name, f'pod {name} is already assigned to node "{node}"'
+        )
+    status = before.get("status") or {}
+    kept = [c for c in status.get("conditions") or [] if c["type"] != "PodScheduled"]
+    scheduled = {"type": "PodScheduled", "status": "True", "lastTransitionTime": timestamp()}
+    resources.store.put(
+        pods,
+        {
+            **before,
+            "spec": {**before["spec"], "nodeName": node},
+            "status": {**status, "conditions": [*kept, scheduled]},
+        },
+    )
+
+
+def evict(resources: Resources, pods: Kind, namespace: str, name: str, eviction: Json) -> None:
+    """Delete a pod unless a PodDisruptionBudget forbids it now (429)."""
+    pod = resources.get(pods, namespace, name).obj
+    budgets = resources.kinds.named("poddisruptionbudgets", "policy")
+    for stored in list(resources.store.each(budgets, namespace)):
+        budget = stored.obj
+        if not selector_of(budget["spec"].get("selector"))(pod):
+            continue
+        status = budget.get("status") or {}
+        if status.get("disruptionsAllowed", 0) < 1:
+            title = budget["metadata"]["name"]
+            cause = {
+                "reason": "DisruptionBudget",
+                "message": f"The disruption budget {title} needs"
+                f" {status.get('desiredHealthy', 0)} healthy pods and has"
+                f" {status.get('currentHealthy', 0)} currently",
+            }
+            raise errors.StatusError(
+                429,
+                "TooManyRequests",
+                "Cannot evict pod as it would violate the pod's disruption budget.",
+                {"causes": [cause]},
+            )
+        left = math.floor(status["disruptionsAllowed"] - 1)
+        resources.store.put(budgets, {**budget, "status": {**status, "disruptionsAllowed": left}})
+    resources.delete(pods, namespace, name, eviction.get("deleteOptions") or {})

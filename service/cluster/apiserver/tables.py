@@ -1,0 +1,480 @@
+"""Server-side tables: the columns that `kubectl get` shows.
+
+Each kind has its columns (name, priority; priority 1 only with `-o wide`) and a function from an
+object to its cells. Columns follow k8s.io/kubernetes/pkg/printers/internalversion.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from service.cluster.apiserver.kinds import Kind
+
+Json = dict[str, Any]
+Cells = list[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """`columns` ends in "*" for the wide ones; `cells` gives one value for each."""
+
+    columns: tuple[str, ...]
+    cells: Callable[[Json], Cells]
+
+
+def age(stamp: str | None) -> str:
+    """As kubectl prints ages: 45s, 3m12s, 5h, 2d3h."""
+    if not stamp:
+        return "<unknown>"
+    then = datetime.fromisoformat(stamp.replace("Z", "+00:00"))
+    return human_duration((datetime.now(UTC) - then).total_seconds())
+
+
+def human_duration(seconds: float) -> str:
+    """k8s.io/apimachinery/pkg/util/duration.HumanDuration."""
+    s = max(0, int(seconds))
+    m, h, d = s // 60, s // 3600, s // 86400
+    if s < 120:  # noqa: PLR2004
+        return f"{s}s"
+    if m < 10:  # noqa: PLR2004
+        return f"{m}m{s % 60}s" if s % 60 else f"{m}m"
+    if m < 180:  # noqa: PLR2004
+        return f"{m}m"
+    if h < 8:  # noqa: PLR2004
+        return f"{h}h{m % 60}m" if m % 60 else f"{h}h"
+    if h < 48:  # noqa: PLR2004
+        return f"{h}h"
+    if d < 8:  # noqa: PLR2004
+        return f"{d}d{h % 24}h" if h % 24 else f"{d}d"
+    return f"{d}d"
+
+
+def _born(obj: Json) -> str:
+    return age(obj["metadata"].get("creationTimestamp"))
+
+
+def _name(obj: Json) -> str:
+    return str(obj["metadata"]["name"])
+
+
+def _get(obj: Any, *path: str, default: Any = None) -> Any:  # noqa: ANN401 - JSON values
+    for step in path:
+        obj = obj.get(step) if isinstance(obj, dict) else None
+    return default if obj is None else obj
+
+
+def _selector(spec: Json | None) -> str:
+    labels = _get(spec or {}, "matchLabels", default={})
+    return ",".join(f"{k}={v}" for k, v in labels.items()) or "<none>"
+
+
+def _images(obj: Json) -> tuple[str, str]:
+    containers = _get(obj, "spec", "template", "spec", "containers", default=[])
+    return ",".join(c["name"] for c in containers), ",".join(c["image"] for c in containers)
+
+
+def pod_status(pod: Json) -> tuple[str, str, str]:
+    """(ready "1/2", status, restarts) as the STATUS column has them."""
+    status = pod.get("status") or {}
+    reason = status.get("reason") or status.get("phase") or "Unknown"
+    states = status.get("containerStatuses") or []
+    starting = _init_reason(pod)
+    ready = sum(1 for s in states if s.get("ready"))
+    restarts, last = 0, ""
+    for state in states:
+        restarts += state.get("restartCount", 0)
+        ended = _get(state, "lastState", "terminated", "finishedAt")
+        last = max(last, ended or "")
+    if starting is not None:
+        reason = starting
+    else:
+        for state in reversed(states):
+            waiting = _get(state, "state", "waiting", "reason")
+            ended = _get(state, "state", "terminated")
+            if waiting:
+                reason = waiting
+            elif ended is not None:
+                reason = ended.get("reason") or f"ExitCode:{ended.get('exitCode')}"
+    if pod["metadata"].get("deletionTimestamp"):
+        reason = "Terminating"
+    total = len(_get(pod, "spec", "containers", default=[]))
+    text = f"{restarts} ({age(last)} ago)" if restarts and last else str(restarts)
+    return f"{ready}/{total}", reason, text
+
+
+def _init_reason(pod: Json) -> str | None:
+    states = _get(pod, "status", "initContainerStatuses", default=[])
+    total = len(_get(pod, "spec", "initContainers", default=[]))
+    for number, state in enumerate(states):
+        ended = _get(state, "state", "terminated")
+        if ended is not None and ended.get("exitCode") == 0:
+            continue
+        if ended is not None:
+            return f"Init:{ended.get('reason') or 'Error'}"
+        waiting = _get(state, "state", "waiting", "reason")
+        if waiting and waiting != "PodInitializing":
+            return f"Init:{waiting}"
+        return f"Init:{number}/{total}"
+    return None
+
+
+def _pod(o: Json) -> Cells:
+    ready, status, restarts = pod_status(o)
+    ip, node = _get(o, "status", "podIP"), _get(o, "spec", "nodeName")
+    none = "<none>"
+    return [_name(o), ready, status, restarts, _born(o), ip or none, node or none, none, none]
+
+
+def _deployment(o: Json) -> Cells:
+    status = o.get("status") or {}
+    return [
+        _name(o),
+        f"{status.get('readyReplicas', 0)}/{_get(o, 'spec', 'replicas', default=0)}",
+        status.get("updatedReplicas", 0),
+        status.get("availableReplicas", 0),
+        _born(o),
+        *_images(o),
+        _selector(_get(o, "spec", "selector")),
+    ]
+
+
+def _replica_set(o: Json) -> Cells:
+    status = o.get("status") or {}
+    return [
+        _name(o),
+        _get(o, "spec", "replicas", default=0),
+        status.get("replicas", 0),
+        status.get("readyReplicas", 0),
+        _born(o),
+        *_images(o),
+        _selector(_get(o, "spec", "selector")),
+    ]
+
+
+def _stateful_set(o: Json) -> Cells:
+    ready = _get(o, "status", "readyReplicas", default=0)
+    return [_name(o), f"{ready}/{_get(o, 'spec', 'replicas', default=0)}", _born(o), *_images(o)]
+
+
+def _service(o: Json) -> Cells:
+    spec = o.get("spec") or {}
+    balancers = _get(o, "status", "loadBalancer", "ingress", default=[])
+    external = ",".join(i.get("ip") or i.get("hostname", "") for i in balancers)
+    if not external:
+        external = "<pending>" if spec.get("type") == "LoadBalancer" else "<none>"
+    ports = ",".join(
+        f"{p['port']}{':' + str(p['nodePort']) if p.get('nodePort') else ''}"
+        f"/{p.get('protocol', 'TCP')}"
+        for p in spec.get("ports", [])
+    )
+    selector = ",".join(f"{k}={v}" for k, v in (spec.get("selector") or {}).items())
+    return [
+        _name(o),
+        spec.get("type", "ClusterIP"),
+        spec.get("clusterIP") or "<none>",
+        external,
+        ports or "<none>",
+        _born(o),
+        selector or "<none>",
+    ]
+
+
+def _node(o: Json) -> Cells:
+    conditions = {c["type"]: c["status"] for c in _get(o, "status", "conditions", default=[])}
+    status = "Ready" if conditions.get("Ready") == "True" else "NotReady"
+    if _get(o, "spec", "unschedulable"):
+        status += ",SchedulingDisabled"
+    prefix = "node-role.kubernetes.io/"
+    labels = o["metadata"].get("labels") or {}
+    roles = ",".join(k.removeprefix(prefix) for k in labels if k.startswith(prefix))
+    addresses = {a["type"]: a["address"] for a in _get(o, "status", "addresses", default=[])}
+    info = _get(o, "status", "nodeInfo", default={})
+    return [
+        _name(o),
+        status,
+        roles or "<none>",
+        _born(o),
+        info.get("kubeletVersion", ""),
+        addresses.get("InternalIP", "<none>"),
+        addresses.get("ExternalIP", "<none>"),
+        info.get("osImage", "<unknown>"),
+        info.get("kernelVersion", "<unknown>"),
+        info.get("containerRuntimeVersion", "<unknown>"),
+    ]
+
+
+def _event(o: Json) -> Cells:
+    about = o.get("involvedObject") or {}
+    first = o.get("firstTimestamp") or o.get("eventTime") or o["metadata"].get("creationTimestamp")
+    source = o.get("source") or {}
+    component = source.get("component") or o.get("reportingComponent") or ""
+    return [
+        age(o.get("lastTimestamp") or first),
+        o.get("type", ""),
+        o.get("reason", ""),
+        f"{about.get('kind', '').lower()}/{about.get('name', '')}",
+        about.get("fieldPath", ""),
+        ", ".join(filter(None, [component, source.get("host", "")])),
+        (o.get("message") or "").strip(),
+        age(first),
+        o.get("count", 1),
+        _name(o),
+    ]
+
+
+def _slice(o: Json) -> Cells:
+    addresses = [a for e in o.get("endpoints") or [] for a in e.get("addresses", [])]
+    ports = ",".join(str(p.get("port")) for p in o.get("ports") or [])
+    return [
+        _name(o),
+        o.get("addressType", ""),
+        ports or "<unset>",
+        ",".join(addresses) or "<unset>",
+        _born(o),
+    ]
+
+
+def _autoscaler(o: Json) -> Cells:
+    spec, status = o.get("spec") or {}, o.get("status") or {}
+    target = spec.get("scaleTargetRef") or {}
+    current = {_metric_name(m): _metric_value(m, "current") for m in _current(status)}
+    targets = ", ".join(
+        f"{_metric_name(m)}: {current.get(_metric_name(m), '<unknown>')}/{_metric_value(m, 'target')}"
+        for m in spec.get("metrics") or []
+    )
+    return [
+        _name(o),
+        f"{target.get('kind')}/{target.get('name')}",
+        targets or "<none>",
+        spec.get("minReplicas", "<unset>"),
+        spec.get("maxReplicas"),
+        status.get("currentReplicas", 0),
+        _born(o),
+    ]
+
+
+def _current(status: Json) -> list[Json]:
+    return [m for m in status.get("currentMetrics") or [] if m]
+
+
+def _metric_name(metric: Json) -> str:
+    source = metric.get(metric["type"][:1].lower() + metric["type"][1:]) or {}
+    return str(source.get("name") or _get(source, "metric", "name", default=metric["type"]))
+
+
+def _metric_value(metric: Json, field: str) -> str:
+    source = metric.get(metric["type"][:1].lower() + metric["type"][1:]) or {}
+    value = source.get(field) or {}
+    if "averageUtilization" in value:
+        return f"{value['averageUtilization']}%"
+    return str(value.get("averageValue") or value.get("value") or "<unknown>")
+
+
+def _budget(o: Json) -> Cells:
+    spec = o.get("spec") or {}
+    return [
+        _name(o),
+        spec.get("minAvailable", "N/A"),
+        spec.get("maxUnavailable", "N/A"),
+        _get(o, "status", "disruptionsAllowed", default=0),
+        _born(o),
+    ]
+
+
+def _ingress(o: Json) -> Cells:
+    spec = o.get("spec") or {}
+    hosts = ",".join(r.get("host", "*") for r in spec.get("rules") or []) or "*"
+    balancers = _get(o, "status", "loadBalancer", "ingress", default=[])
+    address = ",".join(i.get("ip") or i.get("hostname", "") for i in balancers)
+    ports = "80, 443" if spec.get("tls") else "80"
+    return [_name(o), spec.get("ingressClassName", "<none>"), hosts, address, ports, _born(o)]
+
+
+def _policy(o: Json) -> Cells:
+    return [_name(o), _selector(_get(o, "spec", "podSelector")), _born(o)]
+
+
+def _job(o: Json) -> Cells:
+    status = o.get("status") or {}
+    done = [c["type"] for c in status.get("conditions") or [] if c.get("status") == "True"]
+    state = "Complete" if "Complete" in done else "Failed" if "Failed" in done else "Running"
+    wanted = _get(o, "spec", "completions", default=1)
+    took = ""
+    if status.get("startTime"):
+        start = datetime.fromisoformat(status["startTime"])
+        end = status.get("completionTime")
+        until = datetime.fromisoformat(end) if end else datetime.now(UTC)
+        took = human_duration((until - start).total_seconds())
+    return [_name(o), state, f"{status.get('succeeded', 0)}/{wanted}", took, _born(o)]
+
+
+def _claim(o: Json) -> Cells:
+    spec, status = o.get("spec") or {}, o.get("status") or {}
+    short = {
+        "ReadWriteOnce": "RWO",
+        "ReadOnlyMany": "ROX",
+        "ReadWriteMany": "RWX",
+        "ReadWriteOncePod": "RWOP",
+    }
+    modes = ",".join(short.get(m, m) for m in spec.get("accessModes") or [])
+    return [
+        _name(o),
+        status.get("phase", ""),
+        spec.get("volumeName", ""),
+        _get(status, "capacity", "storage", default=""),
+        modes,
+        spec.get("storageClassName", ""),
+        "<unset>",
+        _born(o),
+    ]
+
+
+_DEFAULT = Layout(("Name", "Age"), lambda o: [_name(o), _born(o)])
+_LAYOUTS: dict[str, Layout] = {
+    "Pod": Layout(
+        (
+            "Name",
+            "Ready",
+            "Status",
+            "Restarts",
+            "Age",
+            "IP*",
+            "Node*",
+            "Nominated Node*",
+            "Readiness Gates*",
+        ),
+        _pod,
+    ),
+    "Deployment": Layout(
+        (
+            "Name",
+            "Ready",
+            "Up-to-date",
+            "Available",
+            "Age",
+            "Containers*",
+            "Images*",
+            "Selector*",
+        ),
+        _deployment,
+    ),
+    "ReplicaSet": Layout(
+        ("Name", "Desired", "Current", "Ready", "Age", "Containers*", "Images*", "Selector*"),
+        _replica_set,
+    ),
+    "StatefulSet": Layout(("Name", "Ready", "Age", "Containers*", "Images*"), _stateful_set),
+    "Service": Layout(
+        ("Name", "Type", "Cluster-IP", "External-IP", "Port(s)", "Age", "Selector*"), _service
+    ),
+    "Node": Layout(
+        (
+            "Name",
+            "Status",
+            "Roles",
+            "Age",
+            "Version",
+            "Internal-IP*",
+            "External-IP*",
+            "OS-Image*",
+            "Kernel-Version*",
+            "Container-Runtime*",
+        ),
+        _node,
+    ),
+    "Namespace": Layout(
+        ("Name", "Status", "Age"),
+        lambda o: [_name(o), _get(o, "status", "phase", default="Active"), _born(o)],
+    ),
+    "ConfigMap": Layout(
+        ("Name", "Data", "Age"), lambda o: [_name(o), len(o.get("data") or {}), _born(o)]
+    ),
+    "Secret": Layout(
+        ("Name", "Type", "Data", "Age"),
+        lambda o: [_name(o), o.get("type", ""), len(o.get("data") or {}), _born(o)],
+    ),
+    "ServiceAccount": Layout(
+        ("Name", "Secrets", "Age"), lambda o: [_name(o), len(o.get("secrets") or []), _born(o)]
+    ),
+    "Event": Layout(
+        (
+            "Last Seen",
+            "Type",
+            "Reason",
+            "Object",
+            "Subobject*",
+            "Source*",
+            "Message",
+            "First Seen*",
+            "Count*",
+            "Name*",
+        ),
+        _event,
+    ),
+    "EndpointSlice": Layout(("Name", "AddressType", "Ports", "Endpoints", "Age"), _slice),
+    "Lease": Layout(
+        ("Name", "Holder", "Age"),
+        lambda o: [_name(o), _get(o, "spec", "holderIdentity", default=""), _born(o)],
+    ),
+    "HorizontalPodAutoscaler": Layout(
+        ("Name", "Reference", "Targets", "MinPods", "MaxPods", "Replicas", "Age"), _autoscaler
+    ),
+    "PodDisruptionBudget": Layout(
+        ("Name", "Min Available", "Max Unavailable", "Allowed Disruptions", "Age"), _budget
+    ),
+    "Ingress": Layout(("Name", "Class", "Hosts", "Address", "Ports", "Age"), _ingress),
+    "NetworkPolicy": Layout(("Name", "Pod-Selector", "Age"), _policy),
+    "Job": Layout(("Name", "Status", "Completions", "Duration", "Age"), _job),
+    "PersistentVolumeClaim": Layout(
+        (
+            "Name",
+            "Status",
+            "Volume",
+            "Capacity",
+            "Access Modes",
+            "StorageClass",
+            "VolumeAttributesClass*",
+            "Age",
+        ),
+        _claim,
+    ),
+}
+
+
+def table(kind: Kind, objects: list[Json], version: str, *, include: str = "Metadata") -> Json:
+    """A meta.k8s.io/v1 Table; `include` is Metadata, Object or None (the includeObject option)."""
+    layout = _LAYOUTS.get(kind.kind, _DEFAULT)
+    return {
+        "kind": "Table",
+        "apiVersion": "meta.k8s.io/v1",
+        "metadata": {"resourceVersion": version},
+        "columnDefinitions": [
+            {
+                "name": column.rstrip("*"),
+                "type": "string",
+                "format": "name" if column == "Name" else "",
+                "description": column.rstrip("*"),
+                "priority": 1 if column.endswith("*") else 0,
+            }
+            for column in layout.columns
+        ],
+        "rows": [_row(layout, o, include) for o in objects],
+    }
+
+
+def _row(layout: Layout, obj: Json, include: str) -> Json:
+    row: Json = {"cells": layout.cells(obj)}
+    if include == "Object":
+        row["object"] = obj
+    elif include != "None":
+        row["object"] = partial(obj)
+    return row
+
+
+def partial(obj: Json) -> Json:
+    """The object's metadata alone."""
+    return {
+        "kind": "PartialObjectMetadata",
+        "apiVersion": "meta.k8s.io/v1",
+        "metadata": obj["metadata"],
+    }
