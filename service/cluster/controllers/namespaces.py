@@ -54,7 +54,8 @@ class Namespaces(Controller):
 
     def _empty(self, namespace: Json) -> float | None:
         """Delete all that is in it, pods in their own time; then let it go."""
-        if "kubernetes" not in (namespace["spec"].get("finalizers") or []):
+        held = (namespace.get("spec") or {}).get("finalizers") or []
+        if "kubernetes" not in held:
             return None
         home, left = name(namespace), 0
         for resource in resources(self.cluster.kube):
@@ -67,7 +68,7 @@ class Namespaces(Controller):
         if left:
             # Most go at once; pods take their grace period.
             return 1.0 if self.cluster.informer(PODS).list(home) else 0.05
-        kept = [f for f in namespace["spec"]["finalizers"] if f != "kubernetes"]
+        kept = [f for f in held if f != "kubernetes"]
         body = {**namespace, "spec": {**namespace["spec"], "finalizers": kept}}
         self.cluster.kube.replace(NAMESPACES, home, body, sub="finalize")
         return None

@@ -40,12 +40,13 @@ def obstacle(pod: Json, node: Json) -> str | None:
     """Why the pod cannot run on the node, in the scheduler's words; None when it can."""
     if not is_true(node, "Ready") or deleting(node):
         return "node(s) were not ready"
-    if node["spec"].get("unschedulable"):
+    spec = node.get("spec") or {}
+    if spec.get("unschedulable"):
         return "node(s) were unschedulable"
     if not (pod["spec"].get("nodeSelector") or {}).items() <= labels(node).items():
         return "node(s) didn't match Pod's node affinity/selector"
     tolerations = pod["spec"].get("tolerations") or []
-    for taint in node["spec"].get("taints") or []:
+    for taint in spec.get("taints") or []:
         hard = taint["effect"] in ("NoSchedule", "NoExecute")
         if hard and not any(_tolerates(t, taint) for t in tolerations):
             return f"node(s) had untolerated taint {{{taint['key']}: {taint.get('value', '')}}}"
