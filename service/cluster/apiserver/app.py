@@ -206,11 +206,13 @@ class ApiServer:
 
         return StreamingResponse(
             watching.stream(
-                self.resources.store,
-                place.kind,
-                wanted,
-                encode,
-                namespace=place.namespace,
+                watching.View(
+                    store=self.resources.store,
+                    kind=place.kind,
+                    namespace=place.namespace,
+                    wanted=wanted,
+                    encode=encode,
+                ),
                 since=since,
                 initial=is_true(query.get("sendInitialEvents")),
                 bookmarks=is_true(query.get("allowWatchBookmarks")),

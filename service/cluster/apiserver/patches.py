@@ -9,6 +9,7 @@ from copy import deepcopy
 from typing import Any
 
 import jsonpatch
+from jsonpointer import JsonPointerException
 
 from service.cluster.apiserver.errors import StatusError, bad_request, unsupported_media_type
 
@@ -58,7 +59,7 @@ def _json_patch(target: Any, patch: Any) -> Any:  # noqa: ANN401 - JSON values
         return jsonpatch.apply_patch(deepcopy(target), patch)
     except jsonpatch.JsonPatchTestFailed as error:
         raise StatusError(422, "Invalid", f"the server rejected our request: {error}") from error
-    except (jsonpatch.JsonPatchException, jsonpatch.JsonPointerException) as error:
+    except (jsonpatch.JsonPatchException, JsonPointerException) as error:
         raise StatusError(
             422,
             "Invalid",

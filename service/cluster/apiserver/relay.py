@@ -92,7 +92,7 @@ class Relay:
         outgoing = self._http.build_request(
             request.method,
             url,
-            params=request.query_params.multi_items(),
+            params=httpx.QueryParams(request.url.query),
             headers=headers,
             content=await request.body(),
         )
@@ -104,7 +104,9 @@ class Relay:
         try:
             return await self._http.send(request, stream=True)
         except httpx.HTTPError as error:
-            message = f"error trying to reach {request.url.host}: {error or type(error).__name__}"
+            message = (
+                f"error trying to reach {request.url.host}: {str(error) or type(error).__name__}"
+            )
             raise errors.StatusError(503, "ServiceUnavailable", message) from error
 
     def _pod(self, namespace: str, name: str) -> Json:

@@ -27,27 +27,29 @@ def age(stamp: str | None) -> str:
     """As kubectl prints ages: 45s, 3m12s, 5h, 2d3h."""
     if not stamp:
         return "<unknown>"
-    then = datetime.fromisoformat(stamp.replace("Z", "+00:00"))
+    then = datetime.fromisoformat(stamp)
     return human_duration((datetime.now(UTC) - then).total_seconds())
 
 
 def human_duration(seconds: float) -> str:
     """k8s.io/apimachinery/pkg/util/duration.HumanDuration."""
     s = max(0, int(seconds))
-    m, h, d = s // 60, s // 3600, s // 86400
-    if s < 120:  # noqa: PLR2004
-        return f"{s}s"
-    if m < 10:  # noqa: PLR2004
-        return f"{m}m{s % 60}s" if s % 60 else f"{m}m"
-    if m < 180:  # noqa: PLR2004
-        return f"{m}m"
-    if h < 8:  # noqa: PLR2004
-        return f"{h}h{m % 60}m" if m % 60 else f"{h}h"
-    if h < 48:  # noqa: PLR2004
-        return f"{h}h"
-    if d < 8:  # noqa: PLR2004
-        return f"{d}d{h % 24}h" if h % 24 else f"{d}d"
-    return f"{d}d"
+    for limit, unit, part in _AGE_STEPS:
+        if s < limit:
+            rest = s % unit // part if part else 0
+            return f"{s // unit}{_UNITS[unit]}" + (f"{rest}{_UNITS[part]}" if rest else "")
+    return f"{s // 86400}d"
+
+
+_UNITS = {1: "s", 60: "m", 3600: "h", 86400: "d"}
+_AGE_STEPS = (  # below this many seconds: whole units, and the rest in parts (0: none)
+    (120, 1, 0),
+    (600, 60, 1),
+    (10_800, 60, 0),
+    (28_800, 3600, 60),
+    (172_800, 3600, 0),
+    (691_200, 86400, 3600),
+)
 
 
 def _born(obj: Json) -> str:
@@ -240,8 +242,9 @@ def _autoscaler(o: Json) -> Cells:
     target = spec.get("scaleTargetRef") or {}
     current = {_metric_name(m): _metric_value(m, "current") for m in _current(status)}
     targets = ", ".join(
-        f"{_metric_name(m)}: {current.get(_metric_name(m), '<unknown>')}/{_metric_value(m, 'target')}"
-        for m in spec.get("metrics") or []
+        f"{name}: {current.get(name, '<unknown>')}/{_metric_value(metric, 'target')}"
+        for metric in spec.get("metrics") or []
+        for name in [_metric_name(metric)]
     )
     return [
         _name(o),

@@ -65,12 +65,12 @@ def _containers(where: str, spec: Json) -> list[tuple[str, str]]:
     containers = spec.get("containers") or []
     if not containers:
         return [(f"{where}.containers", "Required value")]
-    causes = []
-    for number, container in enumerate(containers):
-        for field in ("name", "image"):
-            if not container.get(field):
-                causes.append((f"{where}.containers[{number}].{field}", "Required value"))
-    return causes
+    return [
+        (f"{where}.containers[{number}].{field}", "Required value")
+        for number, container in enumerate(containers)
+        for field in ("name", "image")
+        if not container.get(field)
+    ]
 
 
 def check_unknown_fields(obj: Json) -> None:

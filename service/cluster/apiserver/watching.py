@@ -2,13 +2,14 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
+from dataclasses import dataclass
 from typing import Any
 
 from service.cluster.apiserver import errors
 from service.cluster.apiserver.kinds import Kind
 from service.cluster.apiserver.selectors import Predicate
-from service.cluster.apiserver.store import Change, Expired, Store, Stored
+from service.cluster.apiserver.store import Change, Expired, Store, Stored, Watcher
 
 Json = dict[str, Any]
 Encode = Callable[[Stored], bytes]
@@ -33,22 +34,40 @@ def as_seen(change: Change, wanted: Predicate) -> str | None:
     return "DELETED" if matched else None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class View:
+    """What of a kind's changes a client wants to see, and in which form."""
+
+    store: Store
+    kind: Kind
+    namespace: str
+    wanted: Predicate
+    encode: Encode
+
+    def present(self) -> bytes:
+        """An ADDED event for each object that is there."""
+        found = (s for s in self.store.each(self.kind, self.namespace) if self.wanted(s.obj))
+        return b"".join(encode_event("ADDED", self.encode(s)) for s in found)
+
+    def events(self, changes: Iterable[Change]) -> bytes:
+        """The events that these changes are to this client."""
+        lines = []
+        for change in changes:
+            if self.namespace and change.now.obj["metadata"].get("namespace") != self.namespace:
+                continue
+            event = as_seen(change, self.wanted)
+            if event is not None:
+                lines.append(encode_event(event, self.encode(change.now)))
+        return b"".join(lines)
+
+
 async def stream(
-    store: Store,
-    kind: Kind,
-    wanted: Predicate,
-    encode: Encode,
-    *,
-    namespace: str,
-    since: str | None,
-    initial: bool,
-    bookmarks: bool,
-    timeout_s: float,
+    view: View, *, since: str | None, initial: bool, bookmarks: bool, timeout_s: float
 ) -> AsyncIterator[bytes]:
     """The body of a watch. `initial`: begin with what is there (sendInitialEvents)."""
-    loop = asyncio.get_running_loop()
-    deadline = loop.time() + timeout_s
-    start = store.version if initial or since in (None, "", "0") else int(since or 0)
+    store, kind = view.store, view.kind
+    from_now = initial or since in (None, "", "0")
+    start = store.version if from_now else int(since or 0)
     try:
         watcher, missed = store.watch(kind, start)
     except Expired as error:
@@ -56,45 +75,40 @@ async def stream(
         yield encode_event("ERROR", json.dumps(status).encode())
         return
     try:
-        if initial or since in (None, "", "0"):
-            present = [s for s in store.each(kind, namespace) if wanted(s.obj)]
-            chunk = b"".join(encode_event("ADDED", encode(s)) for s in present)
-            if initial:
-                chunk += _bookmark(kind, start, {"k8s.io/initial-events-end": "true"})
-            if chunk:
-                yield chunk
-        pending = [*missed]
-        seen = start
-        while True:
-            lines = []
-            for change in pending:
-                seen = change.version
-                if namespace and change.now.obj["metadata"].get("namespace") != namespace:
-                    continue
-                event = as_seen(change, wanted)
-                if event is not None:
-                    lines.append(encode_event(event, encode(change.now)))
-            if lines:
-                yield b"".join(lines)
-            pending = []
-            left = deadline - loop.time()
-            if left <= 0:
-                return
-            try:
-                first = await asyncio.wait_for(watcher.queue.get(), min(left, BOOKMARK_EVERY_S))
-            except TimeoutError:
-                if bookmarks:
-                    seen = max(seen, store.version) if watcher.queue.empty() else seen
-                    yield _bookmark(kind, seen, {})
-                continue
-            batch = [first]
-            while not watcher.queue.empty():
-                batch.append(watcher.queue.get_nowait())
-            if None in batch:  # too slow to follow: the client lists anew
-                return
-            pending = [c for c in batch if c is not None]
+        opening = view.present() if from_now else view.events(missed)
+        if initial:
+            opening += _bookmark(kind, start, {"k8s.io/initial-events-end": "true"})
+        if opening:
+            yield opening
+        async for chunk in _follow(view, watcher, start, timeout_s, bookmarks=bookmarks):
+            yield chunk
     finally:
         store.unwatch(kind, watcher)
+
+
+async def _follow(
+    view: View, watcher: Watcher, seen: int, timeout_s: float, *, bookmarks: bool
+) -> AsyncIterator[bytes]:
+    """What happens from now on, in batches; bookmarks in the silence between."""
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + timeout_s
+    while (left := deadline - loop.time()) > 0:
+        try:
+            first = await asyncio.wait_for(watcher.queue.get(), min(left, BOOKMARK_EVERY_S))
+        except TimeoutError:
+            if bookmarks:
+                seen = view.store.version if watcher.queue.empty() else seen
+                yield _bookmark(view.kind, seen, {})
+            continue
+        batch = [first]
+        while not watcher.queue.empty():
+            batch.append(watcher.queue.get_nowait())
+        changes = [c for c in batch if c is not None]
+        if len(changes) < len(batch):  # too slow to follow: the client lists anew
+            return
+        seen = changes[-1].version
+        if chunk := view.events(changes):
+            yield chunk
 
 
 def _bookmark(kind: Kind, version: int, annotations: dict[str, str]) -> bytes:
