@@ -3,7 +3,8 @@
 Debian and Ubuntu build Prometheus without Kubernetes service discovery. Where the binary lacks
 it, this program follows the cluster in its stead: each kubernetes_sd_config of the configuration
 is replaced by a file_sd_config over a file that is kept current from the API. Where the binary
-has it, or the configuration does not ask for it, nothing stands between.
+has it, or the configuration does not ask for it, nothing stands between. The API is reached by the
+pod's service account, outside of pods by KUBECONFIG.
 """
 
 import argparse
@@ -140,7 +141,8 @@ def main() -> None:
         os.execv(binary, [binary, *sys.argv[1:]])  # noqa: S606
     with tempfile.TemporaryDirectory(prefix="prometheus-") as work:
         try:
-            follower = _Follower(options.config, Path(work), Kube.connect())
+            kube = Kube.connect(os.environ.get("KUBECONFIG"))
+            follower = _Follower(options.config, Path(work), kube)
         except ValueError as error:
             sys.exit(f"prometheus: {options.config}: {error}")
         threading.Thread(target=follower.run, daemon=True).start()
