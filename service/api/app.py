@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from typing import Annotated
 
 import numpy as np
-from fastapi import FastAPI, HTTPException, Path, Query, Request, Response
+from fastapi import APIRouter, FastAPI, HTTPException, Path, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
@@ -17,7 +17,7 @@ from service.api.components import Components
 from service.api.dependency import DependencyError
 from service.api.embedding import embed
 from service.api.graph import Attestation, fingerprint, terms_of
-from service.api.middleware import LimitBody, Observe
+from service.api.middleware import Observe
 from service.api.scoring import PASS_THRESHOLD, WEIGHTS, Score, evaluate
 
 _INLINE_CHARACTERS = 2_000  # longer texts are scored in a worker thread, off the event loop
@@ -34,13 +34,16 @@ def create_app(components: Components) -> FastAPI:
             yield
 
     app = FastAPI(title="bizra-api", lifespan=lifespan)
-    app.add_middleware(LimitBody, limit=components.settings.max_body_bytes)
-    app.add_middleware(Observe, metrics=components.metrics)  # added last: outermost
+    app.add_middleware(Observe, metrics=components.metrics)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(DependencyError, _unavailable)
     app.add_exception_handler(TimeoutError, _unavailable)
     _add_operations(app, components)
-    _add_domain(app, components)
+    # On the router, not on the app: there a refusal would come before the route is known, and the
+    # request would be counted under no endpoint.
+    router = APIRouter(max_body_size=components.settings.max_body_bytes)
+    _add_domain(router, components)
+    app.include_router(router)
     return app
 
 
@@ -75,14 +78,14 @@ def _add_operations(app: FastAPI, components: Components) -> None:
         return Response(text, headers={"Content-Type": CONTENT_TYPE_PLAIN_0_0_4})
 
 
-def _add_domain(app: FastAPI, components: Components) -> None:
+def _add_domain(router: APIRouter, components: Components) -> None:
     async def scored(content: str) -> Score:
         if len(content) <= _INLINE_CHARACTERS:
             return evaluate(content)
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(components.executor, evaluate, content)
 
-    @app.post("/score")
+    @router.post("/score")
     async def score(body: schemas.ContentIn) -> schemas.ScoreOut:
         result = await scored(body.content)
         return schemas.ScoreOut(
@@ -93,7 +96,7 @@ def _add_domain(app: FastAPI, components: Components) -> None:
             weights=dict(WEIGHTS),
         )
 
-    @app.post("/search")
+    @router.post("/search")
     async def search(body: schemas.SearchIn) -> schemas.SearchOut:
         if body.text is not None:
             vector = embed(body.text)
@@ -104,7 +107,7 @@ def _add_domain(app: FastAPI, components: Components) -> None:
             results=[schemas.NeighbourOut(id=n.id, distance=n.distance) for n in found]
         )
 
-    @app.post("/attestations")
+    @router.post("/attestations")
     async def attest(body: schemas.ContentIn, response: Response) -> schemas.AttestationOut:
         result = await scored(body.content)
         attestation = Attestation(
@@ -125,7 +128,7 @@ def _add_domain(app: FastAPI, components: Components) -> None:
             terms=list(attestation.terms),
         )
 
-    @app.get("/attestations/{attestation_id}/related", response_model=schemas.RelatedOut)
+    @router.get("/attestations/{attestation_id}/related", response_model=schemas.RelatedOut)
     async def related(
         attestation_id: AttestationId, limit: Annotated[int, Query(ge=1, le=50)] = 10
     ) -> Response:

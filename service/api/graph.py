@@ -9,6 +9,7 @@ relatives understand it: no procedures, no vendor functions.
 
 import contextlib
 import hashlib
+import re
 import sys
 from collections import Counter
 from typing import NamedTuple
@@ -30,6 +31,7 @@ GRAPH_ERRORS = (DriverError, Neo4jError, OSError)
 MAX_TERMS = 12
 _MAX_TERM_LENGTH = 32
 _MIN_TERM_LENGTH = 4
+_APOSTROPHE = re.compile("['’]")  # "orchard's" is about the orchard
 
 # Valid in Neo4j 5 and FalkorDB alike; both raise when it exists already.
 _INDEXES = (
@@ -81,11 +83,8 @@ def fingerprint(content: str) -> str:
 
 def terms_of(content: str) -> tuple[str, ...]:
     """The up to twelve most frequent words of four letters or more; ties in alphabetical order."""
-    counted = Counter(
-        word[:_MAX_TERM_LENGTH]
-        for word in words_of(content)
-        if len(word) >= _MIN_TERM_LENGTH and word.isalnum()
-    )
+    stems = (_APOSTROPHE.split(word)[0][:_MAX_TERM_LENGTH] for word in words_of(content))
+    counted = Counter(stem for stem in stems if len(stem) >= _MIN_TERM_LENGTH)
     ordered = sorted(counted, key=lambda term: (-counted[term], term))
     return tuple(ordered[:MAX_TERMS])
 

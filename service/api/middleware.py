@@ -1,10 +1,9 @@
-"""ASGI middleware: every request is counted and timed, and no body passes the limit."""
+"""ASGI middleware: every request is counted and timed."""
 
 import functools
 import time
 from typing import Any
 
-from fastapi import HTTPException
 from prometheus_client import Counter, Histogram
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -51,40 +50,3 @@ class Observe:
 
 def _child(metric: Counter | Histogram, *labels: str) -> Any:  # noqa: ANN401  (either of the two)
     return metric.labels(*labels)
-
-
-class LimitBody:
-    """413 for a body of more than `limit` bytes, by its declared length or as it comes in."""
-
-    def __init__(self, app: ASGIApp, *, limit: int) -> None:
-        self._app = app
-        self._limit = limit
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        declared = next((v for k, v in scope["headers"] if k == b"content-length"), b"0")
-        received = 0
-
-        async def receiving() -> Message:
-            nonlocal received
-            # Raised from here, it comes out of whoever reads the body, inside the exception
-            # handlers; nobody who does not read the body pays for it.
-            if declared.isdigit() and int(declared) > self._limit:
-                raise self._too_large()
-            message = await receive()
-            if message["type"] == "http.request":
-                received += len(message.get("body", b""))
-                if received > self._limit:
-                    raise self._too_large()
-            return message
-
-        await self._app(scope, receiving, send)
-
-    def _too_large(self) -> HTTPException:
-        return HTTPException(
-            413,
-            detail=f"the body is larger than the limit of {self._limit} bytes",
-            headers={"Connection": "close"},  # the rest of the body is not going to be read
-        )

@@ -1,0 +1,165 @@
+"""The graph and cache images: real servers that let in who they should and leave nothing behind."""
+
+import asyncio
+import os
+import signal
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import neo4j
+import psutil
+import pytest
+import redis
+from hypothesis import given
+from hypothesis import strategies as st
+from neo4j.exceptions import AuthError, DriverError, Neo4jError
+
+from service.images.bolt import (
+    MAX_MESSAGE,
+    Credentials,
+    ProtocolError,
+    choose_version,
+    frame,
+    read_logon,
+    read_message,
+)
+from tests.service.conftest import PASSWORD, USER, Part, free_port, listens, wait_until
+
+
+def driver(graph: Part, auth: tuple[str, str] | None = (USER, PASSWORD)) -> neo4j.Driver:
+    return neo4j.GraphDatabase.driver(f"bolt://127.0.0.1:{graph.port}", auth=auth)
+
+
+def ask(client: neo4j.Driver, query: str, **parameters: object) -> list[object]:
+    with client.session() as session:
+        return [record[0] for record in session.run(query, parameters)]
+
+
+@pytest.mark.parametrize("auth", [None, (USER, "wrong"), ("falkordb", PASSWORD), ("", PASSWORD)])
+def test_wrong_credentials_and_none_are_turned_away(
+    graph: Part, auth: tuple[str, str] | None
+) -> None:
+    with driver(graph, auth) as client, pytest.raises(AuthError):
+        client.verify_connectivity()
+    with driver(graph) as client:
+        client.verify_connectivity()
+
+
+def test_answers_do_not_wait_for_delayed_acknowledgements(graph: Part) -> None:
+    """Without the relay each of these takes 40 ms more: the kernel delays after a pause."""
+    with driver(graph) as client:
+        ask(client, "RETURN 1")
+        seconds = []
+        for _ in range(15):
+            time.sleep(0.05)  # the pause is the point: in a burst the kernel acknowledges at once
+            started = time.perf_counter()
+            assert ask(client, "RETURN 1") == [1]
+            seconds.append(time.perf_counter() - started)
+    assert statistics.median(seconds) < 0.035
+
+
+def test_an_overlong_message_ends_its_connection_and_not_the_database(graph: Part) -> None:
+    with driver(graph) as client:
+        with pytest.raises((DriverError, Neo4jError)):
+            ask(client, "RETURN $text", text="a" * 5000)
+        assert ask(client, "RETURN $text", text="a" * 1000) == ["a" * 1000]
+
+
+def test_many_clients_may_come_and_go(graph: Part) -> None:
+    for number in range(20):
+        with driver(graph) as client:
+            assert ask(client, "RETURN $n", n=number) == [number]
+
+
+def test_errors_reach_the_client_with_their_text(graph: Part) -> None:
+    with driver(graph) as client, pytest.raises(Neo4jError, match=r"(?i)syntax|invalid|unknown"):
+        ask(client, "FIND everything")
+
+
+def test_data_survive_an_orderly_end(graph: Part) -> None:
+    with driver(graph) as client:
+        ask(client, "MERGE (:Kept {name: 'seed'})")
+    graph.end()
+    graph.start()
+    with driver(graph) as client:
+        assert ask(client, "MATCH (k:Kept) RETURN k.name") == ["seed"]
+
+
+def test_killing_the_graph_leaves_no_orphan(graph: Part) -> None:
+    assert graph.process is not None
+    children = psutil.Process(graph.process.pid).children(recursive=True)
+    assert [child.name() for child in children] == ["redis-server"]
+    graph.kill()
+    psutil.wait_procs(children, timeout=10)
+    assert not any(child.is_running() for child in children)
+
+
+@pytest.mark.parametrize("image", ["graph", "redis"])
+def test_an_image_dies_with_its_parent(image: str, tmp_path: Path) -> None:
+    port = free_port()
+    arguments = ["--host", "127.0.0.1", "--port", str(port)]
+    if image == "graph":
+        arguments += ["--data", str(tmp_path)]
+    start = (
+        "import subprocess, sys, time\n"
+        f"subprocess.Popen([sys.executable, '-m', 'service.images.{image}', *{arguments!r}])\n"
+        "time.sleep(60)"
+    )
+    parent = subprocess.Popen([sys.executable, "-c", start], env=os.environ)
+    try:
+        wait_until(lambda: listens(port))
+        family = psutil.Process(parent.pid).children(recursive=True)
+    finally:
+        parent.kill()
+        parent.wait()
+    gone, alive = psutil.wait_procs(family, timeout=10)
+    assert gone
+    assert not alive
+
+
+def test_the_graph_ends_on_sigterm_with_code_0_and_on_its_databases_end_with_1(graph: Part) -> None:
+    assert graph.process is not None
+    graph.send(signal.SIGTERM)
+    assert graph.process.wait(15) == 0
+    graph.start()
+    for child in psutil.Process(graph.process.pid).children():
+        child.kill()
+    assert graph.process.wait(15) == 1
+
+
+def test_redis_has_the_limits_of_the_manifests(cache: Part) -> None:
+    client = redis.Redis(port=cache.port)
+    assert client.config_get("maxmemory")["maxmemory"] == str(512 * 1024 * 1024)
+    assert client.config_get("maxmemory-policy")["maxmemory-policy"] == "allkeys-lru"
+    assert client.config_get("bind")["bind"] == "127.0.0.1"
+    client.close()
+
+
+@given(st.binary(min_size=2, max_size=MAX_MESSAGE))
+def test_a_framed_message_is_read_back(message: bytes) -> None:
+    async def read() -> bytes:
+        reader = asyncio.StreamReader()
+        reader.feed_data(b"\x00\x00" + frame(message))
+        return await read_message(reader)
+
+    assert asyncio.run(read()) == message
+
+
+@given(st.binary(min_size=2, max_size=60))
+def test_any_bytes_for_a_logon_are_read_or_refused(message: bytes) -> None:
+    try:
+        fields = read_logon(message)
+    except ProtocolError:
+        return
+    assert not Credentials("neo4j", "secret").match(fields) or b"secret" in message
+
+
+def test_the_version_is_chosen_from_what_the_client_speaks() -> None:
+    magic = b"\x60\x60\xb0\x17"
+    modern = magic + bytes([0, 0, 1, 255, 0, 8, 8, 5, 0, 2, 4, 4, 0, 0, 0, 3])
+    assert choose_version(modern) == magic + bytes([0, 0, 4, 5]) + bytes(12)
+    old = magic + bytes([0, 2, 4, 4, 0, 0, 0, 3]) + bytes(8)
+    assert choose_version(old) == old
