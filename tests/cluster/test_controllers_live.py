@@ -368,6 +368,16 @@ def test_a_pod_that_fits_nowhere_says_why(ground: Ground) -> None:
     eventually(lambda: "FailedScheduling" in {e["reason"] for e in ground.all(EVENTS)})
 
 
+def test_the_controllers_outlive_the_api_server(ground: Ground) -> None:
+    """What changed while nobody looked is seen after the restart."""
+    ground.deployment(2)
+    eventually(lambda: ground.settled(2))
+    ground.server.stop()
+    ground.server.start()
+    ground.patch(DEPLOYMENTS, "web", {"spec": {"replicas": 3}})
+    eventually(lambda: ground.settled(3))
+
+
 def test_the_process_ends_with_its_parent(cluster: tuple[Kube, Kubelet, RunningApiServer]) -> None:
     """However the parent ends: here it is killed."""
     argv = [sys.executable, "-m", "service.cluster.controllers"]
