@@ -1,8 +1,9 @@
 """A soft dependency: bounded calls, a circuit that spares requests its full time-out, a poller.
 
-The circuit opens after two failures in a row and fails every call at once. Only the poller closes
-it again, so no request ever pays for finding out whether the far side is back. Pattern: circuit
-breaker (Nygard, "Release It!"), with the poller in the place of the half-open state.
+The circuit opens after two failures in a row (the very first try counts double) and from then on
+fails every call at once. Only the poller closes it again, so no request ever pays for finding out
+whether the far side is back. Pattern: circuit breaker (Nygard, "Release It!"), with the poller in
+the place of the half-open state.
 """
 
 import asyncio
@@ -67,11 +68,16 @@ class Dependency:
             await asyncio.sleep(interval_s)
 
     async def check(self, ping: Callable[[], Awaitable[None]]) -> None:
-        """One ping, even when the circuit is open: its success closes it."""
+        """One ping, even when the circuit is open: its success closes it. Never raises."""
         started = time.monotonic()
-        with contextlib.suppress(DependencyError):
+        try:
             async with self._bounded():
                 await ping()
+        except DependencyError:
+            pass
+        except Exception as error:  # the poller has to outlive whatever it finds
+            logger.debug("unexpected answer of %s", self.name, exc_info=True)
+            self._failed(type(error).__name__)
         logger.debug("%s polled in %.1f ms", self.name, 1000 * (time.monotonic() - started))
 
     @contextlib.asynccontextmanager

@@ -22,11 +22,18 @@ with contextlib.ExitStack() as _stack:
             sys.modules[_name] = None  # type: ignore[assignment]  # "not installed", import system
             _stack.callback(sys.modules.pop, _name, None)
     import neo4j
-    from neo4j.exceptions import DriverError, Neo4jError
+    from neo4j.exceptions import (
+        AuthError,
+        DatabaseError,
+        DriverError,
+        Neo4jError,
+        TransientError,
+    )
 
 from service.api.scoring import words_of
 
-GRAPH_ERRORS = (DriverError, Neo4jError, OSError)
+# "Away". Other errors of the client's making, such as bad Cypher, are bugs and pass through.
+GRAPH_ERRORS = (DriverError, AuthError, DatabaseError, TransientError, OSError)
 
 MAX_TERMS = 12
 _MAX_TERM_LENGTH = 32
@@ -104,16 +111,22 @@ class Graph:
             connection_acquisition_timeout=timeout_s,
             max_connection_pool_size=pool,
             max_connection_lifetime=600.0,
-            max_transaction_retry_time=0.0,  # retries are bounded by the circuit, not by time
+            max_transaction_retry_time=0.0,  # the circuit decides, not the driver
             user_agent="bizra-api",
         )
         self._indexed = False
 
     async def store(self, attestation: Attestation) -> bool:
-        """Store it unless it is there already; true when it was new."""
-        records = await self._run(
-            _STORE, attestation._asdict() | {"terms": list(attestation.terms)}
-        )
+        """Store it unless it is there already; true when it was new.
+
+        Terms go in sorted, so that concurrent transactions lock them in one order; a deadlock that
+        happens all the same is tried once more.
+        """
+        parameters = attestation._asdict() | {"terms": sorted(attestation.terms)}
+        try:
+            records = await self._run(_STORE, parameters)
+        except TransientError:
+            records = await self._run(_STORE, parameters)
         return bool(records[0]["created_ms"] == attestation.created_ms)
 
     async def related(self, attestation_id: str, *, limit: int) -> list[Related] | None:
@@ -128,13 +141,15 @@ class Graph:
         ]
 
     async def count(self) -> int:
-        """Number of attestations. The first successful call also creates the indexes."""
-        if not self._indexed:
+        """Number of attestations. After a start or a failure, the indexes are seen to again."""
+        indexed, self._indexed = self._indexed, False
+        records = await self._run(_COUNT, {})
+        if not indexed:
             for statement in _INDEXES:
-                with contextlib.suppress(Neo4jError):
+                with contextlib.suppress(Neo4jError):  # it exists already
                     await self._run(statement, {})
-            self._indexed = True
-        return int((await self._run(_COUNT, {}))[0]["n"])
+        self._indexed = True
+        return int(records[0]["n"])
 
     async def close(self) -> None:
         await self._driver.close()

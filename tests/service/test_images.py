@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import shutil
 import signal
 import statistics
 import subprocess
@@ -59,6 +60,17 @@ def test_answers_do_not_wait_for_delayed_acknowledgements(graph: Part) -> None:
             assert ask(client, "RETURN 1") == [1]
             seconds.append(time.perf_counter() - started)
     assert statistics.median(seconds) < 0.035
+
+
+@pytest.mark.skipif(shutil.which("ss") is None, reason="needs ss to see a socket's device")
+def test_the_database_behind_the_relay_takes_connections_over_loopback_alone(graph: Part) -> None:
+    assert graph.process is not None
+    (database,) = psutil.Process(graph.process.pid).children()
+    (port,) = [c.laddr.port for c in database.net_connections("tcp") if c.status == "LISTEN"]
+    listing = subprocess.run(
+        ["ss", "-Hltn", f"sport = :{port}"], capture_output=True, text=True, check=True
+    ).stdout
+    assert f"*%lo:{port}" in listing
 
 
 def test_an_overlong_message_ends_its_connection_and_not_the_database(graph: Part) -> None:
