@@ -49,24 +49,37 @@ def test_wrong_credentials_and_none_are_turned_away(
         client.verify_connectivity()
 
 
-def test_answers_do_not_wait_for_delayed_acknowledgements(graph: Part) -> None:
-    """Without the relay each of these takes 40 ms more: the kernel delays after a pause."""
-    with driver(graph) as client:
-        ask(client, "RETURN 1")
-        seconds = []
-        for _ in range(15):
-            time.sleep(0.05)  # the pause is the point: in a burst the kernel acknowledges at once
-            started = time.perf_counter()
-            assert ask(client, "RETURN 1") == [1]
-            seconds.append(time.perf_counter() - started)
-    assert statistics.median(seconds) < 0.035
+def port_behind(graph: Part) -> int:
+    """The Bolt port of FalkorDB, behind the relay."""
+    assert graph.process is not None
+    (database,) = psutil.Process(graph.process.pid).children()
+    (port,) = [c.laddr.port for c in database.net_connections("tcp") if c.status == "LISTEN"]
+    assert isinstance(port, int)
+    return port
+
+
+def test_a_new_connection_does_not_wait_for_a_delayed_acknowledgement(graph: Part) -> None:
+    """Directly it does, for 40 ms: the comparison shows that the relay is what cures it."""
+    port = port_behind(graph)
+    opened = []  # kept open: FalkorDB mistreats whoever connects after a GOODBYE
+
+    def seconds_to_connect(at: int, auth: tuple[str, str] | None) -> float:
+        started = time.perf_counter()
+        client = neo4j.GraphDatabase.driver(f"bolt://127.0.0.1:{at}", auth=auth)
+        client.verify_connectivity()
+        opened.append(client)
+        return time.perf_counter() - started
+
+    direct = [seconds_to_connect(port, None) for _ in range(7)]
+    relayed = [seconds_to_connect(graph.port, (USER, PASSWORD)) for _ in range(7)]
+    for client in opened:
+        client.close()
+    assert 2 * statistics.median(relayed) < statistics.median(direct)
 
 
 @pytest.mark.skipif(shutil.which("ss") is None, reason="needs ss to see a socket's device")
 def test_the_database_behind_the_relay_takes_connections_over_loopback_alone(graph: Part) -> None:
-    assert graph.process is not None
-    (database,) = psutil.Process(graph.process.pid).children()
-    (port,) = [c.laddr.port for c in database.net_connections("tcp") if c.status == "LISTEN"]
+    port = port_behind(graph)
     listing = subprocess.run(
         ["ss", "-Hltn", f"sport = :{port}"], capture_output=True, text=True, check=True
     ).stdout
