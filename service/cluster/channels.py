@@ -78,7 +78,7 @@ async def serve_command(
                 start_new_session=True,
             )
     except OSError as error:
-        await _send_status(websocket, failure_status(f"cannot start the command: {error}"))
+        await end_with(websocket, failure_status(f"cannot start the command: {error}"))
         for descriptor in (primary, replica):
             if descriptor is not None:
                 os.close(descriptor)
@@ -107,7 +107,7 @@ async def _carry(
             _kill(process)
         code = await ended
         await asyncio.wait(readers, timeout=5)
-        await _send_status(websocket, exit_status(code if code >= 0 else 128 - code))
+        await end_with(websocket, exit_status(code if code >= 0 else 128 - code))
     finally:
         for task in (*readers, listening):
             task.cancel()
@@ -167,7 +167,8 @@ async def _listen(
             process.stdin.close()
 
 
-async def _send_status(websocket: WebSocket, status: dict[str, Any]) -> None:
+async def end_with(websocket: WebSocket, status: dict[str, Any]) -> None:
+    """Send the command's Status, the last message, and close."""
     with contextlib.suppress(RuntimeError, WebSocketDisconnect):
         await websocket.send_bytes(bytes([STATUS]) + json.dumps(status).encode())
         await websocket.close()

@@ -112,6 +112,12 @@ class Kube:
         return cls(client.ApiClient(configuration))
 
     @property
+    def server(self) -> str:
+        """The API server's address, a URL."""
+        host: str = self._api.configuration.host
+        return host
+
+    @property
     def ca_file(self) -> str | None:
         """Path of the certificate authority that the server is checked against."""
         path: str | None = self._api.configuration.ssl_ca_cert

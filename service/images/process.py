@@ -8,10 +8,10 @@ _PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None, use_errno=True)  # loaded before any fork
 
 
-def die_with_parent() -> None:
-    """Have the kernel kill this process when its parent ends, however it ends (prctl(2)).
+def die_with_parent(number: int = signal.SIGKILL) -> None:
+    """Have the kernel send this process `number` when its parent ends, however it ends (prctl(2)).
 
     The setting outlives exec, not fork. "Parent" is the thread that started this process, so start
     it from one that lives on. Safe between fork and exec.
     """
-    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    _libc.prctl(_PR_SET_PDEATHSIG, number, 0, 0, 0)

@@ -24,6 +24,7 @@ from ruamel.yaml import YAML
 
 from service.cluster.informer import Informer
 from service.cluster.kube import Json, Kube, Resource
+from service.cluster.prometheus_binary import find_prometheus
 from service.images.kubernetes_sd import ROLES, groups
 from service.images.process import die_with_parent
 
@@ -133,9 +134,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="prometheus", description=__doc__, add_help=False)
     parser.add_argument("--config.file", dest="config", type=Path, default="prometheus.yml")
     options, others = parser.parse_known_args()
-    binary = os.environ.get("PROMETHEUS_BINARY") or shutil.which("prometheus")
-    if binary is None:
-        sys.exit("prometheus: not on PATH; name it in PROMETHEUS_BINARY")
+    found = find_prometheus()
+    if found is None:
+        sys.exit("prometheus: neither in PROMETHEUS_BINARY, on PATH, nor in the cache")
+    binary = str(found)
     wanted = "kubernetes_sd_configs" in options.config.read_text(encoding="utf-8")
     if not wanted or not lacks_discovery(binary):
         os.execv(binary, [binary, *sys.argv[1:]])  # noqa: S606

@@ -81,6 +81,8 @@ class ApiServer:
             return PlainTextResponse("ok")
         if path in ("/version", "/version/"):
             return JSONResponse(discovery.VERSION)
+        if path == "/apis/authentication.k8s.io/v1/tokenreviews" and request.method == "POST":
+            return JSONResponse(self.auth.review(await read_object(request)), 201)
         described = self._describe(request, path)
         if described is not None:
             return described

@@ -1,0 +1,168 @@
+"""Memory and CPU limits by the kernel's control groups, version 1 or 2, where they can be had."""
+
+import contextlib
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path("/sys/fs/cgroup")
+PERIOD_US = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """CPU in seconds since the start, memory in bytes; working set as cAdvisor counts it."""
+
+    cpu_s: float
+    memory: int
+    working_set: int
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """One container's groups: the same path below each controller's mount (one in version 2)."""
+
+    memory: Path
+    cpu: Path | None
+    cpuacct: Path | None
+    version: int
+
+    @property
+    def paths(self) -> list[Path]:
+        """Every distinct directory."""
+        return list(dict.fromkeys(p for p in (self.memory, self.cpu, self.cpuacct) if p))
+
+    def oom_kills(self) -> int:
+        name = "memory.oom_control" if self.version == 1 else "memory.events"
+        with contextlib.suppress(OSError):
+            for line in (self.memory / name).read_text().splitlines():
+                key, _, value = line.partition(" ")
+                if key == "oom_kill":
+                    return int(value)
+        return 0
+
+    def usage(self) -> Usage | None:
+        try:
+            stat = dict(
+                line.split(" ", 1)
+                for line in (self.memory / "memory.stat").read_text().splitlines()
+            )
+            if self.version == 1:
+                used = int((self.memory / "memory.usage_in_bytes").read_text())
+                idle = int(stat["total_inactive_file"])
+                cpu = self.cpuacct or self.memory
+                spent = int((cpu / "cpuacct.usage").read_text()) / 1e9
+            else:
+                used = int((self.memory / "memory.current").read_text())
+                idle = int(stat["inactive_file"])
+                times = (self.memory / "cpu.stat").read_text().split()
+                spent = int(times[times.index("usage_usec") + 1]) / 1e6
+        except (OSError, KeyError, ValueError):
+            return None
+        return Usage(spent, used, max(0, used - idle))
+
+    def remove(self) -> None:
+        """Kill what is left in the group and remove it; waits a moment for the kernel."""
+        deadline = time.monotonic() + 5
+        for path in self.paths:
+            while path.exists() and time.monotonic() < deadline:
+                _kill_all(path)
+                with contextlib.suppress(OSError):
+                    path.rmdir()
+                    break
+                time.sleep(0.01)
+
+
+def _kill_all(path: Path) -> None:
+    with contextlib.suppress(OSError):
+        for pid in (path / "cgroup.procs").read_text().split():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(int(pid), 9)
+
+
+class Cgroups:
+    """The groups of one cluster, below `name`. Use find() to learn whether there are any."""
+
+    def __init__(self, bases: dict[str, Path], version: int) -> None:
+        self._bases, self.version = bases, version
+
+    @classmethod
+    def find(cls, name: str) -> "Cgroups | None":
+        """With a first group made and removed as proof; None where that is not allowed."""
+        for version, bases in ((1, _v1_bases()), (2, _v2_bases())):
+            if "memory" not in bases:
+                continue
+            groups = cls({k: p / name for k, p in bases.items()}, version)
+            try:
+                groups.create("probe", memory=64 << 20, cpu=1.0).remove()
+            except OSError:
+                continue
+            return groups
+        return None
+
+    def create(self, name: str, *, memory: int | None, cpu: float | None) -> Group:
+        """A new group with limits in bytes and in CPUs. Raises OSError."""
+        paths = {k: p / name for k, p in self._bases.items()}
+        for base in dict.fromkeys(self._bases.values()):
+            base.mkdir(parents=True, exist_ok=True)
+            if self.version == 2:  # noqa: PLR2004
+                (base / "cgroup.subtree_control").write_text("+memory +cpu")
+        for path in paths.values():
+            path.mkdir(exist_ok=True)
+        group = Group(paths["memory"], paths.get("cpu"), paths.get("cpuacct"), self.version)
+        if self.version == 1:
+            if memory:
+                (group.memory / "memory.limit_in_bytes").write_text(str(memory))
+            if cpu and group.cpu:
+                (group.cpu / "cpu.cfs_period_us").write_text(str(PERIOD_US))
+                (group.cpu / "cpu.cfs_quota_us").write_text(str(int(cpu * PERIOD_US)))
+        else:
+            if memory:
+                (group.memory / "memory.max").write_text(str(memory))
+                (group.memory / "memory.oom.group").write_text("1")
+            if cpu:
+                (group.memory / "cpu.max").write_text(f"{int(cpu * PERIOD_US)} {PERIOD_US}")
+        return group
+
+    def sweep(self) -> None:
+        """Remove every group of this cluster, with what runs in it."""
+        for base in dict.fromkeys(self._bases.values()):
+            if not base.exists():
+                continue
+            for child in [p for p in base.iterdir() if p.is_dir()]:
+                Group(child, None, None, self.version).remove()
+            with contextlib.suppress(OSError):
+                base.rmdir()
+
+
+def _v1_bases() -> dict[str, Path]:
+    """Where version 1 controllers let us make groups: below this process's own."""
+    found = {}
+    for line in Path("/proc/self/cgroup").read_text().splitlines():
+        _, controllers, path = line.split(":", 2)
+        for controller in controllers.split(","):
+            if controller in ("memory", "cpu", "cpuacct"):
+                mount = next(
+                    (m for m in (ROOT / controllers, ROOT / controller) if m.is_dir()), None
+                )
+                if mount is not None:
+                    base = mount / path.lstrip("/")
+                    found[controller] = base if base.is_dir() else mount
+    return found
+
+
+def _v2_bases() -> dict[str, Path]:
+    """The unified hierarchy's root, or the delegated group that this process's group is in."""
+    if not (ROOT / "cgroup.controllers").exists():
+        return {}
+    if os.access(ROOT, os.W_OK):
+        base = ROOT
+    else:
+        own = Path("/proc/self/cgroup").read_text().strip().rpartition(":")[2]
+        base = (ROOT / own.lstrip("/")).parent
+    try:
+        controllers = (base / "cgroup.controllers").read_text().split()
+    except OSError:
+        return {}
+    return {"memory": base} if {"memory", "cpu"} <= set(controllers) else {}

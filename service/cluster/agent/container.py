@@ -1,0 +1,167 @@
+"""One container of a pod: its process, its files, its limits, and the state the API is told."""
+
+import json
+import os
+import signal
+import subprocess
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from service.cluster.agent.cgroups import Cgroups, Group
+from service.cluster.agent.isolation import Mode, shim_command
+from service.cluster.agent.quantities import cpus, size
+
+Json = dict[str, Any]
+KILLED = 137
+
+
+def now() -> str:
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+@dataclass(frozen=True, slots=True)
+class Mount:
+    """`source` on this machine, `target` in the container."""
+
+    source: Path
+    target: str
+    read_only: bool
+
+
+@dataclass(slots=True)
+class Container:
+    """A container over all its restarts. `directory` is its own."""
+
+    spec: Json
+    pod_uid: str
+    directory: Path
+    init: bool = False
+    restarts: int = 0
+    state: Json = field(default_factory=lambda: {"waiting": {"reason": "ContainerCreating"}})
+    last_state: Json = field(default_factory=dict)
+    started: bool = False
+    ready: bool = False
+    process: subprocess.Popen[bytes] | None = None
+    group: Group | None = None
+    started_at: float = 0.0
+    oom_before: int = 0
+
+    @property
+    def name(self) -> str:
+        return str(self.spec["name"])
+
+    @property
+    def limits(self) -> Json:
+        return (self.spec.get("resources") or {}).get("limits") or {}
+
+    @property
+    def memory_limit(self) -> int | None:
+        return size(self.limits["memory"]) if "memory" in self.limits else None
+
+    @property
+    def cpu_limit(self) -> float | None:
+        return cpus(self.limits["cpu"]) if "cpu" in self.limits else None
+
+    def log_file(self, restart: int | None = None) -> Path:
+        number = self.restarts if restart is None else restart
+        return self.directory / f"{number}.log"
+
+    @property
+    def init_pid(self) -> int | None:
+        """Process 1 of the container's namespace, as this machine numbers it."""
+        try:
+            return int((self.directory / "init.pid").read_text())
+        except (OSError, ValueError):
+            return None
+
+    @property
+    def container_id(self) -> str:
+        return f"gameday://{self.pod_uid}/{self.name}/{self.restarts}"
+
+    def start(
+        self,
+        argv: list[str],
+        env: dict[str, str],
+        mounts: list[Mount],
+        mode: Mode,
+        cgroups: Cgroups | None,
+    ) -> None:
+        """Start the process. Raises OSError."""
+        self.directory.mkdir(parents=True, exist_ok=True)
+        (self.directory / "init.pid").unlink(missing_ok=True)
+        for part in ("root", "scratch"):
+            (self.directory / part).mkdir(exist_ok=True)
+        if cgroups is not None and self.group is None:
+            self.group = cgroups.create(
+                f"{self.pod_uid}-{self.name}", memory=self.memory_limit, cpu=self.cpu_limit
+            )
+        self.oom_before = self.group.oom_kills() if self.group else 0
+        spec = {
+            "mode": mode,
+            "root": str(self.directory / "root"),
+            "scratch": str(self.directory / "scratch"),
+            "mounts": [
+                {"source": str(m.source), "target": m.target, "readOnly": m.read_only}
+                for m in mounts
+            ],
+            "argv": argv,
+            "env": env,
+            "workingDir": self.spec.get("workingDir", ""),
+            "cgroups": [str(p) for p in self.group.paths] if self.group else [],
+            "log": str(self.log_file()),
+            "pidFile": str(self.directory / "init.pid"),
+        }
+        path = self.directory / "spec.json"
+        path.write_text(json.dumps(spec))
+        self.process = subprocess.Popen(shim_command(path), start_new_session=True)
+        self.state = {"running": {"startedAt": now()}}
+        self.started = self.ready = False
+
+    def signal(self, number: signal.Signals) -> None:
+        """To the command; SIGKILL takes the whole container."""
+        if self.process is not None and self.process.poll() is None:
+            os.kill(self.process.pid, number)
+
+    def reap(self) -> bool:
+        """Has the process ended? Then its end becomes the container's state."""
+        if self.process is None or self.process.poll() is None:
+            return False
+        code = self.process.returncode
+        code = code if code >= 0 else 128 - code
+        oom = self.group is not None and self.group.oom_kills() > self.oom_before
+        if oom:
+            code = KILLED
+        reason = "OOMKilled" if oom else "Completed" if code == 0 else "Error"
+        begun = self.state.get("running", {}).get("startedAt", now())
+        ended = {"exitCode": code, "reason": reason, "startedAt": begun, "finishedAt": now()}
+        self.state = {"terminated": {**ended, "containerID": self.container_id}}
+        self.process = None
+        self.started = self.ready = False
+        return True
+
+    def status(self) -> Json:
+        """A ContainerStatus."""
+        image = self.spec["image"]
+        status: Json = {
+            "name": self.name,
+            "image": image,
+            "imageID": f"local://{image}" if self.process or self.restarts or self.ended else "",
+            "ready": self.ready or (self.init and self.succeeded),
+            "started": self.started,
+            "restartCount": self.restarts,
+            "state": self.state,
+            "lastState": self.last_state,
+        }
+        if self.process is not None or self.ended:
+            status["containerID"] = self.container_id
+        return status
+
+    @property
+    def ended(self) -> bool:
+        return "terminated" in self.state
+
+    @property
+    def succeeded(self) -> bool:
+        return bool(self.ended and self.state["terminated"]["exitCode"] == 0)

@@ -1,0 +1,161 @@
+"""What a container's process sees: its environment, command, and names of services."""
+
+import base64
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+Json = dict[str, Any]
+Lookup = Callable[[str, str], Json | None]  # ("ConfigMap" or "Secret", name) -> object
+
+_REFERENCE = re.compile(r"\$(?:\$|\(([^)]*)\))")
+
+
+class MissingReferenceError(Exception):
+    """A ConfigMap, Secret or key that the pod needs is not there (yet)."""
+
+
+def expand(text: str, known: Mapping[str, str]) -> str:
+    """$(NAME) for what is known; $$ for a dollar sign; the rest stays as it is."""
+
+    def replace(match: re.Match[str]) -> str:
+        if match[1] is None:
+            return "$"
+        return known.get(match[1], match[0])
+
+    return _REFERENCE.sub(replace, text)
+
+
+def service_variables(services: list[Json], namespace: str) -> dict[str, str]:
+    """NAME_SERVICE_HOST and _PORT of the namespace's services, as the kubelet sets them."""
+    found: dict[str, str] = {}
+    for service in services:
+        spec, metadata = service["spec"], service["metadata"]
+        address = spec.get("clusterIP")
+        if metadata["namespace"] != namespace or address in (None, "", "None"):
+            continue
+        name = metadata["name"].upper().replace("-", "_")
+        found[f"{name}_SERVICE_HOST"] = address
+        for number, port in enumerate(spec.get("ports") or []):
+            if number == 0:
+                found[f"{name}_SERVICE_PORT"] = str(port["port"])
+            if port.get("name"):
+                title = port["name"].upper().replace("-", "_")
+                found[f"{name}_SERVICE_PORT_{title}"] = str(port["port"])
+    return found
+
+
+def container_env(
+    container: Json, pod: Json, pod_ip: str, base: dict[str, str], lookup: Lookup
+) -> dict[str, str]:
+    """The process's environment, in the kubelet's order. Raises MissingReferenceError."""
+    env = dict(base)
+    for source in container.get("envFrom") or []:
+        prefix = source.get("prefix", "")
+        for field, kind in (("configMapRef", "ConfigMap"), ("secretRef", "Secret")):
+            if field in source:
+                values = _values(kind, source[field], lookup)
+                env.update({prefix + k: v for k, v in values.items()})
+    for variable in container.get("env") or []:
+        if "valueFrom" in variable:
+            value = _value_from(variable["valueFrom"], container, pod, pod_ip, lookup)
+            if value is not None:
+                env[variable["name"]] = value
+        else:
+            env[variable["name"]] = expand(variable.get("value") or "", env)
+    return env
+
+
+def _values(kind: str, reference: Json, lookup: Lookup) -> dict[str, str]:
+    obj = lookup(kind, reference["name"])
+    if obj is None:
+        if reference.get("optional"):
+            return {}
+        raise MissingReferenceError(f'{kind.lower()} "{reference["name"]}" not found')
+    return text_of(obj)
+
+
+def text_of(obj: Json) -> dict[str, str]:
+    """The data of a ConfigMap or Secret as text."""
+    data = obj.get("data") or {}
+    if obj["kind"] == "Secret":
+        return {k: base64.b64decode(v).decode(errors="replace") for k, v in data.items()}
+    return dict(data)
+
+
+def _value_from(
+    source: Json, container: Json, pod: Json, pod_ip: str, lookup: Lookup
+) -> str | None:
+    for field, kind in (("configMapKeyRef", "ConfigMap"), ("secretKeyRef", "Secret")):
+        if field in source:
+            reference = source[field]
+            values = _values(kind, reference, lookup)
+            if reference["key"] in values:
+                return values[reference["key"]]
+            if reference.get("optional"):
+                return None
+            raise MissingReferenceError(
+                f"couldn't find key {reference['key']} in {kind} {reference['name']}"
+            )
+    if "fieldRef" in source:
+        return _field(source["fieldRef"]["fieldPath"], pod, pod_ip)
+    if "resourceFieldRef" in source:
+        group, _, name = source["resourceFieldRef"]["resource"].partition(".")
+        value = ((container.get("resources") or {}).get(group) or {}).get(name)
+        return None if value is None else str(value)
+    return None
+
+
+def _field(path: str, pod: Json, pod_ip: str) -> str:
+    """Downward API fields."""
+    if path in ("status.podIP", "status.podIPs"):
+        return pod_ip
+    if path == "status.hostIP":
+        return str((pod.get("status") or {}).get("hostIP", ""))
+    if match := re.fullmatch(r"metadata\.(labels|annotations)\['(.+)'\]", path):
+        return str((pod["metadata"].get(match[1]) or {}).get(match[2], ""))
+    value: Any = pod
+    for step in path.split("."):
+        value = value.get(step, "") if isinstance(value, dict) else ""
+    return str(value)
+
+
+def hosts(services: list[Json], pods: list[Json], pod: Json, pod_ip: str) -> str:
+    """An /etc/hosts for `pod` in which the cluster's DNS names resolve."""
+    metadata = pod["metadata"]
+    lines = ["127.0.0.1 localhost", f"{pod_ip} {metadata['name']}"]
+    for address, names in host_names(services, pods, metadata["namespace"]).items():
+        lines += [f"{address} {name}" for name in names]
+    return "\n".join(lines) + "\n"
+
+
+def host_names(services: list[Json], pods: list[Json], home: str) -> dict[str, list[str]]:
+    """DNS names by address: of services, and of pods that a headless service gives names.
+
+    Names without a namespace are those of the namespace `home`.
+    """
+    found: dict[str, list[str]] = {}
+    headless = set()
+    for service in services:
+        metadata = service["metadata"]
+        name, namespace = metadata["name"], metadata["namespace"]
+        address = service["spec"].get("clusterIP")
+        if address == "None":
+            headless.add((namespace, name))
+        elif address:
+            found.setdefault(address, []).extend(_names(name, namespace, home))
+    for pod in pods:
+        namespace, spec = pod["metadata"]["namespace"], pod["spec"]
+        address = (pod.get("status") or {}).get("podIP")
+        subdomain = spec.get("subdomain")
+        if address and subdomain and (namespace, subdomain) in headless:
+            name = f"{spec.get('hostname') or pod['metadata']['name']}.{subdomain}"
+            found.setdefault(address, []).extend(_names(name, namespace, home))
+            found[address].extend(_names(subdomain, namespace, home))
+    return found
+
+
+def _names(name: str, namespace: str, home: str) -> list[str]:
+    full = f"{name}.{namespace}"
+    names = [f"{full}.svc.cluster.local", f"{full}.svc", full]
+    return [*names, name] if namespace == home else names

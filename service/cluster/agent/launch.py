@@ -1,0 +1,158 @@
+"""From a container's specification to a command, its environment and its files."""
+
+import json
+import os
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from service.cluster.agent.container import Container, Mount
+from service.cluster.agent.environment import (
+    container_env,
+    expand,
+    host_names,
+    hosts,
+    service_variables,
+)
+from service.cluster.agent.node_context import NodeContext
+from service.cluster.agent.volumes import SERVICE_ACCOUNT, Volumes
+from service.cluster.kube import CONFIGMAPS, SECRETS, SERVICE_ACCOUNTS, NotFoundError
+
+Json = dict[str, Any]
+
+
+class Launcher:
+    """For the containers of one pod."""
+
+    def __init__(self, node: NodeContext, pod: Json, ip: str, directory: Path) -> None:
+        self._node, self._pod, self._ip, self._directory = node, pod, ip, directory
+        self._namespace: str = pod["metadata"]["namespace"]
+        self._volumes = Volumes(
+            pod, directory / "volumes", node.directory / "volumes", self._lookup
+        )
+        self._shared: list[Mount] = []
+
+    def _lookup(self, kind: str, name: str) -> Json | None:
+        resource = CONFIGMAPS if kind == "ConfigMap" else SECRETS
+        try:
+            return {**self._node.kube.get(resource, name, self._namespace), "kind": kind}
+        except NotFoundError:
+            return None
+
+    def prepare(self) -> None:
+        """Volumes, service account, names. Raises MissingReferenceError, ApiError, OSError."""
+        self._directory.mkdir(parents=True, exist_ok=True)
+        self._volumes.prepare()
+        self.write_hosts()
+        shared = [Mount(self._directory / "hosts", "/etc/hosts", read_only=False)]
+        if self._pod["spec"].get("automountServiceAccountToken", True):
+            account = self._directory / "serviceaccount"
+            account.mkdir(exist_ok=True)
+            name = self._pod["spec"].get("serviceAccountName", "default")
+            request = {"spec": {"expirationSeconds": 3600}}
+            path = SERVICE_ACCOUNTS.path(self._namespace, name, "token")
+            answer = json.loads(self._node.kube.request("POST", path, body=request).data)
+            (account / "token").write_text(answer["status"]["token"])
+            (account / "ca.crt").write_bytes(self._node.ca)
+            (account / "namespace").write_text(self._namespace)
+            shared.append(Mount(account, SERVICE_ACCOUNT, read_only=True))
+        self._shared = shared
+
+    def write_hosts(self) -> None:
+        """Rewritten in place, because the file is mounted into the containers."""
+        services, pods = self._node.services.list(), self._node.pods.list()
+        text = hosts(services, pods, self._pod, self._ip)
+        path = self._directory / "hosts"
+        if not path.exists() or path.read_text() != text:
+            path.write_text(text)
+
+    def start(self, container: Container) -> None:
+        """Raises UnknownImageError, MissingReferenceError, OSError."""
+        spec = container.spec
+        entry = self._node.images.find(spec["image"])
+        env = self._environment(spec)
+        command = spec.get("command") or entry.entrypoint
+        arguments = spec.get("args") or ([] if spec.get("command") else entry.arguments)
+        argv = [expand(word, env) for word in [*command, *arguments]]
+        mounts = [*self._shared, *self._volumes.mounts(spec)]
+        if self._node.mode == "none":
+            argv, env = self._in_place(argv, env, mounts)
+            mounts = []
+        self._directory.mkdir(parents=True, exist_ok=True)
+        container.start(argv, env, mounts, self._node.mode, self._node.cgroups)
+
+    def enter(self, container: Container, argv: list[str]) -> list[str]:
+        """`argv`, run inside the running container."""
+        env = self._environment(container.spec)
+        if self._node.mode == "none":
+            mounts = [*self._shared, *self._volumes.mounts(container.spec)]
+            argv, env = self._in_place(argv, env, mounts)
+        words = [f"{k}={v}" for k, v in env.items()]
+        inside = ["env", "-i", *words, *argv]
+        pid = container.init_pid
+        if self._node.mode == "none" or pid is None:
+            return inside
+        user = ["-U", "--preserve-credentials"] if self._node.mode == "user" else []
+        return ["nsenter", "-t", str(pid), *user, "-m", "-p", "--root", "--wd=/", "--", *inside]
+
+    def _environment(self, spec: Json) -> dict[str, str]:
+        host, port = self._node.api_address
+        tools = str(Path(sys.executable).parent)
+        base = {
+            "PATH": f"{tools}:{os.environ.get('PATH', '/usr/bin:/bin')}",
+            "HOME": os.environ.get("HOME", "/"),
+            "LANG": "C.UTF-8",
+            "HOSTNAME": self._pod["metadata"]["name"],
+            "POD_IP": self._ip,
+            "PYTHONUNBUFFERED": "1",
+            "KUBERNETES_SERVICE_HOST": host,
+            "KUBERNETES_SERVICE_PORT": str(port),
+        }
+        if self._pod["spec"].get("enableServiceLinks", True):
+            base |= service_variables(self._node.services.list(), self._namespace)
+        return container_env(spec, self._pod, self._ip, base, self._lookup)
+
+    def _in_place(
+        self, argv: list[str], env: dict[str, str], mounts: list[Mount]
+    ) -> tuple[list[str], dict[str, str]]:
+        """Without a root of its own: real paths and addresses for mounted paths and DNS names."""
+        names = {
+            name: address
+            for address, listed in host_names(
+                self._node.services.list(), self._node.pods.list(), self._namespace
+            ).items()
+            for name in listed
+        }
+        paths = {m.target: str(m.source) for m in mounts if m.target != "/etc/hosts"}
+        rewrite = launch_rewriter(paths, names)
+        fixed = {k: v if k in ("PATH", "HOME") else rewrite(v) for k, v in env.items()}
+        account = self._directory / "serviceaccount"
+        if account.exists():
+            fixed["KUBECONFIG"] = str(self._write_kubeconfig(account))
+        return [rewrite(word) for word in argv], fixed
+
+    def _write_kubeconfig(self, account: Path) -> Path:
+        host, port = self._node.api_address
+        path = account / "kubeconfig"
+        path.write_text(
+            "apiVersion: v1\nkind: Config\ncurrent-context: pod\n"
+            f"clusters: [{{name: pod, cluster: {{server: 'https://{host}:{port}',"
+            f" certificate-authority: '{account / 'ca.crt'}'}}}}]\n"
+            f"users: [{{name: pod, user: {{tokenFile: '{account / 'token'}'}}}}]\n"
+            "contexts: [{name: pod, context: {cluster: pod, user: pod}}]\n"
+        )
+        return path
+
+
+def launch_rewriter(paths: dict[str, str], names: dict[str, str]) -> Callable[[str], str]:
+    """A function that replaces mounted paths and DNS names inside a text."""
+    table = {**paths, **names}
+    if not table:
+        return lambda text: text
+    longest_first = sorted(table, key=len, reverse=True)
+    pattern = re.compile(
+        r"(?<![\w./-])(" + "|".join(re.escape(k) for k in longest_first) + r")(?![\w.-])"
+    )
+    return lambda text: pattern.sub(lambda m: table[m[1]], text)

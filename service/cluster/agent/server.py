@@ -1,0 +1,119 @@
+"""The node agent's HTTPS server: logs, exec, container metrics."""
+
+import threading
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response, StreamingResponse
+from starlette.routing import Route, WebSocketRoute
+from starlette.websockets import WebSocket
+
+from service.cluster import channels
+from service.cluster.agent import cadvisor, logs
+from service.cluster.agent.container import Container
+from service.cluster.agent.worker import PodWorker
+
+Allowed = Callable[[str], bool]  # an Authorization header -> may it ask?
+
+
+class AgentServer:
+    """Serves from a thread of its own; `workers` are the pods of this moment."""
+
+    def __init__(self, workers: Callable[[], Iterable[PodWorker]], allowed: Allowed) -> None:
+        self._workers, self._allowed = workers, allowed
+        self.app = Starlette(
+            routes=[
+                Route("/healthz", lambda _: PlainTextResponse("ok")),
+                Route("/metrics/cadvisor", self._metrics),
+                Route("/containerLogs/{namespace}/{pod}/{container}", self._log),
+                WebSocketRoute("/exec/{namespace}/{pod}/{container}", self._execute),
+            ]
+        )
+
+    def start(self, host: str, port: int, certificate: Path, key: Path) -> None:
+        config = uvicorn.Config(
+            self.app,
+            host=host,
+            port=port,
+            ssl_certfile=str(certificate),
+            ssl_keyfile=str(key),
+            log_level="warning",
+            access_log=False,
+            loop="asyncio",  # commands are started from this thread, which uvloop cannot
+            ws="websockets-sansio",
+            ws_max_size=64 * 1024 * 1024,
+        )
+        server = uvicorn.Server(config)
+        threading.Thread(target=server.run, name="server", daemon=True).start()
+
+    def _metrics(self, request: Request) -> Response:
+        if not self._allowed(request.headers.get("authorization", "")):
+            return PlainTextResponse("Unauthorized", 401)
+        page = cadvisor.exposition(self._workers())
+        return Response(page, media_type="text/plain; version=0.0.4; charset=utf-8")
+
+    async def _log(self, request: Request) -> Response:
+        if not self._allowed(request.headers.get("authorization", "")):
+            return PlainTextResponse("Unauthorized", 401)
+        found = self._find(request.path_params)
+        name = request.path_params["container"]
+        if found is None:
+            return PlainTextResponse(f"container {name} is not valid for pod", 400)
+        _, container = found
+        query = dict(request.query_params)
+        previous = query.get("previous") in ("1", "true")
+        number = container.restarts - 1 if previous else container.restarts
+        if not previous and container.process is None and not container.ended:
+            number -= 1  # waiting to be restarted: the last run's log is the current one
+        path = container.log_file(number)
+        pod = request.path_params["pod"]
+        if previous and (number < 0 or not path.exists()):
+            text = f'previous terminated container "{name}" in pod "{pod}" not found'
+            return PlainTextResponse(text, 400)
+        if not path.exists():
+            reason = container.state.get("waiting", {}).get("reason", "ContainerCreating")
+            text = f'container "{name}" in pod "{pod}" is waiting to start: {reason}'
+            return PlainTextResponse(text, 400)
+        try:
+            options = logs.options_of(query)
+        except ValueError as error:
+            return PlainTextResponse(str(error), 400)
+        if query.get("follow") in ("1", "true") and not previous:
+            run = container.restarts
+            body = logs.follow(
+                path, options, lambda: container.process is not None and container.restarts == run
+            )
+            return StreamingResponse(body, media_type="text/plain")
+        return Response(logs.existing(path, options)[0], media_type="text/plain")
+
+    async def _execute(self, websocket: WebSocket) -> None:
+        protocol = channels.choose_protocol(websocket.scope.get("subprotocols") or [])
+        if not self._allowed(websocket.headers.get("authorization", "")) or protocol is None:
+            await websocket.close()
+            return
+        await websocket.accept(subprotocol=protocol)
+        found = self._find(websocket.path_params)
+        query = websocket.query_params
+        if found is None or found[1].process is None:
+            status = channels.failure_status("container not found or not running")
+            await channels.end_with(websocket, status)
+            return
+        worker, container = found
+        await channels.serve_command(
+            websocket,
+            worker.launcher.enter(container, query.getlist("command")),
+            stdin=query.get("stdin") in ("1", "true"),
+            tty=query.get("tty") in ("1", "true"),
+        )
+
+    def _find(self, path: dict[str, str]) -> tuple[PodWorker, Container] | None:
+        for worker in self._workers():
+            metadata = worker.pod["metadata"]
+            if (metadata["namespace"], metadata["name"]) == (path["namespace"], path["pod"]):
+                for container in worker.containers:
+                    if container.name == path["container"]:
+                        return worker, container
+        return None

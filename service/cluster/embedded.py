@@ -1,0 +1,235 @@
+"""The embedded cluster as others use it: up, down, status."""
+
+import contextlib
+import fcntl
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import urllib3
+
+from service import deploy
+from service.cluster import pki
+from service.cluster.agent.cgroups import Cgroups
+from service.cluster.apply import apply
+from service.cluster.kube import DEPLOYMENTS, NODES, PODS, STATEFULSETS, ApiError, Json, Kube
+from service.cluster.layout import OCTETS, Layout, default_directory, read_layout, write_layout
+from service.cluster.processes import ProcessId, read_records, wait_until
+from service.cluster.prometheus_binary import fetch_prometheus
+
+END_WITHIN_S = 40.0
+
+
+class EmbeddedError(Exception):
+    """The cluster cannot be started or does not come up; the message is one sentence."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterInfo:
+    """`boot_s` is the time from the start until all pods were ready; 0 if it was up before."""
+
+    kubeconfig: Path
+    boot_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterStatus:
+    """`isolation` says how far the nodes can set containers apart."""
+
+    running: bool
+    kubeconfig: Path | None = None
+    server: str = ""
+    nodes: int = 0
+    pods_ready: int = 0
+    pods: int = 0
+    isolation: str = ""
+    directory: Path | None = None
+
+
+def up(
+    *,
+    nodes: int = 1,
+    deploy_service: bool = True,
+    owner_pid: int | None = None,
+    timeout_s: float = 120.0,
+    directory: Path | None = None,
+    say: Callable[[str], None] = lambda _: None,
+) -> ClusterInfo:
+    """Start the cluster, unless it runs, and wait until every pod is ready.
+
+    With `owner_pid` the cluster ends when that process ends. Raises EmbeddedError and
+    service.cluster.prometheus_binary.PrometheusMissingError.
+    """
+    directory = directory or default_directory()
+    layout = _running_layout(directory)
+    begun = time.monotonic()
+    if layout is None:
+        prometheus = fetch_prometheus() if deploy_service else None
+        _sweep(directory)
+        layout = _start(directory, nodes, owner_pid, prometheus)
+        say("control plane started")
+    kube = _connect(layout, timeout_s)
+    if deploy_service:
+        apply(kube, deploy.manifests("embedded"))
+        say("manifests applied")
+    _wait_until_ready(kube, begun + timeout_s, say)
+    return ClusterInfo(layout.kubeconfig, time.monotonic() - begun)
+
+
+def down(directory: Path | None = None) -> bool:
+    """End the cluster and remove every trace. False when there was nothing to end."""
+    directory = directory or default_directory()
+    records = read_records(directory / "processes.json")
+    supervisor = records.pop("supervisor", None)
+    there = directory.exists()
+    if supervisor is not None:
+        supervisor.end(END_WITHIN_S)
+    _sweep(directory, records)
+    return there
+
+
+def status(directory: Path | None = None) -> ClusterStatus:
+    directory = directory or default_directory()
+    layout = _running_layout(directory)
+    if layout is None:
+        return ClusterStatus(running=False)
+    kube = Kube.connect(str(layout.kubeconfig))
+    try:
+        pods = kube.list(PODS)["items"]
+        nodes = kube.list(NODES)["items"]
+    except (ApiError, urllib3.exceptions.HTTPError):
+        pods, nodes = [], []
+    said = [n["metadata"].get("annotations", {}).get("gameday.dev/isolation", "") for n in nodes]
+    return ClusterStatus(
+        running=True,
+        kubeconfig=layout.kubeconfig,
+        server=kube.server,
+        nodes=len(nodes),
+        pods_ready=sum(1 for p in pods if _is_ready(p)),
+        pods=len(pods),
+        isolation=said[0] if said else "",
+        directory=directory,
+    )
+
+
+def _running_layout(directory: Path) -> Layout | None:
+    supervisor = read_records(directory / "processes.json").get("supervisor")
+    if supervisor is None or not supervisor.alive:
+        return None
+    with contextlib.suppress(OSError, ValueError):
+        return read_layout(directory)
+    return None
+
+
+def _start(directory: Path, nodes: int, owner: int | None, prometheus: Path | None) -> Layout:
+    directory.mkdir(parents=True, mode=0o700)
+    octet, lock = _reserve()
+    layout = Layout(directory, octet, nodes)
+    pki.write(directory, layout.api_host, layout.api_port, [n[1] for n in layout.nodes])
+    write_layout(layout)
+    command = [sys.executable, "-m", "service.cluster.supervisor", str(directory)]
+    if owner is not None:
+        command.append(f"--owner={owner}")
+    env = dict(os.environ)
+    if prometheus is not None:
+        env["PROMETHEUS_BINARY"] = str(prometheus)
+    with (directory / "supervisor.log").open("ab") as log:
+        subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,  # a Ctrl-C at the terminal is for the caller alone
+            pass_fds=[lock],  # held as long as the supervisor lives
+            env=env,
+            cwd="/",
+        )
+    os.close(lock)
+    if not wait_until(lambda: _running_layout(directory) is not None, 20):
+        raise EmbeddedError(f"the cluster's supervisor did not start: see {log.name}")
+    return layout
+
+
+def _reserve() -> tuple[int, int]:
+    """A free octet, and the descriptor that holds it."""
+    for octet in OCTETS:
+        path = Path(tempfile.gettempdir()) / f"gameday-127.{octet}.lock"
+        try:
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError:  # another user's
+            continue
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            os.close(descriptor)
+            continue
+        return octet, descriptor
+    raise EmbeddedError("no free loopback network: too many clusters run on this machine")
+
+
+def _sweep(directory: Path, records: dict[str, ProcessId] | None = None) -> None:
+    """What a killed cluster left: processes, control groups, files."""
+    known = records if records is not None else read_records(directory / "processes.json")
+    for record in known.values():
+        record.end(END_WITHIN_S)
+    with contextlib.suppress(OSError, ValueError):
+        groups = Cgroups.find(read_layout(directory).cgroup)
+        if groups is not None:
+            groups.sweep()
+    shutil.rmtree(directory, ignore_errors=True)
+
+
+def _connect(layout: Layout, timeout_s: float) -> Kube:
+    kube = Kube.connect(str(layout.kubeconfig))
+
+    def answers() -> bool:
+        try:
+            kube.list(NODES)
+        except (ApiError, urllib3.exceptions.HTTPError):
+            return False
+        return True
+
+    if not wait_until(answers, timeout_s, 0.02):
+        raise EmbeddedError(f"the API server at {kube.server} does not answer")
+    return kube
+
+
+def _is_ready(pod: Json) -> bool:
+    conditions = (pod.get("status") or {}).get("conditions") or []
+    return any(c["type"] == "Ready" and c["status"] == "True" for c in conditions)
+
+
+def _wait_until_ready(kube: Kube, deadline: float, say: Callable[[str], None]) -> None:
+    told = ""
+    while True:
+        missing = _missing(kube)
+        if not missing:
+            return
+        if time.monotonic() > deadline:
+            raise EmbeddedError(f"not ready in time: {', '.join(missing)}")
+        text = f"waiting for {', '.join(missing)}"
+        if text != told:
+            say(text)
+            told = text
+        time.sleep(0.1)
+
+
+def _missing(kube: Kube) -> list[str]:
+    """Workloads that are not whole, e.g. "bizra-api 1/3"."""
+    found = []
+    if not kube.list(NODES)["items"]:
+        return ["a node"]
+    for resource in (DEPLOYMENTS, STATEFULSETS):
+        for workload in kube.list(resource)["items"]:
+            wanted = workload["spec"].get("replicas", 1)
+            state = workload.get("status") or {}
+            ready = state.get("readyReplicas", 0)
+            if ready < wanted or state.get("observedGeneration", 0) < 1:
+                found.append(f"{workload['metadata']['name']} {ready}/{wanted}")
+    return found
