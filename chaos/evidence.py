@@ -2,30 +2,55 @@
 
 import json
 from dataclasses import asdict
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from chaos.cluster import Cluster, ClusterError
-from chaos.plan import Plan
-from slo.metrics import write_metrics
+from slo.metrics import Measurement, Series, write_metrics
 from slo.model import Phase
-from slo.observe import Measurement, SeriesPoint, measure, series
+from slo.observe import Scope, measure, series
 from slo.prometheus import Prometheus
-from slo.samples import Samples
+from slo.samples import read_raw
 
 
 class Evidence:
-    """Collects while the run goes on, and writes at its end. Never stops a run: what cannot be
-    had is missing evidence, which scoring reports as such."""
+    """Collects while the run goes on, writes at its end.
 
-    def __init__(self, run_dir: Path, cluster: Cluster, prometheus: Prometheus, plan: Plan) -> None:
+    Never stops a run: what cannot be had is missing evidence, and scoring says so.
+    """
+
+    def __init__(
+        self, run_dir: Path, cluster: Cluster, prometheus: Prometheus, scope: Scope
+    ) -> None:
         self._dir = run_dir
-        self._cluster = cluster
-        self._prometheus = prometheus
-        self._plan = plan
+        self._cluster, self._prometheus, self._scope = cluster, prometheus, scope
         self._begun = datetime.now(UTC)
         self._measurements: list[Measurement] = []
-        self._series: list[SeriesPoint] = []
+        self._series: list[Series] = []
 
     def measure(self, phases: list[Phase]) -> None:
-        """Ask Prometheus about these phases, which have ended."""
+        """Ask Prometheus about phases of one experiment, which have ended."""
+        for phase in phases:
+            self._measurements += measure(self._prometheus, phase, self._scope)
+        start, end = phases[0].start, phases[-1].end
+        self._series += series(self._prometheus, start, end, self._scope)
+
+    def write(self) -> None:
+        write_metrics(self._dir / "metrics.parquet", self._measurements, self._series)
+        raw = sorted(self._dir.glob("samples-*.csv"))
+        if raw:
+            read_raw(raw).write_parquet(self._dir / "samples.parquet")
+            for path in raw:
+                path.unlink()
+        self._write_events()
+
+    def _write_events(self) -> None:
+        """Kubernetes events of the target's namespace since the run began."""
+        try:
+            events = self._cluster.events(self._scope.namespace)
+        except ClusterError:
+            return
+        since = self._begun - timedelta(seconds=1)  # events have whole seconds
+        rows = [asdict(e) | {"time": e.time.isoformat()} for e in events if e.time >= since]
+        text = "".join(json.dumps(row) + "\n" for row in rows)
+        (self._dir / "events.jsonl").write_text(text, encoding="utf-8")

@@ -23,6 +23,7 @@ from loadtests.runner import LoadError, LoadHandle, LoadRunner
 from loadtests.scenario import Scenario
 from slo import journal as entries
 from slo.model import SCHEMA_VERSION, Phase, PhaseKind
+from slo.observe import Scope
 from slo.prometheus import Prometheus
 
 TICK_S = 0.1
@@ -72,7 +73,11 @@ class _GameDay:
             setting.run_dir,
             setting.cluster,
             setting.prometheus,
-            setting.plan,
+            Scope(
+                namespace=setting.plan.target.namespace,
+                workload=setting.plan.target.workload,
+                scrape_interval=setting.plan.prometheus.scrape_interval,
+            ),
         )
         self._begun = time.monotonic()
         self._last_pulse = 0.0

