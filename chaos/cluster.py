@@ -45,6 +45,7 @@ class Pod:
 class Workload:
     """A Deployment's own account of itself. `selector` is a label selector expression."""
 
+    namespace: str
     name: str
     desired: int
     ready: int
@@ -140,6 +141,7 @@ class Cluster:
             )
         labels = found.spec.selector.match_labels or {}
         return Workload(
+            namespace=namespace,
             name=name,
             desired=1 if found.spec.replicas is None else found.spec.replicas,
             ready=(found.status.ready_replicas if found.status else 0) or 0,

@@ -10,7 +10,7 @@ from slo.metrics import Measurement, Series, write_metrics
 from slo.model import Phase
 from slo.observe import Scope, measure, series
 from slo.prometheus import Prometheus
-from slo.samples import read_raw
+from slo.samples import RAW, read_raw
 
 
 class Evidence:
@@ -37,11 +37,11 @@ class Evidence:
 
     def write(self) -> None:
         write_metrics(self._dir / "metrics.parquet", self._measurements, self._series)
-        raw = sorted(self._dir.glob("samples-*.csv"))
-        if raw:
-            read_raw(raw).write_parquet(self._dir / "samples.parquet")
-            for path in raw:
-                path.unlink()
+        samples = read_raw(self._dir)
+        if len(samples):
+            samples.write_parquet(self._dir / "samples.parquet")
+        for path in self._dir.glob(RAW):
+            path.unlink()
         self._write_events()
 
     def _write_events(self) -> None:

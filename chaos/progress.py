@@ -84,9 +84,8 @@ class Terminal:
 
 def _words(pulse: Pulse) -> str:
     p95 = "no answer yet" if pulse.p95_s is None else f"p95 {pulse.p95_s * 1000:.0f} ms"
-    return (
-        f"{pulse.step}: {pulse.rate:.0f} requests/s, {p95}, "
-        f"{pulse.error_rate:.1%} errors, {pulse.pods} pods ready"
+    return f"{pulse.step}: {pulse.rate:.0f} requests/s, {p95}, {pulse.error_rate:.1%} errors" + (
+        f", {pulse.pods} pods ready" if pulse.pods else ""
     )
 
 
@@ -100,7 +99,7 @@ def _panel(pulse: Pulse) -> Table:
         f"{pulse.rate:4.0f} req/s",
         f"p95 {p95:>4} ms",
         Text(f"{pulse.error_rate:6.1%} errors", style=bad),
-        f"{pulse.pods} pods",
+        f"{pulse.pods} pods" if pulse.pods else "",
         Text(f"{_clock(pulse.step_left_s)} left" if pulse.step_left_s > 0 else "", style="dim"),
     )
     return row

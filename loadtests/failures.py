@@ -10,6 +10,7 @@ CLIENT_ERROR, SERVER_ERROR = 400, 500
 _BY_NAME = {  # by class name, so that gevent and geventhttpclient need not be imported here
     "Timeout": ErrorKind.TIMEOUT,
     "HTTPConnectionClosed": ErrorKind.RESET,
+    "EmptyResponse": ErrorKind.RESET,
     "HTTPParseError": ErrorKind.OTHER,
 }
 _BY_FAMILY: dict[type[BaseException], ErrorKind] = {  # the first that fits
@@ -42,10 +43,10 @@ def error_kind(status: int, error: BaseException | None) -> ErrorKind:
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:
-    """The error and what caused it."""
+    """The error and what caused it; `original` is geventhttpclient's RetriesExceeded's."""
     while error is not None:
         yield error
-        error = error.__cause__ or error.__context__
+        error = getattr(error, "original", None) or error.__cause__ or error.__context__
 
 
 def _kind_of(error: BaseException) -> ErrorKind | None:

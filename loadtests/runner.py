@@ -92,6 +92,10 @@ class LoadHandle:
         self._tail, self._summary = _Tail(samples), summary
 
     @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
     def running(self) -> bool:
         return self._process.poll() is None
 

@@ -39,6 +39,7 @@ def _print_version(wanted: bool) -> None:  # noqa: FBT001 - a typer callback
 
 @app.callback()
 def _main(
+    *,
     version: Annotated[
         bool,
         typer.Option(

@@ -1,11 +1,13 @@
 """`gameday doctor`: what this machine has, and what is missing, before anything is started."""
 
+import contextlib
 import os
 import shutil
 import sys
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -90,7 +92,8 @@ def _cores() -> Finding:
 
 
 def _kubectl() -> Finding:
-    found = shutil.which("kubectl", path=f"{os.path.dirname(sys.executable)}:{os.environ['PATH']}")
+    beside = Path(sys.executable).parent
+    found = shutil.which("kubectl", path=f"{beside}:{os.environ['PATH']}")
     if found is None:
         advice = "only for your own looking around; gameday does not need it"
         return Finding("kubectl", State.LIMITED, "not found", advice)
@@ -108,10 +111,8 @@ def doctor(
     screen = console()
     if fix and find_prometheus() is None:
         screen.print("fetching Prometheus …", style="dim")
-        try:
+        with contextlib.suppress(PrometheusMissingError):  # the finding below says it
             fetch_prometheus()
-        except PrometheusMissingError:
-            pass  # the finding below says so, with the advice
     findings = examine()
     if json:
         print_json([asdict(f) for f in findings])

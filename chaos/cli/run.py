@@ -26,7 +26,7 @@ PROMETHEUS_TIMEOUT_S = 10.0
 
 
 @app.command()
-def run(  # noqa: PLR0917 - each is an option of its own
+def run(
     plan: Annotated[str, typer.Argument(help="A bundled plan or a YAML file.")] = "smoke",
     *,
     embedded: Annotated[

@@ -132,9 +132,13 @@ class PodKill(BaseModel):
         return f"{target.name}: container restarts went from {before} to {after}"
 
     def undone(self, cluster: Cluster, workload: Workload) -> str | None:
-        """A pod kill leaves nothing behind once the workload is whole again."""
-        del cluster
-        if not workload.whole:
+        """A pod kill leaves nothing behind once the workload is whole again.
+
+        Asked of the pods themselves: the Deployment's own account lags behind them.
+        """
+        pods = cluster.pods(workload.namespace, workload.selector)
+        ready = [p for p in pods if p.ready and not p.ending]
+        if not workload.whole or len(ready) < workload.desired:
             return None
         return f"{workload.name}: {workload.ready} of {workload.desired} pods ready"
 

@@ -1,0 +1,221 @@
+"""The load generator against a real server that can misbehave on demand."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from loadtests.runner import LoadError, LoadRunner, run_load
+from loadtests.scenario import Scenario
+from slo.samples import read_raw
+
+SERVER = """
+import asyncio, sys, uvicorn
+mode = sys.argv[2]
+async def app(scope, receive, send):
+    if scope["type"] != "http":
+        return
+    while (await receive()).get("more_body"):
+        pass
+    if mode == "stall":
+        await asyncio.sleep(1.5)
+    status = {"500": 500, "404": 404}.get(mode, 200)
+    headers = [(b"content-type", b"application/json")]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": b'{"id": "x"}'})
+uvicorn.run(app, port=int(sys.argv[1]), log_level="error", lifespan="off")
+"""
+
+
+def scenario(rate: float = 50, *, timeout: str = "3s", in_flight: int = 500) -> Scenario:
+    return Scenario.model_validate(
+        {
+            "name": "test",
+            "arrivals": "constant",
+            "mix": {"score": 1, "health": 1},
+            "stages": [{"rate": rate}],
+            "request_timeout": timeout,
+            "max_in_flight": in_flight,
+        }
+    )
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port
+
+
+def eventually(condition: Callable[[], bool], within_s: float = 30) -> None:
+    deadline = time.monotonic() + within_s
+    while not condition():
+        assert time.monotonic() < deadline, "did not come true in time"
+        time.sleep(0.02)
+
+
+def answers(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=1).close()
+    except OSError:
+        return False
+    return True
+
+
+@contextmanager
+def server(mode: str) -> Iterator[str]:
+    port = free_port()
+    process = subprocess.Popen([sys.executable, "-c", SERVER, str(port), mode])
+    try:
+        eventually(lambda: answers(port))
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        process.kill()
+        process.wait()
+
+
+def load_for(seconds: float, url: str, run_dir: Path, chosen: Scenario) -> None:
+    summary = run_load(
+        chosen,
+        url,
+        run_dir,
+        seed=1,
+        duration=timedelta(seconds=seconds),
+        on_progress=lambda _: None,
+    )
+    assert summary.reason == ""
+    assert summary.scheduled == summary.sent == len(read_raw(run_dir))
+
+
+def test_every_request_is_kept_with_all_its_columns(tmp_path: Path) -> None:
+    with server("well") as url:
+        before = time.time()
+        load_for(2, url, tmp_path, scenario())
+        after = time.time()
+    samples = read_raw(tmp_path)
+    assert len(samples) > 20
+    assert set(samples.endpoint) == {"POST /score", "GET /health"}
+    assert set(samples.error) == {"none"}
+    assert set(samples.status) == {200}
+    assert np.all(np.diff(samples.intended_start) >= 0)
+    assert before - 1 < samples.intended_start[0] < samples.intended_start[-1] < after + 1
+    assert np.all(samples.start >= samples.intended_start - 0.005)
+
+
+def test_a_stalled_server_does_not_slow_the_arrivals(tmp_path: Path) -> None:
+    """Intended starts are spaced by the schedule although each answer takes 1.5 s."""
+    with server("stall") as url:
+        load_for(3, url, tmp_path, scenario())
+    samples = read_raw(tmp_path)
+    assert np.allclose(np.diff(samples.intended_start), 1 / 50, atol=1e-4)
+    assert samples.latency.min() >= 1.4
+
+
+def test_requests_that_find_no_place_wait_and_are_seen_to_be_late(tmp_path: Path) -> None:
+    """One at a time, 1.5 s each: the second is due at once and starts more than a second late."""
+    with server("stall") as url:
+        load_for(4, url, tmp_path, scenario(in_flight=1, timeout="10s"))
+    samples = read_raw(tmp_path)
+    assert (samples.start - samples.intended_start).max() > 1
+
+
+@pytest.mark.parametrize(("mode", "kind"), [("500", "5xx"), ("404", "4xx")])
+def test_bad_answers_are_errors_of_their_kind(tmp_path: Path, mode: str, kind: str) -> None:
+    with server(mode) as url:
+        load_for(1, url, tmp_path, scenario())
+    assert set(read_raw(tmp_path).error) == {kind}
+
+
+def test_a_timeout_and_a_refusal_are_told_apart(tmp_path: Path) -> None:
+    with server("stall") as url:
+        load_for(1.5, url, tmp_path, scenario(timeout="500ms"))
+    assert set(read_raw(tmp_path).error) == {"timeout"}
+    nobody = tmp_path / "nobody"
+    nobody.mkdir()
+    load_for(1, f"http://127.0.0.1:{free_port()}", nobody, scenario())
+    assert set(read_raw(nobody).error) == {"refused"}
+
+
+def test_progress_tells_of_the_last_seconds(tmp_path: Path) -> None:
+    with server("well") as url:
+        handle = LoadRunner.start(scenario(), url, tmp_path, seed=1)
+        try:
+            eventually(lambda: handle.progress().requests > 30)
+            seen = handle.progress()
+            assert seen.rate > 0
+            assert seen.error_rate == 0
+            assert seen.p95_s is not None
+        finally:
+            handle.stop()
+    assert handle.result().reason == ""
+
+
+def test_a_generator_that_dies_says_so_and_loses_nothing_written(tmp_path: Path) -> None:
+    with server("well") as url:
+        handle = LoadRunner.start(scenario(), url, tmp_path, seed=1)
+        eventually(lambda: handle.progress().requests > 20)
+        os.kill(handle.pid, signal.SIGKILL)
+        handle.stop()
+    result = handle.result()
+    assert "died" in result.reason
+    assert len(read_raw(tmp_path)) > 20
+
+
+def test_a_generator_that_cannot_start_is_one_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONHOME", str(tmp_path))
+    with pytest.raises(LoadError, match="did not start"):
+        LoadRunner.start(scenario(), "http://127.0.0.1:1", tmp_path, seed=1)
+
+
+PARENT = """
+import json, sys, time
+from pathlib import Path
+from loadtests.runner import LoadRunner
+from loadtests.scenario import Scenario
+chosen = Scenario.model_validate_json(sys.argv[1])
+handle = LoadRunner.start(chosen, sys.argv[2], Path(sys.argv[3]), seed=1)
+print(handle.pid, flush=True)
+sys.stdin.read()
+"""
+
+
+def test_the_generator_does_not_outlive_a_killed_parent(tmp_path: Path) -> None:
+    with server("well") as url:
+        command = [sys.executable, "-c", PARENT, scenario().model_dump_json(), url, str(tmp_path)]
+        parent = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        assert parent.stdout is not None
+        worker = int(parent.stdout.readline())
+        assert Path(f"/proc/{worker}").exists()
+        parent.kill()
+        parent.wait()
+        eventually(lambda: not _lives(worker))
+
+
+def _lives(pid: int) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return False
+    return state != "Z"
+
+
+def test_the_same_seed_makes_the_same_schedule(tmp_path: Path) -> None:
+    endpoints = []
+    with server("well") as url:
+        for name in ("a", "b"):
+            directory = tmp_path / name
+            directory.mkdir()
+            load_for(1, url, directory, scenario())
+            endpoints.append(list(read_raw(directory).endpoint[:20]))
+    assert endpoints[0] == endpoints[1]
