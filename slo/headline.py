@@ -1,0 +1,96 @@
+"""The verdict in one sentence, as one would say it to a colleague."""
+
+from dataclasses import replace
+
+from slo.model import ExperimentResult, ObjectiveResult, Outcome, Severity, Verdict
+from slo.show import show
+
+
+def headline(verdict: Verdict) -> Verdict:
+    """The verdict with its headline."""
+    sentence = {
+        Outcome.PASS: _kept,
+        Outcome.WARN: _kept,
+        Outcome.FAIL: _broke,
+        Outcome.INCONCLUSIVE: _unknown,
+    }[verdict.outcome](verdict)
+    return replace(verdict, headline=sentence)
+
+
+def _kept(verdict: Verdict) -> str:
+    passed = sum(e.outcome is Outcome.PASS for e in verdict.experiments)
+    tally = f"{passed} of {_count(len(verdict.experiments), 'experiment')} passed"
+    missed = [r for r in verdict.objectives if r.judged and r.outcome is Outcome.WARN]
+    if missed:
+        return f"Nothing critical, but {_say(missed[0])}; {tally}."
+    return f"The service kept its promises: {tally}; {_worst(verdict)}."
+
+
+def _worst(verdict: Verdict) -> str:
+    if verdict.severity is Severity.NONE:
+        return "users noticed nothing"
+    return f"worst incident {verdict.severity.value}, as expected"
+
+
+def _broke(verdict: Verdict) -> str:
+    stuck = [e for e in verdict.experiments if _failed(e, "undone")]
+    if stuck:
+        return f"A fault is still there after {stuck[0].title!r}: someone must look now."
+    failed = [e for e in verdict.experiments if e.outcome is Outcome.FAIL]
+    broken = [r for r in verdict.objectives if r.judged and r.outcome is Outcome.FAIL]
+    if failed:
+        more = f" ({len(failed)} of {_count(len(verdict.experiments), 'experiment')} failed)"
+        return f"The service broke its promises: {_why(failed[0])}{more}."
+    return f"The service broke its promises: {_say(broken[0])}."
+
+
+def _failed(experiment: ExperimentResult, check: str) -> bool:
+    return any(c.name == check and c.outcome is Outcome.FAIL for c in experiment.checks)
+
+
+def _why(experiment: ExperimentResult) -> str:
+    for check in experiment.checks:
+        if check.outcome is Outcome.FAIL:
+            break
+    else:
+        return f"{experiment.title!r} failed"
+    if check.name == "severity":
+        return f"{experiment.title!r} was {check.observed} where {check.expected} was expected"
+    return f"after {experiment.title!r}, {check.name} was {check.observed}, not {check.expected}"
+
+
+def _unknown(verdict: Verdict) -> str:
+    return f"No verdict: {_why_unknown(verdict)}."
+
+
+def _why_unknown(verdict: Verdict) -> str:
+    if verdict.ended_by == "":
+        return "the run just stopped"
+    if verdict.ended_by != "completed":
+        return f"the run was {verdict.ended_by}"
+    if verdict.load.outcome is Outcome.INCONCLUSIVE:
+        return verdict.load.reason
+    for experiment in verdict.experiments:
+        for check in experiment.checks:
+            if check.outcome is Outcome.INCONCLUSIVE:
+                return f"{experiment.title!r}, {check.name}: {check.evidence}"
+    for result in verdict.objectives:
+        if result.judged and result.outcome is Outcome.INCONCLUSIVE:
+            return f"{result.objective.title} in the {_where(result)}: {result.reason}"
+    return "nothing was tried"
+
+
+def _say(result: ObjectiveResult) -> str:
+    value = result.indicator.value
+    assert value is not None
+    return (
+        f"{result.objective.title} was {show(value, result.objective.unit)} in the {_where(result)}"
+    )
+
+
+def _where(result: ObjectiveResult) -> str:
+    return f"{result.phase.value} phase of {result.experiment}"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" + ("" if number == 1 else "s")

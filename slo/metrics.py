@@ -1,0 +1,150 @@
+"""metrics.parquet: what Prometheus said, once per phase and as series for charts.
+
+One table for both: rows of kind "measurement" have experiment, phase, count, coverage, reason and
+expression; rows of kind "point" have labels (JSON) and a value at a time. The same values always
+give the same bytes.
+"""
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from slo.model import Indicator, PhaseKind
+
+
+class MetricsError(Exception):
+    """metrics.parquet cannot be read; the message names the file."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measurement:
+    """One SLI in one phase by the server's view.
+
+    `coverage` is the share of the expected scrapes that are there, in [0, 1]; `expr` is the PromQL
+    that gave the value, evaluated at `time`.
+    """
+
+    sli: str
+    experiment: str
+    phase: PhaseKind
+    time: datetime
+    indicator: Indicator
+    coverage: float
+    expr: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Series:
+    """One line of a chart; `times` in seconds since the epoch, UTC."""
+
+    name: str
+    labels: dict[str, str]
+    times: tuple[float, ...]
+    values: tuple[float, ...]
+
+
+_COLUMNS: list[tuple[str, pa.DataType]] = [
+    ("kind", pa.string()),
+    ("name", pa.string()),
+    ("experiment", pa.string()),
+    ("phase", pa.string()),
+    ("labels", pa.string()),
+    ("time", pa.timestamp("us", tz="UTC")),
+    ("value", pa.float64()),
+    ("count", pa.int64()),
+    ("coverage", pa.float64()),
+    ("missing", pa.string()),
+    ("expr", pa.string()),
+]
+_SCHEMA = pa.schema(_COLUMNS)
+
+
+def write_metrics(
+    path: Path, measurements: Sequence[Measurement], series: Sequence[Series]
+) -> None:
+    """Write both in the order given."""
+    rows = [_measurement_row(m) for m in measurements]
+    for line in series:
+        labels = json.dumps(line.labels, sort_keys=True)
+        rows.extend(
+            _row("point", line.name, labels=labels, time=_microseconds(time), value=value)
+            for time, value in zip(line.times, line.values, strict=True)
+        )
+    pq.write_table(pa.Table.from_pylist(rows, schema=_SCHEMA), path, compression="zstd")
+
+
+def _microseconds(time: float) -> int:
+    return round(time * 1_000_000)
+
+
+def _row(kind: str, name: str, **columns: object) -> dict[str, object]:
+    return {field.name: None for field in _SCHEMA} | {"kind": kind, "name": name} | columns
+
+
+def _measurement_row(measurement: Measurement) -> dict[str, object]:
+    return _row(
+        "measurement",
+        measurement.sli,
+        experiment=measurement.experiment,
+        phase=measurement.phase.value,
+        time=measurement.time,
+        value=measurement.indicator.value,
+        count=measurement.indicator.count,
+        coverage=measurement.coverage,
+        missing=measurement.indicator.missing,
+        expr=measurement.expr,
+    )
+
+
+def read_metrics(path: Path) -> tuple[tuple[Measurement, ...], tuple[Series, ...]]:
+    """What write_metrics wrote. Raises MetricsError."""
+    try:
+        table = pq.read_table(path)
+    except (OSError, pa.ArrowException) as error:
+        raise MetricsError(f"{path}: not a readable Parquet file") from error
+    if table.schema.remove_metadata() != _SCHEMA:
+        raise MetricsError(f"{path}: not the columns of metrics.parquet")
+    rows = table.to_pylist()
+    try:
+        measurements = tuple(_measurement(r) for r in rows if r["kind"] == "measurement")
+        series = tuple(_series([r for r in rows if r["kind"] == "point"]))
+    except (TypeError, ValueError, KeyError) as error:
+        raise MetricsError(f"{path}: {error}") from error
+    return measurements, series
+
+
+def _measurement(row: dict[str, object]) -> Measurement:
+    value, time = row["value"], row["time"]
+    if not isinstance(time, datetime):
+        raise TypeError("a measurement has no time")
+    return Measurement(
+        sli=str(row["name"]),
+        experiment=str(row["experiment"]),
+        phase=PhaseKind(str(row["phase"])),
+        time=time,
+        indicator=Indicator(
+            value=value if isinstance(value, float) else None,
+            count=int(str(row["count"])),
+            missing=str(row["missing"]),
+        ),
+        coverage=float(str(row["coverage"])),
+        expr=str(row["expr"]),
+    )
+
+
+def _series(rows: Iterable[dict[str, object]]) -> Iterable[Series]:
+    found: dict[tuple[str, str], list[tuple[float, float]]] = {}
+    for row in rows:
+        time = row["time"]
+        if not isinstance(time, datetime):
+            raise TypeError("a point has no time")
+        key = str(row["name"]), str(row["labels"])
+        found.setdefault(key, []).append((time.timestamp(), float(str(row["value"]))))
+    for (name, labels), points in found.items():
+        times, values = zip(*points, strict=True)
+        yield Series(name=name, labels=json.loads(labels), times=times, values=values)

@@ -1,0 +1,252 @@
+"""Service level indicators: which measurement answers which promise of a runbook.
+
+Every PromQL expression is evaluated as an instant query at the end of a window, with the window's
+length as its range. Placeholders: {namespace}, {workload}, {window} and {step}, the time between
+scrapes; `fill` puts values in their place. What to know of the expressions:
+
+- increase() and rate() extrapolate to the window's edges, by up to half a scrape interval (or, for
+  series that cover the window, up to 1.1 intervals) on each side; with 2 s scrapes and a window of
+  20 s that is an error of up to a tenth in a count. In a ratio of two increases it cancels nearly.
+- A counter that is born within the window has lost what it counted before its first scrape, and one
+  that dies what it counted after its last: while pods are replaced the server sees less than its
+  clients do. That is why the client's view decides where there is one.
+- histogram_quantile() interpolates within a bucket: the error is up to the bucket's width, and
+  nothing is larger than the highest finite bound.
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from slo.model import Unit
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerView:
+    """How Prometheus answers. `value` gives one number, or nothing where there is no answer.
+
+    `count` is how many observations are behind the value, and `scrapes` how often, at best, its
+    series was scraped in the window. `empty` says what it means when scrapes are there and the
+    value is not.
+    """
+
+    value: str
+    count: str
+    scrapes: str
+    series: str  # the metric to name when nothing exports it
+    empty: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sli:
+    """An indicator. With a `quantile`, the client's view is that quantile of latency.
+
+    `user_facing` indicators are what users notice themselves; severity depends on it.
+    """
+
+    name: str
+    unit: Unit
+    definition: str
+    user_facing: bool
+    client: bool
+    server: ServerView
+    quantile: float | None = None
+
+
+# Probes and scrapes are no requests of users.
+_REQUESTS = 'namespace="{namespace}",endpoint!~"/health|/ready|/metrics"'
+# A Deployment's pods: <name>-<template hash>-<suffix>, and not those of <name>-canary.
+_PODS = 'namespace="{namespace}",pod=~"{workload}-[a-z0-9]+-[a-z0-9]+"'
+_CONTAINERS = _PODS + ',container!="",container!="POD"'
+_DEPLOYMENT = 'namespace="{namespace}",deployment="{workload}"'
+
+_TRAFFIC = f"sum(increase(bizra_requests_total{{{_REQUESTS}}}[{{window}}]))"
+
+
+def _increase_quantile(q: float, histogram: str, labels: str) -> str:
+    increases = f"sum by (le) (increase({histogram}_bucket{{{labels}}}[{{window}}]))"
+    return f"histogram_quantile({q:g}, {increases})"
+
+
+def _limit(resource: str, cadvisor: str) -> str:
+    """Each container's limit in the window, from kube-state-metrics or else from cAdvisor."""
+    by = "max by (namespace, pod, container)"
+    stated = f'kube_pod_container_resource_limits{{{_CONTAINERS},resource="{resource}"}}'
+    return f"({by} (max_over_time({stated}[{{window}}])) or {by} ({cadvisor}))"
+
+
+def _scrapes(selector: str) -> str:
+    return f"max(count_over_time({selector}[{{window}}]))"
+
+
+def response_time(q: float) -> Sli:
+    """Time to the last byte that a share `q` of the requests does not exceed."""
+    name = f"response_time_p{q * 100:g}"
+    histogram = "bizra_request_duration_seconds"
+    return Sli(
+        name=name,
+        unit=Unit.SECONDS,
+        definition=f"{q:.4g} quantile of the time from when a request was due to its last byte;"
+        " of requests that were answered below 500, and of timeouts with the time they waited",
+        user_facing=True,
+        client=True,
+        quantile=q,
+        server=ServerView(
+            value=_increase_quantile(q, histogram, _REQUESTS),
+            count=f"sum(increase({histogram}_count{{{_REQUESTS}}}[{{window}}]))",
+            scrapes=_scrapes(f"{histogram}_count{{{_REQUESTS}}}"),
+            series=f"{histogram}_bucket",
+            empty="no traffic in the window",
+        ),
+    )
+
+
+_ERROR_RATE = Sli(
+    name="error_rate",
+    unit=Unit.RATIO,
+    definition="share of requests without an answer below 400: 4xx, 5xx, timeouts, refused and"
+    " reset connections for the client; 5xx alone for the server, which sees no others",
+    user_facing=True,
+    client=True,
+    server=ServerView(
+        # Without any 5xx there is no series of them: that is 0, but only where there is traffic.
+        value=f'(sum(increase(bizra_requests_total{{{_REQUESTS},status=~"5.."}}[{{window}}]))'
+        f" or 0 * {_TRAFFIC}) / ({_TRAFFIC} > 0)",
+        count=_TRAFFIC,
+        scrapes=_scrapes(f"bizra_requests_total{{{_REQUESTS}}}"),
+        series="bizra_requests_total",
+        empty="no traffic in the window",
+    ),
+)
+
+_CPU_SECONDS = f"container_cpu_usage_seconds_total{{{_CONTAINERS}}}"
+_CPU = Sli(
+    name="cpu_utilization",
+    unit=Unit.RATIO,
+    definition="mean CPU over the window of the busiest container, as share of its own limit",
+    user_facing=False,
+    client=False,
+    server=ServerView(
+        value=f"max(sum by (namespace, pod, container) (rate({_CPU_SECONDS}[{{window}}])) / "
+        + _limit(
+            "cpu",
+            f"container_spec_cpu_quota{{{_CONTAINERS}}}"
+            f" / container_spec_cpu_period{{{_CONTAINERS}}}",
+        )
+        + ")",
+        count=f"sum(count_over_time({_CPU_SECONDS}[{{window}}]))",
+        scrapes=_scrapes(_CPU_SECONDS),
+        series="container_cpu_usage_seconds_total",
+        empty="no container of the workload has a CPU limit",
+    ),
+)
+
+_WORKING_SET = f"container_memory_working_set_bytes{{{_CONTAINERS}}}"
+_MEMORY = Sli(
+    name="memory_usage",
+    unit=Unit.RATIO,
+    definition="highest working set in the window of any container, as share of its own limit:"
+    " one moment above it is enough to be killed",
+    user_facing=False,
+    client=False,
+    server=ServerView(
+        value="max(max by (namespace, pod, container)"
+        f" (max_over_time({_WORKING_SET}[{{window}}])) / "
+        + _limit("memory", f"container_spec_memory_limit_bytes{{{_CONTAINERS}}} > 0")
+        + ")",
+        count=f"sum(count_over_time({_WORKING_SET}[{{window}}]))",
+        scrapes=_scrapes(_WORKING_SET),
+        series="container_memory_working_set_bytes",
+        empty="no container of the workload has a memory limit",
+    ),
+)
+
+_DESIRED = f"kube_deployment_spec_replicas{{{_DEPLOYMENT}}}"
+_AVAILABLE = f"kube_deployment_status_replicas_available{{{_DEPLOYMENT}}}"
+_AVAILABILITY = Sli(
+    name="pod_availability",
+    unit=Unit.RATIO,
+    definition="mean over the window of available pods divided by desired pods, at most 1",
+    user_facing=False,
+    client=False,
+    server=ServerView(
+        value=f"max(avg_over_time(clamp_max({_AVAILABLE} / ({_DESIRED} > 0), 1)"
+        "[{window}:{step}]))",
+        count=f"max(count_over_time({_AVAILABLE}[{{window}}]))",
+        scrapes=_scrapes(_AVAILABLE),
+        series="kube_deployment_status_replicas_available",
+        empty="the workload is scaled to no pods",
+    ),
+)
+
+_FAISS = Sli(
+    name="faiss_query_time",
+    unit=Unit.SECONDS,
+    definition="0.95 quantile of the time of one FAISS search"
+    " (the runbook names no quantile; its troubleshooting guide judges p95)",
+    user_facing=False,
+    client=False,
+    server=ServerView(
+        value=_increase_quantile(
+            0.95, "bizra_faiss_query_duration_seconds", 'namespace="{namespace}"'
+        ),
+        count='sum(increase(bizra_faiss_query_duration_seconds_count{namespace="{namespace}"}'
+        "[{window}]))",
+        scrapes=_scrapes('bizra_faiss_query_duration_seconds_count{namespace="{namespace}"}'),
+        series="bizra_faiss_query_duration_seconds_bucket",
+        empty="no search in the window",
+    ),
+)
+
+PROMETHEUS_SCRAPES = "max(count_over_time(up[{window}]))"
+"""How often, at best, Prometheus scraped anything at all in the window, in vain or not."""
+
+DEFAULT_SLIS = (response_time(0.95), _ERROR_RATE, _CPU, _MEMORY, _AVAILABILITY, _FAISS)
+
+
+def _percentile(title: str) -> Sli | None:
+    found = re.search(r"\bp\s?(\d{2}(?:\.\d+)?)\b|(\d{2}(?:\.\d+)?)th percentile", title)
+    return response_time(float(found[1] or found[2]) / 100) if found else None
+
+
+_BY_TITLE: tuple[tuple[str, Callable[[str], Sli | None]], ...] = (
+    (r"\bfaiss\b.*\b(query|search)\b|\b(vector|faiss) (query|search)", lambda _: _FAISS),
+    (r"\b(response|request) time\b|\blatency\b", _percentile),
+    (r"\b(error|failure) (rate|ratio)\b", lambda _: _ERROR_RATE),
+    (r"\bcpu\b", lambda _: _CPU),
+    (r"\bmemory\b", lambda _: _MEMORY),
+    (r"\bpods? (availability|available)\b", lambda _: _AVAILABILITY),
+)
+
+
+def match(title: str) -> Sli | None:
+    """The indicator that a metric's title in a runbook means, if we measure it.
+
+    A response time that names no percentile matches none: guessing one would invent a promise.
+    """
+    words = title.casefold()
+    for pattern, make in _BY_TITLE:
+        if re.search(pattern, words):
+            return make(words)
+    return None
+
+
+def fill(expr: str, *, namespace: str, workload: str, window_s: float, step_s: float) -> str:
+    """The expression with its placeholders replaced; durations in whole milliseconds."""
+    values = {
+        "{namespace}": namespace,
+        "{workload}": workload,
+        "{window}": f"{round(window_s * 1000)}ms",
+        "{step}": f"{round(step_s * 1000)}ms",
+    }
+    for placeholder, value in values.items():
+        expr = expr.replace(placeholder, value)
+    return expr
+
+
+def by_name(name: str) -> Sli | None:
+    """The indicator of this name."""
+    quantile = re.fullmatch(r"response_time_p(\d+(?:\.\d+)?)", name)
+    if quantile and 0 < float(quantile[1]) < 100:  # noqa: PLR2004
+        return response_time(float(quantile[1]) / 100)
+    return next((sli for sli in DEFAULT_SLIS if sli.name == name), None)
