@@ -21,11 +21,12 @@ def write_all(verdict: Verdict, run_dir: Path) -> list[Path]:
         run_dir / "summary.md": markdown.render(verdict),
     }
     for path, text in texts.items():
-        _replace(path, text)
+        replace_text(path, text)
     return list(texts)
 
 
-def _replace(path: Path, text: str) -> None:
+def replace_text(path: Path, text: str) -> None:
+    """The file as a whole or not at all, whatever happens meanwhile. Raises OSError."""
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         with draft.open("w", encoding="utf-8", newline="\n") as file:

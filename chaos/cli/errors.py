@@ -1,11 +1,27 @@
 """What a user can get wrong, or find wrong: each ends with one sentence and code 2."""
 
 from chaos.cluster import ClusterError
+from loadtests.runner import LoadError
+from service.cluster.embedded import EmbeddedError
+from service.cluster.prometheus_binary import PrometheusMissingError
 from slo.documents import DocumentError
+from slo.journal import JournalError
+from slo.recording import RecordingError
+from slo.runbook import RunbookError
 
 
 class UsageError(Exception):
     """The command line asks for what cannot be."""
 
 
-USER_ERRORS: tuple[type[Exception], ...] = (UsageError, ClusterError, DocumentError)
+USER_ERRORS: tuple[type[Exception], ...] = (
+    UsageError,
+    ClusterError,
+    DocumentError,
+    EmbeddedError,
+    JournalError,
+    LoadError,
+    PrometheusMissingError,
+    RecordingError,
+    RunbookError,
+)

@@ -9,6 +9,7 @@ from slo.score import score as score_recording
 
 from chaos.cli.app import Json, RunDir, app, console, print_json
 from reports import terminal, write_all
+from reports.write import replace_text
 from slo import verdict_json
 from slo.exit_codes import ExitCode, of
 from slo.model import Verdict
@@ -37,7 +38,7 @@ def conclude(run_dir: Path, screen: Console, *, json: bool = False) -> ExitCode:
 
 def _score(run_dir: Path) -> Verdict:
     verdict = score_recording(read_recording(run_dir))
-    (run_dir / "verdict.json").write_text(verdict_json.dump(verdict), encoding="utf-8")
+    replace_text(run_dir / "verdict.json", verdict_json.dump(verdict))
     return verdict
 
 
