@@ -114,7 +114,8 @@ class Cluster:
                 )
         except (ConfigException, OSError) as error:
             reason = " ".join(str(error).split()).rstrip(".")
-            raise ClusterError(f"no usable kubeconfig: {reason}") from error
+            where = f" {kubeconfig}" if kubeconfig else ""
+            raise ClusterError(f"no usable kubeconfig{where}: {reason}") from error
         configuration.retries = urllib3.Retry(connect=2, read=0, redirect=0, backoff_factor=0.2)
         return cls(client.ApiClient(configuration))
 
@@ -247,7 +248,7 @@ class Cluster:
         return sorted((r for r in rows if r is not None), key=lambda r: (r.time, r.name, r.reason))
 
 
-def _pod(pod: Any) -> Pod:  # noqa: ANN401 - V1Pod, whose optional fields are many
+def _pod(pod: Any) -> Pod:
     statuses = (pod.status.container_statuses if pod.status else None) or []
     conditions = (pod.status.conditions if pod.status else None) or []
     return Pod(
@@ -262,7 +263,7 @@ def _pod(pod: Any) -> Pod:  # noqa: ANN401 - V1Pod, whose optional fields are ma
     )
 
 
-def _event(event: Any) -> ClusterEvent | None:  # noqa: ANN401 - CoreV1Event, as above
+def _event(event: Any) -> ClusterEvent | None:
     time = event.last_timestamp or event.event_time or event.metadata.creation_timestamp
     if time is None:
         return None

@@ -127,7 +127,7 @@ class Plan(_Part):
 
     @model_validator(mode="before")
     @classmethod
-    def _unique_names(cls, data: Any) -> Any:  # noqa: ANN401 - what the file says, unchecked
+    def _unique_names(cls, data: Any) -> Any:
         experiments = data.get("experiments") if isinstance(data, dict) else None
         named = [e.get("name") for e in experiments or () if isinstance(e, dict)]
         for name in named:

@@ -58,7 +58,7 @@ class ReferenceUser(FastHttpUser):
     wait_time = constant_throughput(1)
     random = Random()  # noqa: S311 - load, not secrets
 
-    def __init__(self, environment: Any) -> None:  # noqa: ANN401 - Locust is not typed
+    def __init__(self, environment: Any) -> None:
         super().__init__(environment)
         self._known: deque[str] = deque(maxlen=REMEMBERED)
 

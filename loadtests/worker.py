@@ -56,7 +56,7 @@ class Recorder:
         request_type: str,
         name: str,
         response_time: float,
-        response: Any = None,  # noqa: ANN401 - Locust is not typed
+        response: Any = None,
         exception: BaseException | None = None,
         **_: object,
     ) -> None:

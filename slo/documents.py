@@ -75,6 +75,11 @@ def parse_document(text: str, file: str, model: type[Model]) -> Model:
         ) from error
 
 
+def line_of(path: Path, *keys: str | int) -> int:
+    """The line, from 1, on which the field at `keys` stands in a document that was read before."""
+    return _line_of(YAML(typ="rt").load(path.read_text(encoding="utf-8")), keys)
+
+
 def _has(node: object, step: str | int) -> bool:
     if isinstance(node, CommentedSeq):
         return isinstance(step, int) and step < len(node)

@@ -27,7 +27,7 @@ def console(*, quiet: bool = False) -> Console:
     return Console(stderr=quiet, quiet=quiet, highlight=False)
 
 
-def print_json(value: Any) -> None:  # noqa: ANN401 - any JSON value
+def print_json(value: Any) -> None:
     print(json.dumps(value, indent=2, default=str))
 
 

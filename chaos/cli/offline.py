@@ -5,7 +5,6 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from slo.score import score as score_recording
 
 from chaos.cli.app import Json, RunDir, app, console, print_json
 from reports import terminal, write_all
@@ -14,6 +13,7 @@ from slo import verdict_json
 from slo.exit_codes import ExitCode, of
 from slo.model import Verdict
 from slo.recording import read_recording
+from slo.score import score as score_recording
 
 
 def conclude(run_dir: Path, screen: Console, *, json: bool = False) -> ExitCode:

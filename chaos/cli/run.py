@@ -19,6 +19,9 @@ from chaos.interrupt import InterruptedRunError, interruptible
 from chaos.plan import Plan, PlanPrometheus, find_plan, read_plan
 from chaos.progress import Progress, Quiet, Terminal
 from loadtests.scenario import Scenario, load_scenario
+from slo.documents import line_of
+from slo.journal import Threshold
+from slo.objectives import ThresholdError, override
 from slo.prometheus import Fetch, Prometheus, http_fetch
 from slo.runbook import BUNDLED_RUNBOOK, Runbook, read_runbook
 
@@ -74,13 +77,15 @@ def run(
 
 
 def _check_overrides(plan_file: Path, plan: Plan, promises: Runbook) -> None:
-    known = [o.name for o in promises.objectives]
-    for name in plan.objectives:
-        if name not in known:
+    for name, wanted in plan.objectives.items():
+        threshold = Threshold(target=wanted.target, critical=wanted.critical)
+        try:
+            override(promises.objectives, {name: threshold})
+        except ThresholdError as error:
+            line = line_of(plan_file, "objectives", name)
             raise UsageError(
-                f"{plan_file}: field 'objectives.{name}': the runbook has no such objective;"
-                f" it has {', '.join(known)}"
-            )
+                f"{plan_file}, line {line}: field 'objectives.{name}': {error}"
+            ) from error
 
 
 def _prepare(

@@ -33,7 +33,7 @@ class Neighbour(NamedTuple):
 class VectorIndex:
     """A mapped, read-only index. `search` may be called from several threads at once."""
 
-    def __init__(self, index: Any) -> None:  # noqa: ANN401  (FAISS is untyped)
+    def __init__(self, index: Any) -> None:
         self._index = index
 
     @property

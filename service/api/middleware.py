@@ -48,5 +48,5 @@ class Observe:
             self._timer(method, endpoint).observe(time.perf_counter() - started)
 
 
-def _child(metric: Counter | Histogram, *labels: str) -> Any:  # noqa: ANN401  (either of the two)
+def _child(metric: Counter | Histogram, *labels: str) -> Any:
     return metric.labels(*labels)

@@ -129,7 +129,7 @@ class Kube:
         path: str,
         *,
         query: dict[str, Any] | None = None,
-        body: Any = None,  # noqa: ANN401 - any JSON value
+        body: Any = None,
         content_type: str = "application/json",
         timeout: float | tuple[float, float] | None = 30,
     ) -> urllib3.BaseHTTPResponse:
@@ -148,7 +148,7 @@ class Kube:
             raise _error(response.status, response.data)
         return response
 
-    def _json(self, *args: Any, **kwargs: Any) -> Json:  # noqa: ANN401 - handed on
+    def _json(self, *args: Any, **kwargs: Any) -> Json:
         answer: Json = json.loads(self.request(*args, **kwargs).data)
         return answer
 
@@ -179,7 +179,7 @@ class Kube:
         self,
         resource: Resource,
         name: str,
-        body: Any,  # noqa: ANN401 - object or list, by patch type
+        body: Any,
         namespace: str | None = None,
         *,
         sub: str = "",

@@ -29,7 +29,7 @@ class Kubeconfigs:
 
 
 def write(directory: Path, api_host: str, api_port: int, nodes: list[str]) -> Kubeconfigs:
-    """All keys below `directory`/pki, and DIRECTORY/kubeconfig for people. `nodes` are addresses."""
+    """Keys below `directory`/pki, a kubeconfig for people beside it. `nodes` are addresses."""
     pki = directory / "pki"
     pki.mkdir(parents=True, mode=0o700)
     authority = trustme.CA(organization_name="gameday embedded cluster")

@@ -229,7 +229,7 @@ async def _serve(kube: Kube, node_ip: str | None) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, ended.set)
 
-    def on_change(_kind: str, _obj: Any) -> None:  # noqa: ANN401
+    def on_change(_kind: str, _obj: Any) -> None:
         loop.call_soon_threadsafe(changed.set)
 
     services, slices = Informer(kube, SERVICES), Informer(kube, ENDPOINT_SLICES)

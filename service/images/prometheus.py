@@ -10,7 +10,6 @@ pod's service account, outside of pods by KUBECONFIG.
 import argparse
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys

@@ -90,12 +90,13 @@ class Launcher:
             mounts = [*self._shared, *self._volumes.mounts(container.spec)]
             argv, env = self._in_place(argv, env, mounts)
         words = [f"{k}={v}" for k, v in env.items()]
-        inside = ["env", "-i", *words, *argv]
+        where = container.spec.get("workingDir") or "/"
+        inside = ["env", "-i", "-C", where, *words, *argv]
         pid = container.init_pid
         if self._node.mode == "none" or pid is None:
             return inside
         user = ["-U", "--preserve-credentials"] if self._node.mode == "user" else []
-        return ["nsenter", "-t", str(pid), *user, "-m", "-p", "--root", "--wd=/", "--", *inside]
+        return ["nsenter", "-t", str(pid), *user, "-m", "-p", "--root", "--", *inside]
 
     def _environment(self, spec: Json) -> dict[str, str]:
         host, port = self._node.api_address

@@ -94,7 +94,7 @@ def _mount_points() -> list[str]:
     with open("/proc/self/mountinfo") as file:
         for line in file:
             point = line.split()[4].encode().decode("unicode_escape")
-            if point != "/" and point != "/proc" and not point.startswith("/proc/"):
+            if point not in ("/", "/proc") and not point.startswith("/proc/"):
                 found.append(point)
     return [p for p in found if not any(p.startswith(q + "/") for q in found)]
 
@@ -185,8 +185,8 @@ def _init(spec: dict[str, Any]) -> NoReturn:
     except OSError as error:
         os.write(2, f"cannot set up the container: {error}\n".encode())
         os._exit(NOT_STARTED)
-    for number in early:
-        os.kill(child, number)
+    for early_number in early:
+        os.kill(child, early_number)
     while True:
         try:
             pid, status = os.wait()

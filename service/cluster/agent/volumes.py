@@ -36,13 +36,13 @@ class Volumes:
         ]
 
     def _path(self, mount: Json) -> Path:
-        path = self._paths[mount["name"]] / mount.get("subPath", "")
+        path: Path = self._paths[mount["name"]] / mount.get("subPath", "")
         if not path.exists():
             path.mkdir(parents=True)
         return path
 
     def _make(self, volume: Json) -> Path:
-        path = self._directory / volume["name"]
+        path: Path = self._directory / volume["name"]
         if "persistentVolumeClaim" in volume:
             namespace = self._pod["metadata"]["namespace"]
             path = self._claims / namespace / volume["persistentVolumeClaim"]["claimName"]

@@ -181,8 +181,8 @@ class PodWorker(threading.Thread):
             return True
         policy = self._pod["spec"].get("restartPolicy", "Always")
         if container.init:
-            return policy != "Never"
-        return policy == "Always" or (policy == "OnFailure" and not container.succeeded)
+            return bool(policy != "Never")
+        return bool(policy == "Always" or (policy == "OnFailure" and not container.succeeded))
 
     def _start(self, container: Container) -> None:
         plan = self._plans[container.name]

@@ -41,7 +41,7 @@ MERGE_KEYS: dict[str, tuple[str, ...]] = {
 PRIMITIVE_LISTS = {"finalizers"}  # merged as sets; all other lists of scalars are replaced
 
 
-def apply_patch(target: Any, patch: Any, content_type: str) -> Any:  # noqa: ANN401 - JSON values
+def apply_patch(target: Any, patch: Any, content_type: str) -> Any:
     """The patched object; `target` stays as it is. Raises StatusError."""
     if content_type == JSON_PATCH:
         return _json_patch(target, patch)
@@ -54,7 +54,7 @@ def apply_patch(target: Any, patch: Any, content_type: str) -> Any:  # noqa: ANN
     raise unsupported_media_type(content_type)
 
 
-def _json_patch(target: Any, patch: Any) -> Any:  # noqa: ANN401 - JSON values
+def _json_patch(target: Any, patch: Any) -> Any:
     try:
         return jsonpatch.apply_patch(deepcopy(target), patch)
     except jsonpatch.JsonPatchTestFailed as error:
@@ -69,7 +69,7 @@ def _json_patch(target: Any, patch: Any) -> Any:  # noqa: ANN401 - JSON values
         raise bad_request(f"not a JSON patch: {error}") from error
 
 
-def merge(target: Any, patch: Any) -> Any:  # noqa: ANN401 - JSON values
+def merge(target: Any, patch: Any) -> Any:
     """RFC 7386."""
     if not isinstance(patch, dict):
         return deepcopy(patch)
@@ -82,7 +82,7 @@ def merge(target: Any, patch: Any) -> Any:  # noqa: ANN401 - JSON values
     return result
 
 
-def strategic_merge(target: Any, patch: dict[str, Any]) -> Any:  # noqa: ANN401 - JSON values
+def strategic_merge(target: Any, patch: dict[str, Any]) -> Any:
     """`patch` merged into the object `target`, directives obeyed and left out of the result."""
     directive = patch.get("$patch")
     if directive == "delete":
@@ -115,7 +115,7 @@ def strategic_merge(target: Any, patch: dict[str, Any]) -> Any:  # noqa: ANN401 
     return result
 
 
-def _apply_directive(result: dict[str, Any], key: str, value: Any) -> None:  # noqa: ANN401
+def _apply_directive(result: dict[str, Any], key: str, value: Any) -> None:
     name = key.removeprefix("$deleteFromPrimitiveList/")
     if name != key and isinstance(result.get(name), list):
         result[name] = [item for item in result[name] if item not in value]
@@ -125,7 +125,7 @@ def _merge_list(
     field: str,
     current: Any,
     patch: list[Any],
-    order: list[Any] | None,  # noqa: ANN401
+    order: list[Any] | None,
 ) -> list[Any]:
     current = current if isinstance(current, list) else []
     if any(isinstance(i, dict) and i.get("$patch") == "replace" for i in patch):
@@ -159,7 +159,7 @@ def _merge_key(field: str, items: list[Any]) -> str | None:
     return None
 
 
-def _ordered(items: list[Any], order: list[Any] | None, name: Any) -> list[Any]:  # noqa: ANN401
+def _ordered(items: list[Any], order: list[Any] | None, name: Any) -> list[Any]:
     """By `order` where it names an item; items that it does not name keep their places."""
     if order is None:
         return items
@@ -168,7 +168,7 @@ def _ordered(items: list[Any], order: list[Any] | None, name: Any) -> list[Any]:
     return [next(named) if name(i) in place else i for i in items]
 
 
-def _clean(value: Any) -> Any:  # noqa: ANN401 - JSON values
+def _clean(value: Any) -> Any:
     """Without directives and without the nulls that only mean "delete"."""
     if isinstance(value, dict):
         return {k: _clean(v) for k, v in value.items() if not k.startswith("$") and v is not None}

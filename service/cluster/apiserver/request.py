@@ -43,7 +43,8 @@ def locate(kinds: Kinds, path: str) -> Place:
     kind = kinds.find(group, version, parts[0]) if parts else None
     if kind is None or (kind.namespaced and not namespace and len(parts) > 1):
         raise errors.no_such_resource()
-    name, sub, rest = [*parts[1:3], "", ""][:2] + ["/".join(parts[3:])]
+    name, sub = [*parts[1:3], "", ""][:2]
+    rest = "/".join(parts[3:])
     if sub and sub not in kind.subresources:
         raise errors.no_such_resource()
     return Place(kind, namespace, name, sub, rest)
@@ -61,7 +62,7 @@ def representation(accept: str) -> str:
     return PLAIN
 
 
-async def read_body(request: Request) -> Any:  # noqa: ANN401 - any JSON value
+async def read_body(request: Request) -> Any:
     """JSON or YAML; {} for an empty body. Raises StatusError."""
     content_type = request.headers.get("content-type", "").partition(";")[0]
     body = await request.body()

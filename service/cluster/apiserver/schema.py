@@ -27,7 +27,7 @@ def unknown_fields(obj: dict[str, Any]) -> list[str]:
     return found
 
 
-def _walk(value: Any, type_name: str, path: str, found: list[str]) -> None:  # noqa: ANN401
+def _walk(value: Any, type_name: str, path: str, found: list[str]) -> None:
     if match := _LIST.fullmatch(type_name):
         if isinstance(value, list):
             for number, item in enumerate(value):

@@ -60,7 +60,7 @@ def _name(obj: Json) -> str:
     return str(obj["metadata"]["name"])
 
 
-def _get(obj: Any, *path: str, default: Any = None) -> Any:  # noqa: ANN401 - JSON values
+def _get(obj: Any, *path: str, default: Any = None) -> Any:
     for step in path:
         obj = obj.get(step) if isinstance(obj, dict) else None
     return default if obj is None else obj
