@@ -32,12 +32,13 @@ class Story:
         return next((p for p in self.phases if p.kind is kind), None)
 
     def incident(self) -> tuple[datetime, datetime] | None:
-        """From the injection to the end of the last phase that was under its spell."""
+        """From the intent, before which nothing was touched, to the end of the last phase."""
         fault = self.phase(PhaseKind.FAULT)
         if fault is None or self.injected is None:
             return None
         last = self.phase(PhaseKind.RECOVERY) or fault
-        return self.injected.time, last.end
+        start = self.intended.time if self.intended else self.injected.time
+        return start, last.end
 
 
 def chronicle(entries: Sequence[Entry]) -> tuple[Story, ...]:

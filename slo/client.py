@@ -9,7 +9,7 @@ waited: a service does not become faster by not answering, nor by failing fast. 
 whatever kind are in the error rate.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,6 +49,10 @@ class Requests:
             timed=self.timed[a:b],
         )
 
+    def from_start(self) -> "Requests":
+        """As if each had been due when it started: without what a late generator added."""
+        return replace(self, response_time=self.service_time)
+
     def latencies(self) -> Floats:
         """Response times that count for latency, ascending."""
         return np.sort(self.response_time[self.timed])
@@ -76,11 +80,11 @@ def requests(samples: Samples) -> Requests:
 NO_REQUESTS = "no request was due in this phase"
 
 
-def latency(found: Requests, q: float, *, from_start: bool = False) -> Indicator:
-    """The q-quantile of response times, or of service times if `from_start`."""
+def latency(found: Requests, q: float) -> Indicator:
+    """The q-quantile of response times."""
     if len(found) == 0:
         return Indicator(value=None, count=0, missing=NO_REQUESTS)
-    times = np.sort(found.service_time[found.timed]) if from_start else found.latencies()
+    times = found.latencies()
     if times.size == 0:
         return Indicator(value=None, count=0, missing="no request was answered below 500")
     return Indicator(

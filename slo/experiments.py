@@ -1,11 +1,13 @@
 """An experiment judged: did the fault bite, is it gone, how bad was it, and when was it over?"""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from slo import journal, severity
 from slo.chronicle import Story
 from slo.client import Requests
+from slo.load import LoadHealth
 from slo.model import (
     Check,
     ExperimentResult,
@@ -27,13 +29,22 @@ def judge_experiment(
     objectives: Sequence[Objective],
     results: Sequence[ObjectiveResult],
     found: Requests | None,
+    load: LoadHealth,
 ) -> tuple[ExperimentResult, datetime | None]:
     """The result, and the moment of recovery. `results` are this experiment's own."""
     observed = _observe(story, results, found)
     back = _recovery(story, objectives, found)
     checks = [_effect(story)]
     if story.injected is not None:
-        checks += [_undone(story), _severity(story, observed), _recovered(story, back)]
+        recovered = _recovered(story, back)
+        if not load.punctual and found is not None:
+            calm = _recovered(story, _recovery(story, objectives, found.from_start()))
+            recovered = (
+                recovered if calm.outcome is recovered.outcome else _doubted(recovered, load)
+            )
+        if not load.complete and recovered.outcome is Outcome.PASS:
+            recovered = _doubted(recovered, load)
+        checks += [_undone(story), _severity(story, observed), recovered]
     elif story.undone is not None:
         checks.append(_undone(story))
     confirmed = story.confirmed.time.timestamp() if story.confirmed else None
@@ -177,6 +188,11 @@ def _recovered(story: Story, back: Recovery | None) -> Check:
     )
 
 
+def _doubted(check: Check, load: LoadHealth) -> Check:
+    evidence = f"{check.evidence}; but {load.result.reason}"
+    return replace(check, outcome=Outcome.INCONCLUSIVE, evidence=evidence)
+
+
 def _recovery_answer(story: Story, back: Recovery | None) -> tuple[Outcome, str, str]:
     expectation = story.started.expectation
     if story.confirmed is None:
@@ -196,7 +212,7 @@ def _recovery_answer(story: Story, back: Recovery | None) -> tuple[Outcome, str,
         missed = f"never {expectation.good_windows} good windows in a row: {windows}"
         return Outcome.FAIL, "not back by the end of the recovery phase", missed
     if not back.bad + back.empty:
-        return Outcome.PASS, "never left its objectives", windows
+        return Outcome.PASS, "never past a critical threshold", windows
     assert story.injected is not None
     assert back.recovered_at is not None
     from_injection = back.recovered_at - story.injected.time.timestamp()

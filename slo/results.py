@@ -94,7 +94,7 @@ def _with_load(
     if breach and due is not None:
         if sli.quantile is None:
             return judgement  # what failed has failed, however late it was sent
-        unhurried = judge_client(objective, latency(due, sli.quantile, from_start=True))
+        unhurried = judge_client(objective, latency(due.from_start(), sli.quantile))
         if unhurried.outcome.rank >= judgement.outcome.rank:
             return judgement
     elif load.complete:

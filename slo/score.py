@@ -55,7 +55,7 @@ def score(recording: Recording) -> Verdict:
             for phase in story.phases
             for result in phase_results(phase, objectives, found, recording.measurements, load)
         ]
-        experiment, recovered = judge_experiment(story, objectives, own, found)
+        experiment, recovered = judge_experiment(story, objectives, own, found, load)
         results += own
         experiments.append(experiment)
         moments += marks(story, recovered)

@@ -128,9 +128,8 @@ def _play(run: Run) -> tuple[list[Entry], list[Sample], list[Measurement]]:
     now = 1.0
     for act in run.acts:
         length = act.baseline + act.fault + act.recovery
-        injected = now + act.baseline
         entries += _journal(act, now)
-        rows += _requests(run, act, rng, now, length, injected)
+        rows += _requests(run, act, rng, now)
         measurements += _measurements(act, now)
         now += length + 1
     scheduled = round(len(rows) / run.sent_share)
@@ -239,10 +238,10 @@ def _fault(act: Act, at: float) -> list[Entry]:
     return found
 
 
-def _requests(
-    run: Run, act: Act, rng: Random, begin: float, length: float, injected: float
-) -> list[Sample]:
+def _requests(run: Run, act: Act, rng: Random, begin: float) -> list[Sample]:
     """Evenly spaced, so that windows hold what one expects of them."""
+    length = act.baseline + act.fault + act.recovery
+    injected = begin + act.baseline
     rows = []
     for i in range(int(length * run.rate)):
         offset = begin + i / run.rate
@@ -330,7 +329,7 @@ def slow(start: float, end: float, latency: float) -> Callable[[Random, float], 
 
 
 EXAMPLES: Mapping[str, Run] = {
-    "pass": Run(acts=(Act(answer=outage(0, 1.5, share=0.1)), Act(name="again"))),
+    "pass": Run(acts=(Act(answer=outage(0, 1, share=0.05)), Act(name="again"))),
     "warn": Run(acts=(Act(answer=slow(-99, 99, 0.2)),)),
     "fail": Run(acts=(Act(answer=outage(0, 99)),)),
     "inconclusive": Run(

@@ -1,0 +1,177 @@
+"""Where foreign things come in: Prometheus' answers, metrics.parquet, verdict.json."""
+
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+
+import pytest
+
+from slo import verdict_json
+from slo.metrics import Measurement, MetricsError, Series, read_metrics, write_metrics
+from slo.model import Indicator, Phase, PhaseKind
+from slo.observe import Scope, measure, series
+from slo.prometheus import Prometheus, PrometheusError, http_fetch
+from slo.recording import read_recording
+from slo.score import score
+from slo.verdict_json import VerdictError
+from tests.slo.builders import Run, build
+
+NOW = datetime(2026, 3, 14, 9, 26, 53, tzinfo=UTC)
+PHASE = Phase(experiment="e", kind=PhaseKind.FAULT, start=NOW, end=NOW + timedelta(seconds=20))
+SCOPE = Scope(namespace="n", workload="w", scrape_interval=timedelta(seconds=2))
+
+
+@contextmanager
+def answering(status: int, content_type: str, body: bytes) -> Iterator[str]:
+    """A server that always says the same."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(status)
+            self.send_header("content-type", content_type)
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = HTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def vector(*values: str) -> bytes:
+    result = [{"metric": {"i": str(i)}, "value": [1.5, v]} for i, v in enumerate(values)]
+    return json.dumps(
+        {"status": "success", "data": {"resultType": "vector", "result": result}}
+    ).encode()
+
+
+@pytest.mark.parametrize(
+    ("status", "content_type", "body", "sentence"),
+    [
+        (503, "text/html", b"<h1>no</h1>", "answered 503 Service Unavailable"),
+        (200, "text/html", b"<h1>hello</h1>", "what answers is not Prometheus"),
+        (200, "application/json", b'{"status": "ok"}', "what answers is not Prometheus"),
+        (
+            422,
+            "application/json",
+            b'{"status": "error", "errorType": "execution", "error": "too many samples"}',
+            "Prometheus refused the query: too many samples",
+        ),
+    ],
+)
+def test_every_bad_answer_is_a_prometheus_error(
+    status: int, content_type: str, body: bytes, sentence: str
+) -> None:
+    with answering(status, content_type, body) as url:
+        prometheus = Prometheus(http_fetch(url, 5))
+        with pytest.raises(PrometheusError, match=sentence):
+            prometheus.instant("up", NOW)
+
+
+def test_a_prometheus_that_is_not_there_is_a_reason_and_not_an_exception() -> None:
+    with answering(200, "text/plain", b"") as url:
+        pass  # its port is free again
+    prometheus = Prometheus(http_fetch(url, 5))
+    found = measure(prometheus, PHASE, SCOPE)
+    assert len(found) == 6
+    for measurement in found:
+        assert measurement.indicator.missing.startswith("Prometheus gave no answer: cannot reach")
+    assert series(prometheus, PHASE.start, PHASE.end, SCOPE) == []
+
+
+@pytest.mark.parametrize("url", ["http://[", "not a url", "http://127.0.0.1:99999"])
+def test_an_address_that_is_none_is_a_prometheus_error(url: str) -> None:
+    with pytest.raises(PrometheusError):
+        Prometheus(http_fetch(url, 1)).instant("up", NOW)
+
+
+def test_values_that_are_no_numbers_are_no_values() -> None:
+    prometheus = Prometheus(lambda _path, _query: vector("NaN", "+Inf", "-Inf", "0.5"))
+    assert [v.value for v in prometheus.instant("x", NOW)] == [0.5]
+
+
+def test_metrics_come_back_as_they_were_written_and_in_the_same_bytes(tmp_path: Path) -> None:
+    measurements = (
+        Measurement(
+            sli="error_rate",
+            experiment="é|1",
+            phase=PhaseKind.FAULT,
+            time=NOW,
+            indicator=Indicator(value=0.25, count=1200),
+            coverage=0.9,
+            expr="sum(x)",
+        ),
+        Measurement(
+            sli="cpu_utilization",
+            experiment="é|1",
+            phase=PhaseKind.RECOVERY,
+            time=NOW,
+            indicator=Indicator(value=None, count=0, missing="no series"),
+            coverage=0.0,
+            expr="max(y)",
+        ),
+    )
+    lines = (
+        Series(name="cpu", labels={"pod": "a"}, times=(1.5, 3.5), values=(0.1, 0.2)),
+        Series(name="cpu", labels={"pod": "b"}, times=(1.5,), values=(0.3,)),
+    )
+    first, second = tmp_path / "1.parquet", tmp_path / "2.parquet"
+    write_metrics(first, measurements, lines)
+    assert read_metrics(first) == (measurements, lines)
+    write_metrics(second, *read_metrics(first))
+    assert first.read_bytes() == second.read_bytes()
+
+
+@pytest.mark.parametrize("content", [b"", b"PAR1", b"PAR1 nothing PAR1"])
+def test_a_damaged_metrics_file_is_named(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "metrics.parquet"
+    path.write_bytes(content)
+    with pytest.raises(MetricsError, match=r"metrics\.parquet: "):
+        read_metrics(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("{", r"verdict\.json: not JSON"),
+        ("[]", "schema_version is None, this version reads 1"),
+        ('{"schema_version": 99}', "schema_version is 99, this version reads 1"),
+        ('{"schema_version": 1}', "field 'gameday_version': Field required"),
+    ],
+)
+def test_a_verdict_that_cannot_be_read_is_one_sentence(text: str, sentence: str) -> None:
+    with pytest.raises(VerdictError, match=sentence):
+        verdict_json.load(text)
+
+
+def test_a_run_that_was_never_scored_has_no_verdict_to_read(tmp_path: Path) -> None:
+    with pytest.raises(VerdictError, match=r"verdict\.json: No such file"):
+        verdict_json.read(tmp_path)
+
+
+def test_a_verdict_is_plain_json_without_numbers_that_are_none(tmp_path: Path) -> None:
+    text = verdict_json.dump(score(read_recording(build(Run(), tmp_path / "run"))))
+    assert text.endswith("}\n")
+
+    def refuse(constant: str) -> None:
+        raise AssertionError(constant)
+
+    tree = json.loads(text, parse_constant=refuse)
+    assert tree["schema_version"] == 1
+    assert tree["objectives"][0]["objective"]["source"] == [
+        "runbook.md",
+        tree["objectives"][0]["objective"]["source"][1],
+        "1. System overview > Key metrics",
+    ]

@@ -1,0 +1,94 @@
+"""A real Prometheus over synthetic series: written as OpenMetrics, backfilled, served."""
+
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+
+from service.cluster.prometheus_binary import find_prometheus
+
+STEP_S = 2.0
+
+
+class Series:
+    """Samples in OpenMetrics text; one per scrape, at times that the caller chooses."""
+
+    def __init__(self) -> None:
+        self._lines: dict[str, list[str]] = {}
+
+    def add(
+        self, name: str, labels: dict[str, str], times: list[float], value: Callable[[float], float]
+    ) -> None:
+        inside = ",".join(f'{k}="{v}"' for k, v in labels.items())
+        lines = self._lines.setdefault(name, [])
+        lines += [f"{name}{{{inside}}} {value(t)} {t:.3f}" for t in times]
+
+    def text(self) -> str:
+        lines = [line for lines in self._lines.values() for line in lines]
+        return "\n".join([*lines, "# EOF", ""])
+
+
+def binary() -> Path | None:
+    """Prometheus with promtool beside it, if this machine has them."""
+    found = find_prometheus()
+    return found if found and found.with_name("promtool").exists() else None
+
+
+@contextmanager
+def serving(series: Series, folder: Path) -> Iterator[str]:
+    """The address of a Prometheus that has these series."""
+    prometheus = binary()
+    assert prometheus is not None
+    source, data, config = folder / "series.txt", folder / "data", folder / "prometheus.yml"
+    source.write_text(series.text())
+    config.write_text("global: {}\n")
+    subprocess.run(
+        [
+            prometheus.with_name("promtool"),
+            "tsdb",
+            "create-blocks-from",
+            "openmetrics",
+            source,
+            data,
+        ],
+        check=True,
+        capture_output=True,
+    )
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    url = f"http://127.0.0.1:{port}"
+    process = subprocess.Popen(
+        [
+            prometheus,
+            f"--config.file={config}",
+            f"--storage.tsdb.path={data}",
+            f"--web.listen-address=127.0.0.1:{port}",
+            "--storage.tsdb.retention.time=1y",
+        ],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        _wait(url, process)
+        yield url
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+def _wait(url: str, process: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        assert process.poll() is None, "Prometheus ended"
+        try:
+            if httpx.get(f"{url}/-/ready").status_code == 200:
+                return
+        except httpx.TransportError:
+            pass
+        time.sleep(0.05)
+    raise AssertionError("Prometheus was not ready within 30 s")
