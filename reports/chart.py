@@ -131,7 +131,7 @@ def _name_time_axis(axes: Axes) -> None:
         "since start\nUTC",
         (0, 0),
         xycoords="axes fraction",
-        xytext=(-12, -6.5),
+        xytext=(-26, -6.5),
         textcoords="offset points",
         ha="right",
         va="top",

@@ -5,7 +5,15 @@ import re
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
-from slo.model import Comparison, Indicator, Interval, Objective, Outcome, Unit
+from slo.model import (
+    Comparison,
+    ExperimentResult,
+    Indicator,
+    Interval,
+    Objective,
+    Outcome,
+    Unit,
+)
 
 WORDS = {
     Outcome.PASS: "Pass",
@@ -155,3 +163,11 @@ def some(value: float | None) -> str:
 def offset(start: datetime, moment: datetime) -> str:
     """Seconds from the start, a tenth of a second fine: "40.2 s"."""
     return f"{(moment - start).total_seconds():,.1f} s"
+
+
+def detected(experiment: ExperimentResult) -> str:
+    """When clients first felt it: a time; "not felt" where the fault bit and none of them did."""
+    if experiment.time_to_detect_s is not None:
+        return seconds(experiment.time_to_detect_s)
+    bit = any(c.name == "effect" and c.outcome is Outcome.PASS for c in experiment.checks)
+    return "not felt" if bit and experiment.time_to_recover_s is not None else NO_DATA

@@ -90,7 +90,7 @@ def _experiments(verdict: Verdict) -> Iterable[str]:
                 _text(e.title),
                 _text(e.fault),
                 f"{e.observed_severity.value} ({e.expected_severity.value})",
-                fmt.some(e.time_to_detect_s),
+                fmt.detected(e),
                 _text(facts.recovery(e)),
             )
             for e in verdict.experiments

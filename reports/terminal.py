@@ -98,7 +98,7 @@ def _experiments(verdict: Verdict, signs: dict[Outcome, str]) -> RenderableType:
             Text.assemble(
                 e.observed_severity.value, (f"\nlimit {e.expected_severity.value}", "dim")
             ),
-            Text(fmt.some(e.time_to_detect_s)),
+            Text(fmt.detected(e)),
             Text(fmt.some(e.time_to_recover_s)),
         )
     return table

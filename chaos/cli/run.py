@@ -14,7 +14,7 @@ from chaos.cli.app import VERSION, Json, app, console
 from chaos.cli.cluster import embedded_cluster
 from chaos.cli.errors import UsageError
 from chaos.cli.offline import conclude
-from chaos.cluster import Cluster
+from chaos.cluster import Cluster, ClusterError
 from chaos.interrupt import InterruptedRunError, interruptible
 from chaos.plan import Plan, PlanPrometheus, find_plan, read_plan
 from chaos.progress import Progress, Quiet, Terminal
@@ -22,7 +22,7 @@ from loadtests.scenario import Scenario, load_scenario
 from slo.documents import line_of
 from slo.journal import Threshold
 from slo.objectives import ThresholdError, override
-from slo.prometheus import Fetch, Prometheus, http_fetch
+from slo.prometheus import Fetch, Prometheus, PrometheusError, http_fetch
 from slo.runbook import BUNDLED_RUNBOOK, Runbook, read_runbook
 
 PROMETHEUS_TIMEOUT_S = 10.0
@@ -118,7 +118,10 @@ def _fetch(where: PlanPrometheus, namespace: str, cluster: Cluster) -> Fetch:
     service = where.service or ""
 
     def through_cluster(path: str, query: dict[str, str]) -> bytes:
-        return cluster.get_through_service(namespace, service, where.port, path, query)
+        try:
+            return cluster.get_through_service(namespace, service, where.port, path, query)
+        except ClusterError as error:
+            raise PrometheusError(str(error)) from error
 
     return through_cluster
 
