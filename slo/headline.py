@@ -28,7 +28,7 @@ def _kept(verdict: Verdict) -> str:
 
 def _worst(verdict: Verdict) -> str:
     if verdict.severity is Severity.NONE:
-        return "users noticed nothing"
+        return "no fault became an incident"
     return f"worst incident {verdict.severity.value}, as expected"
 
 

@@ -166,7 +166,8 @@ _AVAILABLE = f"kube_deployment_status_replicas_available{{{_DEPLOYMENT}}}"
 _AVAILABILITY = Sli(
     name="pod_availability",
     unit=Unit.RATIO,
-    definition="mean over the window of available pods divided by desired pods, at most 1",
+    definition="mean over the window of available pods divided by desired pods, at most 1;"
+    " as seen at each scrape, so that a pod that is back before the next one was never away",
     user_facing=False,
     client=False,
     server=ServerView(

@@ -58,7 +58,7 @@ def test_a_service_that_does_not_notice_passes_with_full_points(judge: Judge) ->
     )
     assert of(verdict) is ExitCode.PASS
     assert verdict.headline == (
-        "The service kept its promises: 1 of 1 experiment passed; users noticed nothing."
+        "The service kept its promises: 1 of 1 experiment passed; no fault became an incident."
     )
     assert check(verdict, "recovery")[1] == "never past a critical threshold"
     experiment = verdict.experiments[0]
