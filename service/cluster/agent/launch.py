@@ -5,9 +5,11 @@ import os
 import re
 import sys
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
+import service
 from service.cluster.agent.container import Container, Mount
 from service.cluster.agent.environment import (
     container_env,
@@ -19,8 +21,10 @@ from service.cluster.agent.environment import (
 from service.cluster.agent.node_context import NodeContext
 from service.cluster.agent.volumes import SERVICE_ACCOUNT, Volumes
 from service.cluster.kube import CONFIGMAPS, SECRETS, SERVICE_ACCOUNTS, NotFoundError
+from service.cluster.prometheus_binary import find_prometheus
 
 Json = dict[str, Any]
+PROJECT = Path(service.__file__).parents[1]
 
 
 class Launcher:
@@ -77,6 +81,7 @@ class Launcher:
         arguments = spec.get("args") or ([] if spec.get("command") else entry.arguments)
         argv = [expand(word, env) for word in [*command, *arguments]]
         mounts = [*self._shared, *self._volumes.mounts(spec)]
+        mounts += [Mount(path, str(path), read_only=True) for path in _hidden(mounts)]
         if self._node.mode == "none":
             argv, env = self._in_place(argv, env, mounts)
             mounts = []
@@ -145,6 +150,20 @@ class Launcher:
             "contexts: [{name: pod, context: {cluster: pod, user: pod}}]\n"
         )
         return path
+
+
+@cache
+def _prometheus() -> Path | None:
+    return find_prometheus()
+
+
+def _hidden(mounts: list[Mount]) -> list[Path]:
+    """What every "image" is made of, where a volume covers it: e.g. a checkout below /tmp."""
+    prometheus = _prometheus()
+    needed = [Path(sys.prefix), Path(sys.base_prefix), PROJECT]
+    needed += [prometheus.parent] if prometheus else []
+    covers = [Path(m.target) for m in mounts]
+    return [p for p in dict.fromkeys(needed) if any(p.is_relative_to(c) for c in covers)]
 
 
 def launch_rewriter(paths: dict[str, str], names: dict[str, str]) -> Callable[[str], str]:
