@@ -1,9 +1,6 @@
 """The manifests of bizra-system: one truth for kubectl and for Python, names as in the runbook."""
 
-import os
-import shutil
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,14 +8,9 @@ import pytest
 from ruamel.yaml import YAML
 
 from service import deploy
+from tests.parts import KUBECTL, promtool
 
 OVERLAYS = ("embedded", "production")
-KUBECTL = shutil.which("kubectl", path=f"{Path(sys.executable).parent}:{os.environ['PATH']}")
-PROMTOOL = shutil.which("promtool") or (
-    str(Path(os.environ["PROMETHEUS_BINARY"]).with_name("promtool"))
-    if "PROMETHEUS_BINARY" in os.environ
-    else None
-)
 
 
 def identity(obj: Any) -> Any:
@@ -34,10 +26,9 @@ def container(overlay: str, kind: str, name: str) -> Any:
     return found["spec"]["template"]["spec"]["containers"][0]
 
 
-@pytest.mark.skipif(KUBECTL is None, reason="kubectl is not installed")
 @pytest.mark.parametrize("overlay", OVERLAYS)
 def test_the_loader_gives_what_kubectl_gives(overlay: str) -> None:
-    command = [KUBECTL, "kustomize", str(deploy.path(overlay))]
+    command = [str(KUBECTL), "kustomize", str(deploy.path(overlay))]
     text = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout
     theirs = {identity(obj): obj for obj in YAML(typ="safe", pure=True).load_all(text)}
     assert index(overlay) == theirs
@@ -139,11 +130,10 @@ def test_prometheus_differs_in_its_intervals_alone() -> None:
     assert jobs == ["bizra-api", "kube-state-metrics", "cadvisor", "prometheus"]
 
 
-@pytest.mark.skipif(PROMTOOL is None, reason="promtool is not installed")
 def test_promtool_accepts_the_rules(tmp_path: Path) -> None:
     data = index("embedded")["ConfigMap", "bizra-system", "prometheus-config"]["data"]
     (tmp_path / "rules.yml").write_text(data["bizra-alerts.yml"], encoding="utf-8")
-    command = [PROMTOOL, "check", "rules", str(tmp_path / "rules.yml")]
+    command = [str(promtool()), "check", "rules", str(tmp_path / "rules.yml")]
     checked = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
     assert checked.returncode == 0, checked.stderr
     assert "3 rules found" in checked.stdout

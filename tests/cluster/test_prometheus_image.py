@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -21,14 +20,10 @@ import pytest
 from service import deploy
 from service.cluster.kube import NAMESPACES, PODS, Kube
 from service.images.state_metrics import serve
+from tests import parts
 from tests.cluster.apiserver_fixture import running_apiserver
 
-BINARY = os.environ.get("PROMETHEUS_BINARY") or shutil.which("prometheus")
-
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(BINARY is None, reason="Prometheus is not installed"),
-]
+pytestmark = pytest.mark.slow
 
 
 def free_port() -> int:
@@ -89,7 +84,11 @@ def prometheus(folder: Path, kubeconfig: Path, port: int) -> Iterator[subprocess
     command = [sys.executable, "-m", "service.images.prometheus"]
     command += [f"--config.file={folder / 'prometheus.yml'}"]
     command += [f"--storage.tsdb.path={folder / 'data'}", f"--web.listen-address=127.0.0.1:{port}"]
-    env = {**os.environ, "KUBECONFIG": str(kubeconfig), "PROMETHEUS_BINARY": str(BINARY)}
+    env = {
+        **os.environ,
+        "KUBECONFIG": str(kubeconfig),
+        "PROMETHEUS_BINARY": str(parts.prometheus()),
+    }
     with subprocess.Popen(command, env=env, stderr=subprocess.DEVNULL) as process:
         try:
             yield process

@@ -13,9 +13,7 @@ from slo.model import Phase, PhaseKind
 from slo.observe import Scope, measure, series
 from slo.prometheus import Prometheus, PrometheusError, http_fetch
 from slo.slis import response_time
-from tests.slo.tsdb import STEP_S, Series, binary, serving
-
-pytestmark = pytest.mark.skipif(binary() is None, reason="Prometheus is not installed")
+from tests.slo.tsdb import STEP_S, Series, serving
 
 BEGIN = (int(time.time()) // 3600 - 5) * 3600.0
 LENGTH = 20.0

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import httpx
 
-from service.cluster.prometheus_binary import find_prometheus
+from tests.parts import prometheus, promtool
 
 STEP_S = 2.0
 
@@ -32,23 +32,15 @@ class Series:
         return "\n".join([*lines, "# EOF", ""])
 
 
-def binary() -> Path | None:
-    """Prometheus with promtool beside it, if this machine has them."""
-    found = find_prometheus()
-    return found if found and found.with_name("promtool").exists() else None
-
-
 @contextmanager
 def serving(series: Series, folder: Path) -> Iterator[str]:
     """The address of a Prometheus that has these series."""
-    prometheus = binary()
-    assert prometheus is not None
     source, data, config = folder / "series.txt", folder / "data", folder / "prometheus.yml"
     source.write_text(series.text())
     config.write_text("global: {}\n")
     subprocess.run(
         [
-            prometheus.with_name("promtool"),
+            promtool(),
             "tsdb",
             "create-blocks-from",
             "openmetrics",
@@ -64,7 +56,7 @@ def serving(series: Series, folder: Path) -> Iterator[str]:
     url = f"http://127.0.0.1:{port}"
     process = subprocess.Popen(
         [
-            prometheus,
+            prometheus(),
             f"--config.file={config}",
             f"--storage.tsdb.path={data}",
             f"--web.listen-address=127.0.0.1:{port}",
