@@ -6,7 +6,7 @@ import pty
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from service.cluster.kube import (
     DEPLOYMENTS,
     ENDPOINT_SLICES,
     EVENTS,
+    NODES,
     PODS,
     SECRETS,
     SERVICES,
@@ -30,6 +31,7 @@ from tests.parts import KUBECTL
 pytestmark = pytest.mark.slow
 
 NS = "default"
+ISOLATION = "gameday.dev/isolation"
 FOREVER = ["sh", "-c", "sleep 1000 & wait"]
 
 
@@ -85,10 +87,8 @@ def pod(kube: Kube, name: str, command: list[str], **more: Any) -> Iterator[str]
     try:
         yield name
     finally:
-        try:
+        with suppress(NotFoundError):
             kube.delete(PODS, name, NS, grace_s=0)
-        except NotFoundError:
-            pass
 
 
 def status(kube: Kube, name: str) -> Json:
@@ -168,16 +168,19 @@ def test_exec_gives_a_terminal(kube: Kube, directory: Path) -> None:
 
 
 def test_logs_of_this_run_and_of_the_one_before(kube: Kube, kubectl: Any) -> None:
-    command = ["sh", "-c", "echo one; echo two >&2; echo three; sleep 1; exit 3"]
+    # Two pipes keep no order between them: the error stream speaks well before.
+    script = "echo zero >&2; sleep 0.2; echo one; echo two; echo three; sleep 1; exit 3"
+    command = ["sh", "-c", script]
+    everything = "zero\none\ntwo\nthree\n"
     with pod(kube, "talks", command) as name:
         eventually(lambda: container(kube, name).get("restartCount") == 1)
-        eventually(lambda: kubectl("logs", name).stdout == "one\ntwo\nthree\n")
+        eventually(lambda: kubectl("logs", name).stdout == everything)
         assert kubectl("logs", name, "--tail=1").stdout == "three\n"
-        assert kubectl("logs", name, "--previous").stdout == "one\ntwo\nthree\n"
+        assert kubectl("logs", name, "--previous").stdout == everything
         stamped = kubectl("logs", name, "--timestamps", "--tail=1").stdout
         assert stamped.split()[0].endswith("Z")
         followed = kubectl("logs", name, "-f")
-        assert followed.stdout == "one\ntwo\nthree\n"
+        assert followed.stdout == everything
 
 
 def test_a_process_that_ends_is_restarted_at_once_then_with_patience(kube: Kube) -> None:
@@ -217,7 +220,7 @@ def test_sigkill_from_inside_is_137_and_a_restart(kube: Kube, kubectl: Any) -> N
 
 
 def test_the_kernel_kills_what_goes_over_its_memory_limit(kube: Kube, kubectl: Any) -> None:
-    if "cgroup" not in kube.list(_nodes())["items"][0]["metadata"]["annotations"][ISOLATION]:
+    if "cgroup" not in kube.list(NODES)["items"][0]["metadata"]["annotations"][ISOLATION]:
         pytest.fail("this machine gives no memory control group: limits cannot be tested")
     hungry = ["python", "-c", "import time; time.sleep(1); x = b'x' * (200 << 20); print(len(x))"]
     limits = {"limits": {"memory": "64Mi"}}
@@ -225,15 +228,6 @@ def test_the_kernel_kills_what_goes_over_its_memory_limit(kube: Kube, kubectl: A
         ended = eventually(lambda: container(kube, name).get("lastState", {}).get("terminated"))
         assert (ended["exitCode"], ended["reason"]) == (137, "OOMKilled")
         assert kubectl("logs", name, "--previous").stdout == ""
-
-
-ISOLATION = "gameday.dev/isolation"
-
-
-def _nodes() -> Any:
-    from service.cluster.kube import NODES
-
-    return NODES
 
 
 def test_an_image_that_is_nowhere_cannot_be_pulled(kube: Kube) -> None:
