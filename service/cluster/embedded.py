@@ -56,6 +56,7 @@ def up(
     *,
     nodes: int = 1,
     deploy_service: bool = True,
+    isolation: str = "",
     owner_pid: int | None = None,
     timeout_s: float = 120.0,
     directory: Path | None = None,
@@ -63,7 +64,8 @@ def up(
 ) -> ClusterInfo:
     """Start the cluster, unless it runs, and wait until every pod is ready.
 
-    With `owner_pid` the cluster ends when that process ends. Raises EmbeddedError and
+    With `owner_pid` the cluster ends when that process ends; `isolation` is one of the modes of
+    service.cluster.agent.isolation instead of the strongest that works. Raises EmbeddedError and
     service.cluster.prometheus_binary.PrometheusMissingError.
     """
     directory = directory or default_directory()
@@ -72,7 +74,7 @@ def up(
     if layout is None:
         prometheus = fetch_prometheus() if deploy_service else None
         _sweep(directory)
-        layout = _start(directory, nodes, owner_pid, prometheus)
+        layout = _start(directory, nodes, isolation, owner_pid, prometheus)
         say("control plane started")
     kube = _connect(layout, timeout_s)
     if deploy_service:
@@ -127,10 +129,12 @@ def _running_layout(directory: Path) -> Layout | None:
     return None
 
 
-def _start(directory: Path, nodes: int, owner: int | None, prometheus: Path | None) -> Layout:
+def _start(
+    directory: Path, nodes: int, isolation: str, owner: int | None, prometheus: Path | None
+) -> Layout:
     directory.mkdir(parents=True, mode=0o700)
     octet, lock = _reserve()
-    layout = Layout(directory, octet, nodes)
+    layout = Layout(directory, octet, nodes, isolation)
     pki.write(directory, layout.api_host, layout.api_port, [n[1] for n in layout.nodes])
     write_layout(layout)
     command = [sys.executable, "-m", "service.cluster.supervisor", str(directory)]

@@ -5,6 +5,7 @@ left out because controllers and the node agent read and write parts of objects,
 """
 
 import json
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -101,8 +102,9 @@ class Kube:
 
     @classmethod
     def connect(cls, kubeconfig: str | None = None, pool: int = 16) -> "Kube":
-        """By kubeconfig file, or with the pod's service account when None."""
+        """By kubeconfig file; when None by $KUBECONFIG, else with the pod's service account."""
         configuration = client.Configuration()
+        kubeconfig = kubeconfig or os.environ.get("KUBECONFIG")
         if kubeconfig is None:
             config.load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
         else:

@@ -19,6 +19,7 @@ class Layout:
     directory: Path
     octet: int
     node_count: int
+    isolation: str = ""  # a mode of agent.isolation; "": the strongest that works
 
     @property
     def api_host(self) -> str:
@@ -58,11 +59,15 @@ def default_directory() -> Path:
 
 
 def write_layout(layout: Layout) -> None:
-    fields = {"octet": layout.octet, "nodes": layout.node_count}
+    fields = {
+        "octet": layout.octet,
+        "nodes": layout.node_count,
+        "isolation": layout.isolation,
+    }
     (layout.directory / FILE).write_text(json.dumps(fields))
 
 
 def read_layout(directory: Path) -> Layout:
     """Raises OSError or ValueError when there is no cluster."""
     fields = json.loads((directory / FILE).read_text())
-    return Layout(directory, fields["octet"], fields["nodes"])
+    return Layout(directory, fields["octet"], fields["nodes"], fields["isolation"])

@@ -55,6 +55,7 @@ def parts(layout: Layout) -> list[Part]:
                 f"--pod-cidr={network}",
                 f"--dir={directory}",
                 f"--cgroup={layout.cgroup}",
+                *([f"--isolation={layout.isolation}"] if layout.isolation else []),
             ],
         )
         for name, address, network in layout.nodes

@@ -138,7 +138,8 @@ def main() -> None:
         sys.exit("prometheus: neither in PROMETHEUS_BINARY, on PATH, nor in the cache")
     binary = str(found)
     wanted = "kubernetes_sd_configs" in options.config.read_text(encoding="utf-8")
-    if not wanted or not lacks_discovery(binary):
+    # Where a service account cannot be mounted, KUBECONFIG stands in for it, and only we read it.
+    if not wanted or not (os.environ.get("KUBECONFIG") or lacks_discovery(binary)):
         os.execv(binary, [binary, *sys.argv[1:]])  # noqa: S606
     with tempfile.TemporaryDirectory(prefix="prometheus-") as work:
         try:

@@ -93,7 +93,7 @@ def _context(options: argparse.Namespace, kube: Kube) -> NodeContext:
         node_name=options.node_name,
         node_ip=options.node_ip,
         directory=options.dir,
-        mode=find_mode(),
+        mode=options.isolation or find_mode(),
         cgroups=cgroups,
         images=Images(options.dir / "images.yaml"),
         addresses=Addresses(options.pod_cidr),
@@ -113,6 +113,7 @@ def main() -> None:
     parser.add_argument("--pod-cidr", required=True)
     parser.add_argument("--dir", type=Path, required=True, help="pods, volumes and pki are here")
     parser.add_argument("--cgroup", default="gameday", help="name of the control group")
+    parser.add_argument("--isolation", choices=list(DESCRIPTIONS), help="default: what works")
     options = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     logging.getLogger("urllib3").setLevel(logging.ERROR)

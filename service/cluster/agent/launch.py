@@ -33,8 +33,9 @@ class Launcher:
     def __init__(self, node: NodeContext, pod: Json, ip: str, directory: Path) -> None:
         self._node, self._pod, self._ip, self._directory = node, pod, ip, directory
         self._namespace: str = pod["metadata"]["namespace"]
+        claims = node.directory / "volumes"
         self._volumes = Volumes(
-            pod, directory / "volumes", node.directory / "volumes", self._lookup
+            pod, directory / "volumes", claims, self._lookup, self._rewrite_in_place
         )
         self._shared: list[Mount] = []
 
@@ -116,9 +117,17 @@ class Launcher:
             "KUBERNETES_SERVICE_HOST": host,
             "KUBERNETES_SERVICE_PORT": str(port),
         }
+        if (prometheus := _prometheus()) is not None:
+            base["PROMETHEUS_BINARY"] = str(prometheus)
         if self._pod["spec"].get("enableServiceLinks", True):
             base |= service_variables(self._node.services.list(), self._namespace)
         return container_env(spec, self._pod, self._ip, base, self._lookup)
+
+    def _rewrite_in_place(self, text: str) -> str:
+        """In a ConfigMap's text: the service account's real path, where it cannot be mounted."""
+        if self._node.mode != "none":
+            return text
+        return text.replace(SERVICE_ACCOUNT, str(self._directory / "serviceaccount"))
 
     def _in_place(
         self, argv: list[str], env: dict[str, str], mounts: list[Mount]

@@ -2,6 +2,7 @@
 
 import base64
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,17 @@ SERVICE_ACCOUNT = "/var/run/secrets/kubernetes.io/serviceaccount"
 class Volumes:
     """Volumes of one pod below `directory`; claims are shared below `claims`."""
 
-    def __init__(self, pod: Json, directory: Path, claims: Path, lookup: Lookup) -> None:
+    def __init__(
+        self,
+        pod: Json,
+        directory: Path,
+        claims: Path,
+        lookup: Lookup,
+        rewrite: Callable[[str], str] = lambda text: text,
+    ) -> None:
+        """`rewrite` is applied to the texts of ConfigMaps."""
         self._pod, self._directory, self._claims, self._lookup = pod, directory, claims, lookup
+        self._rewrite = rewrite
         self._paths: dict[str, Path] = {}
 
     def prepare(self) -> None:
@@ -63,7 +73,7 @@ class Volumes:
         obj = self._lookup(kind, name)
         if obj is None and not source.get("optional"):
             raise MissingReferenceError(f'{kind.lower()} "{name}" not found')
-        files = _files(obj or {"kind": kind})
+        files = self._files(obj or {"kind": kind})
         items = source.get("items")
         if items:
             files = {i["path"]: files[i["key"]] for i in items if i["key"] in files}
@@ -75,10 +85,9 @@ class Volumes:
             target.write_bytes(data)
         return path
 
-
-def _files(obj: Json) -> dict[str, bytes]:
-    data = obj.get("data") or {}
-    if obj["kind"] == "Secret":
-        return {k: base64.b64decode(v) for k, v in data.items()}
-    binary = {k: base64.b64decode(v) for k, v in (obj.get("binaryData") or {}).items()}
-    return {**{k: v.encode() for k, v in data.items()}, **binary}
+    def _files(self, obj: Json) -> dict[str, bytes]:
+        data = obj.get("data") or {}
+        if obj["kind"] == "Secret":
+            return {k: base64.b64decode(v) for k, v in data.items()}
+        binary = {k: base64.b64decode(v) for k, v in (obj.get("binaryData") or {}).items()}
+        return {**{k: self._rewrite(v).encode() for k, v in data.items()}, **binary}
