@@ -62,14 +62,16 @@ class Terminal:
 
     def say(self, text: str) -> None:
         stamp = Text(_clock(self._elapsed) + "  ", style="dim")
-        self._console.print(stamp.append_text(Text.from_markup(text, style="not dim")))
+        line = stamp.append_text(Text.from_markup(text, style="not dim"))
+        self._console.print(line, soft_wrap=True)
 
     def pulse(self, pulse: Pulse) -> None:
         self._elapsed = pulse.elapsed_s
         if not self._console.is_terminal:
             if pulse.elapsed_s - self._last_plain >= self.PLAIN_EVERY_S:
                 self._last_plain = pulse.elapsed_s
-                self._console.print(f"{_clock(pulse.elapsed_s)}  {_words(pulse)}", style="dim")
+                line = f"{_clock(pulse.elapsed_s)}  {_words(pulse)}"
+                self._console.print(line, style="dim", soft_wrap=True)
             return
         if self._live is None:
             self._live = Live(console=self._console, transient=True, auto_refresh=False)
