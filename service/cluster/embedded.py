@@ -216,12 +216,29 @@ def _wait_until_ready(kube: Kube, deadline: float, say: Callable[[str], None]) -
         if not missing:
             return
         if time.monotonic() > deadline:
-            raise EmbeddedError(f"not ready in time: {', '.join(missing)}")
+            raise EmbeddedError(f"not ready in time: {', '.join(missing)}; {_why(kube)}")
         text = f"waiting for {', '.join(missing)}"
         if text != told:
             say(text)
             told = text
         time.sleep(0.1)
+
+
+def _why(kube: Kube) -> str:
+    """What pods that are not ready say of themselves, e.g. "redis-x: CrashLoopBackOff"."""
+    said = []
+    for pod in kube.list(PODS)["items"]:
+        status = pod.get("status") or {}
+        if _is_ready(pod):
+            continue
+        names = ("initContainerStatuses", "containerStatuses")
+        states = [s for name in names for s in status.get(name) or []]
+        reasons = [s["state"].get("waiting", {}).get("reason", "") for s in states]
+        ends = [s.get("lastState", {}).get("terminated", {}).get("exitCode") for s in states]
+        codes = "".join(f", exit code {code}" for code in ends if code)
+        reason = next(filter(None, reasons), "") or status.get("phase", "unknown")
+        said.append(f"{pod['metadata']['name']}: {reason}{codes}")
+    return "; ".join(said) or "there are no pods that are not ready"
 
 
 def _missing(kube: Kube) -> list[str]:

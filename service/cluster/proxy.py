@@ -80,8 +80,8 @@ class _Side(asyncio.Protocol):
     def __init__(self) -> None:
         self.transport: asyncio.Transport | None = None
         self.peer: _Side | None = None
+        self.ended = False  # it will send nothing more
         self._early: list[bytes] = []
-        self._ended = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # uvloop's transports are such, but not by inheritance.
@@ -92,24 +92,35 @@ class _Side(asyncio.Protocol):
     def join(self, peer: "_Side") -> None:
         """From now on the two are one connection."""
         self.peer, peer.peer = peer, self
+        assert self.transport is not None
         assert peer.transport is not None
-        for data in self._early:
-            peer.transport.write(data)
-        self._early.clear()
-        if self._ended and peer.transport.can_write_eof():
+        if self._early:
+            for data in self._early:
+                peer.transport.write(data)
+            self._early.clear()
+            self.transport.resume_reading()
+        if self.ended:
             peer.transport.write_eof()
 
     def data_received(self, data: bytes) -> None:
         if self.peer is None:
             self._early.append(data)
+            if self.transport is not None:
+                self.transport.pause_reading()  # until it is known where this goes
         elif self.peer.transport is not None:
             self.peer.transport.write(data)
 
     def eof_received(self) -> bool:
-        self._ended = True
-        if self.peer is not None and self.peer.transport is not None:
-            self.peer.transport.write_eof()
-        return True  # half-closed: the other direction goes on
+        self.ended = True
+        if self.peer is None:
+            return True
+        if self.peer.transport is None:
+            return False
+        self.peer.transport.write_eof()
+        if not self.peer.ended:
+            return True  # half-closed: the other direction goes on
+        self.peer.transport.close()  # what is still to be written is written first
+        return False
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.transport = None

@@ -143,6 +143,9 @@ class Launcher:
         paths = {m.target: str(m.source) for m in mounts if m.target != "/etc/hosts"}
         rewrite = launch_rewriter(paths, names)
         fixed = {k: v if k in ("PATH", "HOME") else rewrite(v) for k, v in env.items()}
+        scratch = self._directory / "tmp"
+        scratch.mkdir(exist_ok=True)
+        fixed["TMPDIR"] = str(scratch)  # goes with the pod
         account = self._directory / "serviceaccount"
         if account.exists():
             fixed["KUBECONFIG"] = str(self._write_kubeconfig(account))
