@@ -81,6 +81,7 @@ def _cgroups() -> Finding:
     if groups is None:
         advice = "memory limits and OOM kills need root or a delegated control group"
         return Finding("resource limits", State.LIMITED, "no control groups", advice)
+    groups.sweep()
     return Finding("resource limits", State.OK, f"control groups, version {groups.version}")
 
 

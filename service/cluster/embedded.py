@@ -3,7 +3,6 @@
 import contextlib
 import fcntl
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -17,13 +16,21 @@ import urllib3
 from service import deploy
 from service.cluster import pki
 from service.cluster.agent.cgroups import Cgroups
+from service.cluster.agent.files import remove_tree
 from service.cluster.apply import apply
 from service.cluster.kube import DEPLOYMENTS, NODES, PODS, STATEFULSETS, ApiError, Json, Kube
-from service.cluster.layout import OCTETS, Layout, default_directory, read_layout, write_layout
+from service.cluster.layout import (
+    OCTETS,
+    Layout,
+    default_directory,
+    read_layout,
+    write_layout,
+)
 from service.cluster.processes import ProcessId, read_records, wait_until
 from service.cluster.prometheus_binary import fetch_prometheus
 
 END_WITHIN_S = 40.0
+LISTENING = "0A"  # a TCP state, in the kernel's numbers
 
 
 class EmbeddedError(Exception):
@@ -170,11 +177,20 @@ def _reserve() -> tuple[int, int]:
             continue
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            os.close(descriptor)
-            continue
-        return octet, descriptor
+            if _is_free(octet):
+                return octet, descriptor
+        except OSError:  # another cluster's
+            pass
+        os.close(descriptor)
     raise EmbeddedError("no free loopback network: too many clusters run on this machine")
+
+
+def _is_free(octet: int) -> bool:
+    """Does nothing else use the network, such as another user's cluster?"""
+    prefix = f"{octet:02X}7F"  # addresses stand there as the numbers that the machine has for them
+    lines = Path("/proc/net/tcp").read_text().splitlines()[1:]
+    sockets = [line.split() for line in lines]
+    return not any(s[3] == LISTENING and s[1][4:8] == prefix for s in sockets)
 
 
 def _sweep(directory: Path, records: dict[str, ProcessId] | None = None) -> None:
@@ -186,7 +202,7 @@ def _sweep(directory: Path, records: dict[str, ProcessId] | None = None) -> None
         groups = Cgroups.find(read_layout(directory).cgroup)
         if groups is not None:
             groups.sweep()
-    shutil.rmtree(directory, ignore_errors=True)
+    remove_tree(directory)
 
 
 def _connect(layout: Layout, timeout_s: float) -> Kube:

@@ -144,7 +144,10 @@ class Kube:
             body=body,
             auth_settings=["BearerToken"],
         )
-        answer = self._api.call_api(*args, _request_timeout=timeout)
+        try:
+            answer = self._api.call_api(*args, _request_timeout=timeout)
+        except client.ApiException as error:  # how the official client tells of TLS failures
+            raise urllib3.exceptions.HTTPError(error.reason) from error
         response: urllib3.BaseHTTPResponse = answer.response
         if not HTTPStatus.OK <= response.status < HTTPStatus.MULTIPLE_CHOICES:
             raise _error(response.status, response.data)

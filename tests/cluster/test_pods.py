@@ -119,6 +119,20 @@ def test_a_pod_runs_with_an_address_and_files_of_its_own(kube: Kube, kubectl: An
         assert not Path(marker).exists()
 
 
+def test_each_run_begins_with_a_fresh_root_and_probes_never_touch_the_machine(
+    kube: Kube, kubectl: Any
+) -> None:
+    marker = f"/gameday-probe-{os.getpid()}"
+    probe = {"exec": {"command": ["touch", marker]}, "periodSeconds": 1}
+    script = "test -e /kept && echo found; touch /kept; sleep 1; exit 1"
+    with pod(kube, "fresh", ["sh", "-c", script], readinessProbe=probe) as name:
+        eventually(lambda: is_ready(kube, name))
+        eventually(lambda: container(kube, name).get("restartCount") == 1)
+        eventually(lambda: container(kube, name)["state"].get("waiting"))
+        assert "found" not in kubectl("logs", name).stdout
+        assert not Path(marker).exists()
+
+
 def test_environment_comes_from_values_fields_maps_and_secrets(kube: Kube, kubectl: Any) -> None:
     kube.create(CONFIGMAPS, {"metadata": {"name": "env"}, "data": {"colour": "blue"}}, NS)
     kube.create(SECRETS, {"metadata": {"name": "env"}, "stringData": {"word": "open"}}, NS)

@@ -2,7 +2,6 @@
 
 import argparse
 import logging
-import shutil
 import signal
 import sys
 import threading
@@ -11,6 +10,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from service.cluster.agent.cgroups import Cgroups
+from service.cluster.agent.files import remove_tree
 from service.cluster.agent.isolation import DESCRIPTIONS, find_mode
 from service.cluster.agent.node import NodeObject
 from service.cluster.agent.node_context import Addresses, NodeContext
@@ -84,7 +84,7 @@ def _context(options: argparse.Namespace, kube: Kube) -> NodeContext:
     cgroups = Cgroups.find(options.cgroup)
     if cgroups is not None:
         cgroups.sweep()
-    shutil.rmtree(options.dir / "pods", ignore_errors=True)
+    remove_tree(options.dir / "pods")
     server = urlsplit(kube.server)
     recorder = Recorder(kube, lambda: datetime.now(UTC))
     recorder.start()

@@ -10,11 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from service.cluster.agent.cgroups import Cgroups, Group
+from service.cluster.agent.files import remove_tree
 from service.cluster.agent.isolation import Mode, shim_command
 from service.cluster.agent.quantities import cpus, size
+from service.cluster.processes import wait_until
 
 Json = dict[str, Any]
 KILLED = 137
+SET_UP_S = 20.0  # for an overlay and its mounts; takes a hundredth of a second
 
 
 def now() -> str:
@@ -70,7 +73,9 @@ class Container:
 
     @property
     def init_pid(self) -> int | None:
-        """Process 1 of the container's namespace, as this machine numbers it."""
+        """Process 1 of the running container, as this machine numbers it, once it has its root."""
+        if self.process is None or self.process.poll() is not None:
+            return None
         try:
             return int((self.directory / "init.pid").read_text())
         except (OSError, ValueError):
@@ -91,8 +96,11 @@ class Container:
         """Start the process. Raises OSError."""
         self.directory.mkdir(parents=True, exist_ok=True)
         (self.directory / "init.pid").unlink(missing_ok=True)
-        for part in ("root", "scratch"):
-            (self.directory / part).mkdir(exist_ok=True)
+        for old in self.directory.glob("scratch-*"):
+            remove_tree(old)
+        scratch = self.directory / f"scratch-{self.restarts}"  # each run begins with a fresh root
+        for part in (self.directory / "root", scratch):
+            part.mkdir(exist_ok=True)
         if cgroups is not None and self.group is None:
             self.group = cgroups.create(
                 f"{self.pod_uid}-{self.name}", memory=self.memory_limit, cpu=self.cpu_limit
@@ -101,7 +109,7 @@ class Container:
         spec = {
             "mode": mode,
             "root": str(self.directory / "root"),
-            "scratch": str(self.directory / "scratch"),
+            "scratch": str(scratch),
             "mounts": [
                 {"source": str(m.source), "target": m.target, "readOnly": m.read_only}
                 for m in mounts
@@ -115,7 +123,9 @@ class Container:
         }
         path = self.directory / "spec.json"
         path.write_text(json.dumps(spec))
-        self.process = subprocess.Popen(shim_command(path), start_new_session=True)
+        process = self.process = subprocess.Popen(shim_command(path), start_new_session=True)
+        up = self.directory / "init.pid"
+        wait_until(lambda: up.exists() or process.poll() is not None, SET_UP_S, every_s=0.005)
         self.state = {"running": {"startedAt": now()}}
         self.started = self.ready = False
 

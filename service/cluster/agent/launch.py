@@ -27,6 +27,10 @@ Json = dict[str, Any]
 PROJECT = Path(service.__file__).parents[1]
 
 
+class NotRunningError(OSError):
+    """The container has no process to join, or not yet."""
+
+
 class Launcher:
     """For the containers of one pod."""
 
@@ -90,7 +94,7 @@ class Launcher:
         container.start(argv, env, mounts, self._node.mode, self._node.cgroups)
 
     def enter(self, container: Container, argv: list[str]) -> list[str]:
-        """`argv`, run inside the running container."""
+        """`argv` as a command that enters the running container. Raises NotRunningError."""
         env = self._environment(container.spec)
         if self._node.mode == "none":
             mounts = [*self._shared, *self._volumes.mounts(container.spec)]
@@ -99,7 +103,9 @@ class Launcher:
         where = container.spec.get("workingDir") or "/"
         inside = ["env", "-i", "-C", where, *words, *argv]
         pid = container.init_pid
-        if self._node.mode == "none" or pid is None:
+        if pid is None:  # never the same command outside
+            raise NotRunningError(f"container {container.name} is not running")
+        if self._node.mode == "none":
             return inside
         user = ["-U", "--preserve-credentials"] if self._node.mode == "user" else []
         return ["nsenter", "-t", str(pid), *user, "-m", "-p", "--root", "--", *inside]

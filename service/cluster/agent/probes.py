@@ -52,7 +52,7 @@ class Probe:
         if "tcpSocket" in self._spec:
             return self._tcp(self._spec["tcpSocket"], timeout)
         if "exec" in self._spec:
-            return _execute(enter(self._spec["exec"]["command"]), timeout)
+            return _execute(enter, self._spec["exec"]["command"], timeout)
         return Answer(ok=True)
 
     def _port(self, port: str | int) -> int:
@@ -94,10 +94,14 @@ class Probe:
         return Answer(ok=True)
 
 
-def _execute(command: list[str], timeout: float) -> Answer:
+def _execute(enter: Enter, command: list[str], timeout: float) -> Answer:
     try:
         done = subprocess.run(
-            command, capture_output=True, timeout=timeout, check=False, stdin=subprocess.DEVNULL
+            enter(command),
+            capture_output=True,
+            timeout=timeout,
+            check=False,
+            stdin=subprocess.DEVNULL,
         )
     except subprocess.TimeoutExpired:
         return Answer(ok=False, output=f"command timed out after {timeout:g} s")

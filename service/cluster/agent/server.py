@@ -102,9 +102,14 @@ class AgentServer:
             await channels.end_with(websocket, status)
             return
         worker, container = found
+        try:
+            command = worker.launcher.enter(container, query.getlist("command"))
+        except OSError as error:
+            await channels.end_with(websocket, channels.failure_status(str(error)))
+            return
         await channels.serve_command(
             websocket,
-            worker.launcher.enter(container, query.getlist("command")),
+            command,
             stdin=query.get("stdin") in ("1", "true"),
             tty=query.get("tty") in ("1", "true"),
         )

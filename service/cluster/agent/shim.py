@@ -142,11 +142,13 @@ def _exec(spec: dict[str, Any]) -> NoReturn:
     os._exit(NOT_STARTED)
 
 
-def _spawn(spec: dict[str, Any]) -> int:
+def _spawn(spec: dict[str, Any], set_up: int) -> int:
     """The command as a child, inside its cgroups. Returns its PID."""
     cgroups = [os.open(f"{path}/cgroup.procs", os.O_WRONLY) for path in spec["cgroups"]]
     if spec["mode"] != "none":
         _own_root(spec)
+    os.write(set_up, b"x")
+    os.close(set_up)
     pid = os.fork()
     if pid == 0:
         os.setsid()
@@ -163,8 +165,11 @@ def _spawn(spec: dict[str, Any]) -> int:
     return pid
 
 
-def _init(spec: dict[str, Any]) -> NoReturn:
-    """Process 1: start the command, pass signals on, reap, end with the command's code."""
+def _init(spec: dict[str, Any], set_up: int) -> NoReturn:
+    """Process 1: start the command, pass signals on, reap, end with the command's code.
+
+    Writes to the descriptor `set_up` once it stands in the container's own root.
+    """
     _die_with_parent()
     child = 0
     early: list[int] = []
@@ -181,7 +186,7 @@ def _init(spec: dict[str, Any]) -> NoReturn:
     for number in FORWARDED:
         signal.signal(number, forward)
     try:
-        child = _spawn(spec)
+        child = _spawn(spec, set_up)
     except OSError as error:
         os.write(2, f"cannot set up the container: {error}\n".encode())
         os._exit(NOT_STARTED)
@@ -257,18 +262,20 @@ def main() -> None:
     except OSError as error:
         log.add("stderr", f"cannot isolate the container: {error}\n".encode())
         sys.exit(NOT_STARTED)
+    wait, set_up = os.pipe()
     init = os.fork()
     if init == 0:
         null = os.open("/dev/null", os.O_RDONLY)
-        for source, target in ((null, 0), (out[1], 1), (err[1], 2)):
+        for source, target in ((null, 0), (out[1], 1), (err[1], 2), (set_up, 3)):
             os.dup2(source, target)
-        os.closerange(3, 256)
-        _init(spec)
-    os.close(out[1])
-    os.close(err[1])
-    with open(spec["pidFile"] + ".new", "w") as file:
-        file.write(str(init))
-    os.rename(spec["pidFile"] + ".new", spec["pidFile"])
+        os.closerange(4, 256)
+        _init(spec, 3)
+    for descriptor in (out[1], err[1], set_up):
+        os.close(descriptor)
+    if os.read(wait, 1):  # who enters the container earlier would find the host's files
+        with open(spec["pidFile"] + ".new", "w") as file:
+            file.write(str(init))
+        os.rename(spec["pidFile"] + ".new", spec["pidFile"])
     for number in FORWARDED:
         signal.signal(number, lambda n, _frame: os.kill(init, n))
     _keep_log(log, {out[0]: "stdout", err[0]: "stderr"})

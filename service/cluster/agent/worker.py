@@ -8,7 +8,6 @@ import logging
 import os
 import queue
 import selectors
-import shutil
 import signal
 import threading
 import time
@@ -17,30 +16,30 @@ from typing import Any
 import urllib3
 
 from service.cluster.agent import launch
+from service.cluster.agent.back_off import NEVER, Plan
 from service.cluster.agent.container import Container, now
 from service.cluster.agent.environment import MissingReferenceError
+from service.cluster.agent.files import remove_tree
 from service.cluster.agent.node_context import COMPONENT, NodeContext
 from service.cluster.agent.pod_status import pod_status
 from service.cluster.agent.prober import Prober, Result, Watched
 from service.cluster.agent.probes import probes_of
+from service.cluster.agent.waker import Waker
 from service.cluster.images import UnknownImageError
 from service.cluster.kube import PODS, ApiError, ConflictError, Json, NotFoundError
 
 log = logging.getLogger(__name__)
 
-BACK_OFF_S, BACK_OFF_MAX_S = 10.0, 300.0
-BACK_OFF_RESET_S = 600.0
+# Why a container may not start, this time: nothing of it may end the pod's thread.
+START_ERRORS = (
+    UnknownImageError,
+    MissingReferenceError,
+    ApiError,
+    urllib3.exceptions.HTTPError,
+    OSError,
+)
+
 RETRY_S = 1.0  # for a volume or reference that is not there yet
-NEVER = float("inf")
-
-
-class _Plan:
-    """When to start a container again, and when to kill it."""
-
-    def __init__(self) -> None:
-        self.start_at = 0.0
-        self.kill_at = NEVER
-        self.back_off = 0.0
 
 
 class PodWorker(threading.Thread):
@@ -53,7 +52,7 @@ class PodWorker(threading.Thread):
         self._gone = False
         self._shutdown = False
         self._results: queue.SimpleQueue[Result] = queue.SimpleQueue()
-        self._wake_read, self._wake_write = os.pipe()
+        self._waker = Waker()
         self._ip = node.addresses.take()
         self._directory = node.directory / "pods" / self.uid
         self._start_time = now()
@@ -61,7 +60,7 @@ class PodWorker(threading.Thread):
         self._init = [self._container(c, init=True) for c in spec.get("initContainers") or []]
         self._main = [self._container(c, init=False) for c in spec["containers"]]
         self._take_over_restarts()
-        self._plans = {c.name: _Plan() for c in (*self._init, *self._main)}
+        self._plans = {c.name: Plan() for c in (*self._init, *self._main)}
         self._ending_at: float | None = None
         self._prepared = False
         self._prepare_at = 0.0
@@ -80,8 +79,14 @@ class PodWorker(threading.Thread):
         known = {s["name"]: s for s in statuses}
         for container in self._main:
             before = known.get(container.name)
-            if before and before["state"].get("running"):
-                container.restarts = before["restartCount"] + 1
+            if before is None:
+                continue
+            container.restarts = before["restartCount"]
+            container.last_state = before.get("lastState") or {}
+            if running := before["state"].get("running"):
+                container.last_state = {"terminated": _lost(running.get("startedAt"))}
+            elif "terminated" in before["state"]:
+                container.last_state = before["state"]
 
     # Asked from other threads
 
@@ -95,17 +100,17 @@ class PodWorker(threading.Thread):
 
     def update(self, pod: Json) -> None:
         self._pod = pod
-        self._wake()
+        self._waker.wake()
 
     def gone(self) -> None:
         """The object is not in the API any more: kill at once."""
         self._gone = True
-        self._wake()
+        self._waker.wake()
 
     def shutdown(self) -> None:
         """The agent ends: kill at once, and leave the object alone."""
         self._shutdown = True
-        self._wake()
+        self._waker.wake()
 
     def refresh_hosts(self) -> None:
         """The names of services and pods changed."""
@@ -114,13 +119,7 @@ class PodWorker(threading.Thread):
 
     def _on_result(self, result: Result) -> None:
         self._results.put(result)
-        self._wake()
-
-    def _wake(self) -> None:
-        try:
-            os.write(self._wake_write, b"x")
-        except OSError:
-            log.debug("pod %s has ended", self.name)
+        self._waker.wake()
 
     # The thread
 
@@ -186,26 +185,16 @@ class PodWorker(threading.Thread):
 
     def _start(self, container: Container) -> None:
         plan = self._plans[container.name]
-        if container.ended or "terminated" in container.last_state:
-            if container.ended:
-                container.last_state = container.state
+        restarts = container.restarts
+        if container.ended:
+            container.last_state = container.state
+        if container.last_state:
             container.restarts += 1
         try:
             self.launcher.start(container)
-        except UnknownImageError as error:
-            self._not_pulled(container, str(error))
-            return
-        except MissingReferenceError as error:
-            container.state = {
-                "waiting": {"reason": "CreateContainerConfigError", "message": str(error)}
-            }
-            plan.start_at = time.monotonic() + RETRY_S
-            self._warn("Failed", f"Error: {error}")
-            return
-        except OSError as error:
-            container.state = {"waiting": {"reason": "CreateContainerError", "message": str(error)}}
-            self._back_off(container)
-            self._warn("Failed", f"Error: {error}")
+        except START_ERRORS as error:
+            container.restarts = restarts
+            self._not_started(container, error)
             return
         image = container.spec["image"]
         container.started_at = time.monotonic()
@@ -230,6 +219,20 @@ class PodWorker(threading.Thread):
             ),
         )
 
+    def _not_started(self, container: Container, error: Exception) -> None:
+        plan = self._plans[container.name]
+        if isinstance(error, UnknownImageError):
+            self._not_pulled(container, str(error))
+            return
+        if isinstance(error, OSError) and not isinstance(error, urllib3.exceptions.HTTPError):
+            reason = "CreateContainerError"
+            plan.wait(time.monotonic())
+        else:
+            reason = "CreateContainerConfigError"
+            plan.start_at = time.monotonic() + RETRY_S
+        container.state = {"waiting": {"reason": reason, "message": str(error)}}
+        self._warn("Failed", f"Error: {error}")
+
     def _not_pulled(self, container: Container, message: str) -> None:
         image = container.spec["image"]
         reason = container.state.get("waiting", {}).get("reason")
@@ -241,7 +244,7 @@ class PodWorker(threading.Thread):
             container.state = {"waiting": {"reason": "ErrImagePull", "message": message}}
             self._warn("Failed", f'Failed to pull image "{image}": {message}')
             self._warn("Failed", "Error: ErrImagePull")
-        self._back_off(container)
+        self._plans[container.name].wait(time.monotonic())
 
     def _ended(self, container: Container) -> None:
         """Its process is over: decide whether and when it runs again."""
@@ -252,26 +255,15 @@ class PodWorker(threading.Thread):
             again = not container.succeeded and policy != "Never"
         if not again or self._pod["metadata"].get("deletionTimestamp"):
             return
-        plan = self._plans[container.name]
-        if time.monotonic() - container.started_at > BACK_OFF_RESET_S:
-            plan.back_off = 0.0
-        if plan.back_off == 0.0:  # the first restart is immediate
-            plan.back_off = BACK_OFF_S
-            plan.start_at = 0.0
+        clock = time.monotonic()
+        delay = self._plans[container.name].ended(clock, clock - container.started_at)
+        if not delay:
             return
-        delay = plan.back_off
-        self._back_off(container)
         container.last_state = container.state
         name = f"{container.name} pod={self.name.removeprefix('pod-')}"
         text = f"back-off {delay:.0f}s restarting failed container={name}"
         container.state = {"waiting": {"reason": "CrashLoopBackOff", "message": text}}
         self._warn("BackOff", f"Back-off restarting failed container {container.name} in pod")
-
-    def _back_off(self, container: Container) -> None:
-        plan = self._plans[container.name]
-        delay = plan.back_off or BACK_OFF_S
-        plan.start_at = time.monotonic() + delay
-        plan.back_off = min(delay * 2, BACK_OFF_MAX_S)
 
     # Probes
 
@@ -353,10 +345,9 @@ class PodWorker(threading.Thread):
                 container.process.wait()
             if container.group is not None:
                 container.group.remove()
-        shutil.rmtree(self._directory, ignore_errors=True)
+        remove_tree(self._directory)
         self._node.addresses.give_back(self._ip)
-        os.close(self._wake_read)
-        os.close(self._wake_write)
+        self._waker.close()
 
     # Waiting and telling
 
@@ -374,17 +365,16 @@ class PodWorker(threading.Thread):
         due = [t for t in times if t != NEVER]
         timeout = max(0.01, min(due) - time.monotonic()) if due else None
         with selectors.DefaultSelector() as selector:
-            selector.register(self._wake_read, selectors.EVENT_READ)
+            selector.register(self._waker, selectors.EVENT_READ)
             pidfds = self._pidfds()
             for descriptor in pidfds:
                 selector.register(descriptor, selectors.EVENT_READ)
-            ready = selector.select(timeout)
+            selector.select(timeout)
             for descriptor in pidfds:
                 os.close(descriptor)
-        if any(key.fd == self._wake_read for key, _ in ready):
-            os.read(self._wake_read, 4096)
+        self._waker.drain()
 
-    def _waiting(self) -> list[tuple[Container, _Plan]]:
+    def _waiting(self) -> list[tuple[Container, Plan]]:
         """Containers that will be started at a known time."""
         if self._ending_at is not None or not self._prepared:
             return []
@@ -400,9 +390,9 @@ class PodWorker(threading.Thread):
                 try:
                     found.append(os.pidfd_open(container.process.pid))
                 except ProcessLookupError:
-                    self._wake()
+                    self._waker.wake()
             elif container.process is not None:
-                self._wake()
+                self._waker.wake()
         return found
 
     def _tell(self) -> None:
@@ -443,3 +433,9 @@ class PodWorker(threading.Thread):
 def _settled(conditions: list[Json]) -> list[Json]:
     """Without the times, which change nothing."""
     return [{k: v for k, v in c.items() if k != "lastTransitionTime"} for c in conditions]
+
+
+def _lost(started_at: str | None) -> Json:
+    """How a container ended whose end nobody saw, in the words of container runtimes."""
+    end = {"exitCode": 255, "reason": "Unknown", "finishedAt": now()}
+    return {**end, "startedAt": started_at or end["finishedAt"]}
