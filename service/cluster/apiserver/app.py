@@ -13,7 +13,10 @@ from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket
 
 from service.cluster.apiserver import discovery, errors, patches, subresources, tables, watching
+from service.cluster.apiserver.access import Access
 from service.cluster.apiserver.auth import Authenticator
+from service.cluster.apiserver.authorization import Authorizer
+from service.cluster.apiserver.bootstrap import bootstrap
 from service.cluster.apiserver.kinds import Kind, Kinds
 from service.cluster.apiserver.relay import Relay
 from service.cluster.apiserver.request import (
@@ -28,11 +31,11 @@ from service.cluster.apiserver.request import (
     representation,
 )
 from service.cluster.apiserver.resources import Resources
+from service.cluster.apiserver.reviews import Reviews
 from service.cluster.apiserver.selectors import Predicate, field_selector, label_selector
 from service.cluster.apiserver.store import Store, Stored
 
 Json = dict[str, Any]
-PUBLIC = ("/healthz", "/livez", "/readyz", "/version", "/version/")
 WATCH_TIMEOUT_S = 1800.0
 KEEPS_OBJECT = {"Pod", "Service", "ServiceAccount", "PersistentVolumeClaim"}
 
@@ -47,6 +50,8 @@ class ApiServer:
 
     resources: Resources
     auth: Authenticator
+    access: Access
+    reviews: Reviews
     relay: Relay
 
     @classmethod
@@ -54,11 +59,16 @@ class ApiServer:
         """With the state and the keys below `directory`."""
         store, kinds = Store(directory / "state.db"), Kinds()
         resources = Resources(store, kinds, service_network)
-        for name in ("default", "kube-system", "kube-public", "kube-node-lease"):
-            if store.get(kinds.named("namespaces"), "", name) is None:
-                resources.create(kinds.named("namespaces"), "", {"metadata": {"name": name}})
+        bootstrap(resources)
         pki = directory / "pki"
-        return cls(resources, Authenticator(pki), Relay(resources, pki))
+        authenticator, authorizer = Authenticator(pki), Authorizer(store, kinds)
+        return cls(
+            resources=resources,
+            auth=authenticator,
+            access=Access(authenticator, authorizer),
+            reviews=Reviews(authenticator, authorizer),
+            relay=Relay(resources, pki),
+        )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -75,27 +85,25 @@ class ApiServer:
 
     async def _answer(self, request: Request) -> Response:
         path = request.url.path
-        if path not in PUBLIC:
-            self._authenticate(request.headers.get("authorization", ""))
         if path in ("/healthz", "/livez", "/readyz"):
             return PlainTextResponse("ok")
         if path in ("/version", "/version/"):
             return JSONResponse(discovery.VERSION)
-        if path == "/apis/authentication.k8s.io/v1/tokenreviews" and request.method == "POST":
-            return JSONResponse(self.auth.review(await read_object(request)), 201)
-        described = self._describe(request, path)
-        if described is not None:
-            return described
-        if not path.startswith(("/api/", "/apis/")):
-            raise errors.no_such_resource()
-        return await self._resource(request, locate(self.resources.kinds, path))
+        user = self.access.user(request.headers)
+        parts = path.strip("/").split("/")
+        if parts[0] not in ("api", "apis") or len(parts) <= (2 if parts[0] == "api" else 3):
+            self.access.check_path(user, request.method, path)
+            return self._describe(request, path)
+        place = locate(self.resources.kinds, path)
+        self.access.check(user, request.method, request.query_params, place)
+        if place.kind.verbs == ("create",) and request.method == "POST" and not place.name:
+            body = await read_object(request)
+            kind, home = place.kind.kind, place.namespace
+            return JSONResponse(self.reviews.answer(kind, body, user, home), 201)
+        return await self._resource(request, place)
 
-    def _authenticate(self, header: str) -> None:
-        if self.auth.user(header) is None:
-            raise errors.StatusError(401, "Unauthorized", "Unauthorized")
-
-    def _describe(self, request: Request, path: str) -> Response | None:
-        """Discovery and OpenAPI; None for any other path."""
+    def _describe(self, request: Request, path: str) -> Response:
+        """Discovery and OpenAPI. Raises StatusError 404 for any other path."""
         kinds = self.resources.kinds
         parts = path.strip("/").split("/")
         if path.rstrip("/") in ("/api", "/apis"):
@@ -121,7 +129,7 @@ class ApiServer:
             case ["openapi", "v3", "apis", group, version]:
                 found = discovery.openapi(kinds, group, version)
             case _:
-                return None
+                found = None
         if found is None:
             raise errors.no_such_resource()
         return JSONResponse(found)
@@ -329,8 +337,9 @@ class ApiServer:
 
     async def _websocket(self, websocket: WebSocket) -> None:
         try:
-            self._authenticate(websocket.headers.get("authorization", ""))
+            user = self.access.user(websocket.headers)
             place = locate(self.resources.kinds, websocket.url.path)
+            self.access.check(user, "GET", websocket.query_params, place)
             if place.sub != "exec":
                 raise errors.no_such_resource()
             await self.relay.execute(websocket, place.namespace, place.name)

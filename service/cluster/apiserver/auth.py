@@ -45,14 +45,6 @@ class Authenticator:
             "expirationTimestamp": expires.strftime("%Y-%m-%dT%H:%M:%SZ"),
         }
 
-    def review(self, body: dict[str, Any]) -> dict[str, Any]:
-        """A TokenReview with its status: whose token is it?"""
-        user = self.user(f"Bearer {(body.get('spec') or {}).get('token', '')}")
-        status: dict[str, Any] = {"authenticated": user is not None}
-        if user is not None:
-            status["user"] = {"username": user.name, "groups": list(user.groups)}
-        return {**body, "metadata": {}, "status": status}
-
     def _sign(self, body: str) -> str:
         return hmac.new(self._key, body.encode(), hashlib.sha256).hexdigest()
 

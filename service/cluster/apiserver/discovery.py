@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from service.cluster.apiserver.kinds import VERBS, Kind, Kinds
+from service.cluster.apiserver.kinds import Kind, Kinds
 
 Json = dict[str, Any]
 VERSION = {
@@ -79,7 +79,7 @@ def legacy_resources(kinds: Kinds, group: str, version: str) -> Json | None:
                 "singularName": kind.singular,
                 "namespaced": kind.namespaced,
                 "kind": kind.kind,
-                "verbs": list(VERBS),
+                "verbs": list(kind.verbs),
                 "shortNames": list(kind.short),
                 "categories": list(kind.categories),
             }
@@ -137,7 +137,7 @@ def _aggregated(kind: Kind) -> Json:
         "responseKind": {"group": kind.group, "version": kind.version, "kind": kind.kind},
         "scope": scope,
         "singularResource": kind.singular,
-        "verbs": list(VERBS),
+        "verbs": list(kind.verbs),
         "shortNames": list(kind.short),
         "categories": list(kind.categories),
         "subresources": [

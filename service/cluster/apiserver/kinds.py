@@ -28,6 +28,7 @@ class Kind:
     subresources: tuple[str, ...] = ()
     categories: tuple[str, ...] = ()
     custom: bool = False
+    verbs: tuple[str, ...] = VERBS
 
     @property
     def singular(self) -> str:
@@ -43,6 +44,7 @@ class Kind:
 
 
 _ALL = ("all",)
+_ASKED = ("create",)
 _SCALED = ("status", "scale")
 
 BUILT_IN = (
@@ -63,6 +65,8 @@ BUILT_IN = (
     Kind("", "v1", "secrets", "Secret"),
     Kind("", "v1", "serviceaccounts", "ServiceAccount", ("sa",), True, ("token",)),
     Kind("", "v1", "events", "Event", ("ev",)),
+    Kind("", "v1", "resourcequotas", "ResourceQuota", ("quota",), True, ("status",)),
+    Kind("", "v1", "limitranges", "LimitRange", ("limits",)),
     Kind("", "v1", "persistentvolumeclaims", "PersistentVolumeClaim", ("pvc",), True, ("status",)),
     Kind("", "v1", "persistentvolumes", "PersistentVolume", ("pv",), False, ("status",)),
     Kind("apps", "v1", "deployments", "Deployment", ("deploy",), True, _SCALED, _ALL),
@@ -94,6 +98,21 @@ BUILT_IN = (
     Kind("rbac.authorization.k8s.io", "v1", "rolebindings", "RoleBinding"),
     Kind("rbac.authorization.k8s.io", "v1", "clusterroles", "ClusterRole", (), False),
     Kind("rbac.authorization.k8s.io", "v1", "clusterrolebindings", "ClusterRoleBinding", (), False),
+    *(
+        Kind("authorization.k8s.io", "v1", name.lower() + "s", name, (), False, verbs=_ASKED)
+        for name in ("SelfSubjectAccessReview", "SelfSubjectRulesReview", "SubjectAccessReview")
+    ),
+    Kind(
+        "authorization.k8s.io",
+        "v1",
+        "localsubjectaccessreviews",
+        "LocalSubjectAccessReview",
+        verbs=_ASKED,
+    ),
+    *(
+        Kind("authentication.k8s.io", "v1", name.lower() + "s", name, (), False, verbs=_ASKED)
+        for name in ("TokenReview", "SelfSubjectReview")
+    ),
     Kind("storage.k8s.io", "v1", "storageclasses", "StorageClass", ("sc",), False),
     Kind("scheduling.k8s.io", "v1", "priorityclasses", "PriorityClass", ("pc",), False),
 )

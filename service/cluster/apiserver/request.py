@@ -8,7 +8,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 from starlette.requests import Request
 
-from service.cluster.apiserver import errors
+from service.cluster.apiserver import errors, protobuf
 from service.cluster.apiserver.kinds import Kind, Kinds
 
 Json = dict[str, Any]
@@ -70,8 +70,12 @@ async def read_body(request: Request) -> Any:
         raise errors.StatusError(413, "RequestEntityTooLarge", "limit is 3145728 bytes")
     if not body:
         return {}
-    if content_type == "application/vnd.kubernetes.protobuf":
-        raise errors.unsupported_media_type(content_type)
+    if content_type == protobuf.CONTENT_TYPE:
+        try:
+            return protobuf.decode(body)
+        except protobuf.DecodeError as error:
+            message = f"{content_type}: {error}"
+            raise errors.unsupported_media_type(message) from error
     try:
         if content_type == "application/yaml":
             return YAML(typ="safe", pure=True).load(body)

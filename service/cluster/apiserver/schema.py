@@ -5,11 +5,12 @@ from typing import Any
 
 from kubernetes.client import models
 
-_LIST = re.compile(r"list\[(.+)\]", re.IGNORECASE)
-_MAP = re.compile(r"dict\(?\[?[^,]+, ?(.+?)[\])]", re.IGNORECASE)
+LIST = re.compile(r"list\[(.+)\]", re.IGNORECASE)
+MAP = re.compile(r"dict\(?\[?[^,]+, ?(.+?)[\])]", re.IGNORECASE)
 
 
-def _model_name(api_version: str, kind: str) -> str | None:
+def model_name(api_version: str, kind: str) -> str | None:
+    """E.g. "V1Pod"; None for kinds that the client has no model of."""
     group, _, version = api_version.rpartition("/")
     prefix = version[:1].upper() + version[1:]
     for name in (prefix + kind, f"{group.partition('.')[0].capitalize()}{prefix}{kind}"):
@@ -20,7 +21,7 @@ def _model_name(api_version: str, kind: str) -> str | None:
 
 def unknown_fields(obj: dict[str, Any]) -> list[str]:
     """Paths of fields that the kind's model does not have; empty for kinds without a model."""
-    name = _model_name(obj.get("apiVersion", ""), obj.get("kind", ""))
+    name = model_name(obj.get("apiVersion", ""), obj.get("kind", ""))
     found: list[str] = []
     if name is not None:
         _walk(obj, name, "", found)
@@ -28,12 +29,12 @@ def unknown_fields(obj: dict[str, Any]) -> list[str]:
 
 
 def _walk(value: Any, type_name: str, path: str, found: list[str]) -> None:
-    if match := _LIST.fullmatch(type_name):
+    if match := LIST.fullmatch(type_name):
         if isinstance(value, list):
             for number, item in enumerate(value):
                 _walk(item, match[1], f"{path}[{number}]", found)
         return
-    if match := _MAP.fullmatch(type_name):
+    if match := MAP.fullmatch(type_name):
         if isinstance(value, dict):
             for key, item in value.items():
                 _walk(item, match[1], f"{path}.{key}", found)
