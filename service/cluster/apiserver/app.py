@@ -12,7 +12,15 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response, Strea
 from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket
 
-from service.cluster.apiserver import discovery, errors, patches, subresources, tables, watching
+from service.cluster.apiserver import (
+    custom,
+    discovery,
+    errors,
+    patches,
+    subresources,
+    tables,
+    watching,
+)
 from service.cluster.apiserver.access import Access
 from service.cluster.apiserver.auth import Authenticator
 from service.cluster.apiserver.authorization import Authorizer
@@ -168,7 +176,8 @@ class ApiServer:
         if is_true(query.get("watch")):
             return self._watch(request, place, wanted)
         store = self.resources.store
-        found = [s for s in store.each(place.kind, place.namespace) if wanted(s.obj)]
+        matching = (s for s in store.each(place.kind, place.namespace) if wanted(s.obj))
+        found = [custom.present(place.kind, s) for s in matching]
         page, after, remaining = _page(found, query.get("limit"), query.get("continue"))
         metadata: Json = {"resourceVersion": str(store.version)}
         if after:
@@ -211,7 +220,7 @@ class ApiServer:
             elif form == PARTIAL:
                 body = tables.partial(stored.obj)
             else:
-                return stored.raw
+                return custom.present(place.kind, stored).raw
             return json.dumps(body).encode()
 
         return StreamingResponse(

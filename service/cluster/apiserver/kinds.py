@@ -1,7 +1,10 @@
 """The kinds that are served: one table drives discovery, routing and defaults."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Any
+
+from jsonschema import Draft4Validator
 
 VERBS = (
     "create",
@@ -16,6 +19,26 @@ VERBS = (
 
 
 @dataclass(frozen=True, slots=True)
+class Column:
+    """A printer column; `type` "date" is shown as an age, `wide` only with `-o wide`."""
+
+    name: str
+    json_path: str
+    type: str = "string"
+    wide: bool = False
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Custom:
+    """What a CustomResourceDefinition says of its kind beyond names; see custom.py."""
+
+    storage: str  # the apiVersion that objects are stored in
+    schema: dict[str, Any]
+    validator: Draft4Validator
+    columns: tuple[Column, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Kind:
     """One resource. `group` is "" for the core group; `subresources` are the writable ones."""
 
@@ -27,7 +50,7 @@ class Kind:
     namespaced: bool = True
     subresources: tuple[str, ...] = ()
     categories: tuple[str, ...] = ()
-    custom: bool = False
+    custom: Custom | None = None
     verbs: tuple[str, ...] = VERBS
 
     @property
@@ -37,6 +60,10 @@ class Kind:
     @property
     def api_version(self) -> str:
         return f"{self.group}/{self.version}" if self.group else self.version
+
+    @property
+    def stored_version(self) -> str:
+        return self.custom.storage if self.custom else self.api_version
 
     @property
     def has_status(self) -> bool:
@@ -115,6 +142,16 @@ BUILT_IN = (
     ),
     Kind("storage.k8s.io", "v1", "storageclasses", "StorageClass", ("sc",), False),
     Kind("scheduling.k8s.io", "v1", "priorityclasses", "PriorityClass", ("pc",), False),
+    Kind(
+        "apiextensions.k8s.io",
+        "v1",
+        "customresourcedefinitions",
+        "CustomResourceDefinition",
+        ("crd", "crds"),
+        False,
+        ("status",),
+        ("api-extensions",),
+    ),
 )
 
 
@@ -129,6 +166,12 @@ class Kinds:
 
     def named(self, plural: str, group: str = "") -> Kind:
         return next(k for k in self if k.plural == plural and k.group == group)
+
+    def replace(self, group: str, plural: str, kinds: Iterable[Kind]) -> None:
+        """Serve a custom resource in these versions, and in no other; none: not at all."""
+        for key in [k for k in self._kinds if (k[0], k[2]) == (group, plural)]:
+            del self._kinds[key]
+        self._kinds |= {(k.group, k.version, k.plural): k for k in kinds}
 
     def groups(self) -> dict[str, dict[str, list[Kind]]]:
         """Kinds by group and version, in the table's order."""

@@ -12,7 +12,7 @@ from copy import deepcopy
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from service.cluster.apiserver import errors
+from service.cluster.apiserver import custom, errors
 from service.cluster.apiserver.addresses import Addresses
 from service.cluster.apiserver.defaults import set_defaults
 from service.cluster.apiserver.kinds import Kind, Kinds
@@ -33,18 +33,21 @@ class Resources:
     def __init__(self, store: Store, kinds: Kinds, service_network: str) -> None:
         self.store, self.kinds = store, kinds
         self._addresses = Addresses(store, kinds.named("services"), service_network)
+        self._definitions = kinds.named("customresourcedefinitions", "apiextensions.k8s.io")
+        for stored in store.each(self._definitions):
+            self._serve(stored.obj)
 
     def get(self, kind: Kind, namespace: str, name: str) -> Stored:
         stored = self.store.get(kind, namespace, name)
         if stored is None:
             raise errors.not_found(kind.plural, kind.group, name)
-        return stored
+        return custom.present(kind, stored)
 
     def create(
         self, kind: Kind, namespace: str, obj: Json, *, dry_run: bool = False, strict: bool = False
     ) -> Stored:
         self._check_envelope(kind, namespace, obj)
-        if strict:
+        if strict and not kind.custom:
             check_unknown_fields(obj)
         metadata = obj["metadata"]
         if metadata.get("resourceVersion"):
@@ -53,17 +56,16 @@ class Resources:
             metadata["name"] = metadata["generateName"] + _random_suffix()
         name = metadata.get("name", "")
         self._check_namespace(kind, namespace, name)
+        if kind.custom:
+            self._check_definition(kind)
         metadata.pop("deletionTimestamp", None)
         metadata["uid"] = str(uuid.uuid4())
         metadata["creationTimestamp"] = timestamp()
         if "spec" in obj:
             metadata["generation"] = 1
-        if kind.has_status and not kind.custom:
+        if kind.has_status:
             obj.pop("status", None)
-        set_defaults(obj)
-        if kind.kind == "Service":
-            self._addresses.assign(obj, None)
-        validate(kind, obj, None)
+        self._complete(kind, obj, None, strict=strict)
         if self.store.get(kind, namespace, name) is not None:
             raise errors.already_exists(kind.plural, kind.group, name)
         return self._put(kind, obj, dry_run=dry_run)
@@ -84,7 +86,7 @@ class Resources:
         before = stored.obj
         obj = change(deepcopy(before))
         self._check_envelope(kind, namespace, obj)
-        if strict:
+        if strict and not kind.custom:
             check_unknown_fields(obj)
         if obj["metadata"].get("name") != name:
             raise errors.bad_request(
@@ -102,17 +104,28 @@ class Resources:
         if obj == before:
             return stored
         if not sub:
-            set_defaults(obj)
-            if kind.kind == "Service":
-                self._addresses.assign(obj, before)
-            validate(kind, obj, before)
+            self._complete(kind, obj, before, strict=strict)
+        elif kind.custom:
+            custom.prepare(kind, obj, strict=strict)
         if obj.get("spec") != before.get("spec") and "generation" in before["metadata"]:
             obj["metadata"]["generation"] = before["metadata"]["generation"] + 1
         if obj == before:
             return stored
         if self._is_finished(kind, obj):
-            return stored if dry_run else self.store.remove(kind, obj)
+            return stored if dry_run else self._remove(kind, obj)
         return self._put(kind, obj, dry_run=dry_run)
+
+    def _complete(self, kind: Kind, obj: Json, before: Json | None, *, strict: bool) -> None:
+        """Defaults, what the server assigns, and validation, of a new or changed object."""
+        if kind == self._definitions:
+            custom.check_definition(obj)
+            custom.accept(obj, timestamp())
+        custom.prepare(kind, obj, strict=strict)
+        if not kind.custom:
+            set_defaults(obj)
+        if kind.kind == "Service" and not kind.custom:
+            self._addresses.assign(obj, before)
+        validate(kind, obj, before)
 
     def _merged(self, kind: Kind, before: Json, obj: Json, sub: str) -> Json:
         """The parts that this write may change, over what was there."""
@@ -171,10 +184,49 @@ class Resources:
         if dry_run:
             return Stored(obj, stored.raw), False
         if self._is_finished(kind, obj):
-            return self.store.remove(kind, obj), True
-        if not first and obj["metadata"] == stored.obj["metadata"]:
-            return stored, False
-        return self.store.put(kind, obj), False
+            return self._remove(kind, obj), True
+        if first or obj["metadata"] != stored.obj["metadata"]:
+            stored = self._put(kind, obj, dry_run=False)
+        if kind == self._definitions:
+            return stored, self._clean_up(stored.obj)
+        return stored, False
+
+    def _serve(self, definition: Json) -> None:
+        names, group = definition["spec"]["names"], definition["spec"]["group"]
+        self.kinds.replace(group, names["plural"], custom.kinds_of(definition))
+
+    def _clean_up(self, definition: Json) -> bool:
+        """Delete the objects of a deleted definition, then itself; is all of it gone?"""
+        name = definition["metadata"]["name"]
+        for kind in custom.kinds_of(definition)[:1]:
+            for stored in list(self.store.each(kind)):
+                metadata = stored.obj["metadata"]
+                self.delete(kind, metadata.get("namespace", ""), metadata["name"], {})
+            if next(self.store.each(kind), None) is None:
+                self._release(name)
+        return self.store.get(self._definitions, "", name) is None
+
+    def _release(self, name: str) -> None:
+        """A definition whose objects are gone is free to go."""
+
+        def without_cleanup(obj: Json) -> Json:
+            held = obj["metadata"].get("finalizers") or []
+            kept = [f for f in held if f != custom.CLEANUP]
+            return {**obj, "metadata": {**obj["metadata"], "finalizers": kept}}
+
+        if self.store.get(self._definitions, "", name) is not None:
+            self.update(self._definitions, "", name, without_cleanup)
+
+    def _remove(self, kind: Kind, obj: Json) -> Stored:
+        removed = self.store.remove(kind, obj)
+        if kind == self._definitions:
+            self.kinds.replace(obj["spec"]["group"], obj["spec"]["names"]["plural"], ())
+        elif kind.custom and next(self.store.each(kind), None) is None:
+            name = f"{kind.plural}.{kind.group}"
+            definition = self.store.get(self._definitions, "", name)
+            if definition and definition.obj["metadata"].get("deletionTimestamp"):
+                self._release(name)
+        return removed
 
     @staticmethod
     def _add_propagation_finalizer(metadata: Json, options: Json) -> None:
@@ -213,7 +265,10 @@ class Resources:
             metadata = {**obj["metadata"]}
             metadata.setdefault("resourceVersion", str(self.store.version))
             return Stored({**obj, "metadata": metadata}, b"")
-        return self.store.put(kind, obj)
+        stored = self.store.put(kind, {**obj, "apiVersion": kind.stored_version})
+        if kind == self._definitions:
+            self._serve(stored.obj)
+        return custom.present(kind, stored)
 
     def _check_envelope(self, kind: Kind, namespace: str, obj: Json) -> None:
         """apiVersion, kind and namespace of the body agree with the request."""
@@ -237,6 +292,13 @@ class Resources:
                 )
         else:
             obj["metadata"].pop("namespace", None)
+
+    def _check_definition(self, kind: Kind) -> None:
+        name = f"{kind.plural}.{kind.group}"
+        definition = self.store.get(self._definitions, "", name)
+        if definition and definition.obj["metadata"].get("deletionTimestamp"):
+            message = "create not allowed while custom resource definition is terminating"
+            raise errors.StatusError(405, "MethodNotAllowed", message)
 
     def _check_namespace(self, kind: Kind, namespace: str, name: str) -> None:
         if not kind.namespaced:

@@ -7,9 +7,11 @@ object to its cells. Columns follow k8s.io/kubernetes/pkg/printers/internalversi
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any
 
-from service.cluster.apiserver.kinds import Kind
+from service.cluster.apiserver.json_path import printer_path
+from service.cluster.apiserver.kinds import Column, Kind
 
 Json = dict[str, Any]
 Cells = list[Any]
@@ -446,7 +448,7 @@ _LAYOUTS: dict[str, Layout] = {
 
 def table(kind: Kind, objects: list[Json], version: str, *, include: str = "Metadata") -> Json:
     """A meta.k8s.io/v1 Table; `include` is Metadata, Object or None (the includeObject option)."""
-    layout = _LAYOUTS.get(kind.kind, _DEFAULT)
+    layout = _of_custom(kind.custom.columns) if kind.custom else _LAYOUTS.get(kind.kind, _DEFAULT)
     return {
         "kind": "Table",
         "apiVersion": "meta.k8s.io/v1",
@@ -463,6 +465,23 @@ def table(kind: Kind, objects: list[Json], version: str, *, include: str = "Meta
         ],
         "rows": [_row(layout, o, include) for o in objects],
     }
+
+
+@cache
+def _of_custom(columns: tuple[Column, ...]) -> Layout:
+    """From the printer columns of a CustomResourceDefinition."""
+    names = tuple(c.name + ("*" if c.wide else "") for c in columns)
+    paths = [printer_path(c.json_path) for c in columns]
+
+    def cells(obj: Json) -> Cells:
+        found: Cells = [_name(obj)]
+        for column, path in zip(columns, paths, strict=True):
+            match = path.match(obj)
+            value = match.value if match else None
+            found.append(age(str(value)) if column.type == "date" and value else value)
+        return found
+
+    return Layout(("Name", *names), cells)
 
 
 def _row(layout: Layout, obj: Json, include: str) -> Json:
