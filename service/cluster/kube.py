@@ -47,6 +47,12 @@ DEPLOYMENTS = Resource("apps/v1", "deployments", "Deployment")
 REPLICASETS = Resource("apps/v1", "replicasets", "ReplicaSet")
 STATEFULSETS = Resource("apps/v1", "statefulsets", "StatefulSet")
 ENDPOINT_SLICES = Resource("discovery.k8s.io/v1", "endpointslices", "EndpointSlice")
+DEFINITIONS = Resource(
+    "apiextensions.k8s.io/v1",
+    "customresourcedefinitions",
+    "CustomResourceDefinition",
+    namespaced=False,
+)
 LEASES = Resource("coordination.k8s.io/v1", "leases", "Lease")
 
 

@@ -19,6 +19,8 @@ import pytest
 
 from service.cluster.informer import Informer
 from service.cluster.kube import (
+    CONFIGMAPS,
+    DEFINITIONS,
     DEPLOYMENTS,
     ENDPOINT_SLICES,
     EVENTS,
@@ -334,6 +336,22 @@ def test_what_a_deployment_owns_goes_with_it_or_stays(
     eventually(lambda: len(ground.all(REPLICASETS)) == len(ground.all(PODS)) == left)
     for orphan in ground.all(REPLICASETS):
         assert not orphan["metadata"].get("ownerReferences")
+
+
+def test_what_a_custom_object_owns_goes_with_it(ground: Ground) -> None:
+    names = {"plural": "bosses", "kind": "Boss"}
+    schema = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
+    version = {"name": "v1", "served": True, "storage": True, "schema": {"openAPIV3Schema": schema}}
+    spec = {"group": "example.org", "scope": "Namespaced", "names": names, "versions": [version]}
+    body = {"metadata": {"name": "bosses.example.org"}, "spec": spec}
+    ground.kube.create(DEFINITIONS, body)
+    boss = ground.create(Resource("example.org/v1", "bosses", "Boss"), "one", {})
+    ref = {"apiVersion": "example.org/v1", "kind": "Boss", "name": "one"}
+    metadata = {"name": "owned", "ownerReferences": [{**ref, "uid": boss["metadata"]["uid"]}]}
+    ground.kube.create(CONFIGMAPS, {"metadata": metadata}, ground.home)
+    ground.kubectl("delete", "boss", "one")
+    eventually(lambda: "owned" not in [c["metadata"]["name"] for c in ground.all(CONFIGMAPS)])
+    ground.kubectl("delete", "crd", "bosses.example.org")
 
 
 def test_a_namespace_is_emptied_before_it_goes(ground: Ground) -> None:

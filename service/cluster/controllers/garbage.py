@@ -9,8 +9,8 @@ from collections.abc import Callable, Sequence
 from service.cluster.controllers.discovery import resources
 from service.cluster.controllers.objects import deleting, name, namespace, owners, uid
 from service.cluster.controllers.runtime import Cluster, Controller
-from service.cluster.informer import Key
-from service.cluster.kube import EVENTS, Json, NotFoundError, Resource
+from service.cluster.informer import Informer, Key
+from service.cluster.kube import DEFINITIONS, EVENTS, Json, NotFoundError, Resource
 
 _FOREGROUND, _ORPHAN = "foregroundDeletion", "orphan"
 
@@ -43,10 +43,36 @@ class Garbage(Controller):
         super().__init__(cluster)
         self._known: dict[str, tuple[Resource, Json]] = {}
         self._dependents: dict[str, set[str]] = {}  # owner's uid to its dependents' uids
-        found = [r for r in resources(cluster.kube) if r.plural != EVENTS.plural]
-        self._by_kind = {(r.group_version, r.kind): r for r in found}
-        for resource in found:
-            cluster.informer(resource).on_change(self._handler(resource))
+        self._by_kind: dict[tuple[str, str], Resource] = {}
+        self._custom: dict[str, list[Informer]] = {}  # by the name of their definition
+        defined = {d["metadata"]["name"] for d in cluster.kube.list(DEFINITIONS)["items"]}
+        for resource in resources(cluster.kube):
+            group = resource.group_version.partition("/")[0]
+            if resource.plural != EVENTS.plural and f"{resource.plural}.{group}" not in defined:
+                self._by_kind[resource.group_version, resource.kind] = resource
+                cluster.informer(resource).on_change(self._handler(resource))
+        cluster.informer(DEFINITIONS).on_change(self._defined)
+
+    def _defined(self, kind: str, definition: Json) -> None:
+        """Follow the objects of a custom resource for as long as it is served."""
+        own = name(definition)
+        if kind == "DELETED":
+            for informer in self._custom.pop(own, ()):
+                informer.stop()
+                del self._by_kind[informer.resource.group_version, informer.resource.kind]
+            return
+        conditions = (definition.get("status") or {}).get("conditions") or []
+        established = any(c["type"] == "Established" and c["status"] == "True" for c in conditions)
+        if own in self._custom or not established:
+            return
+        informers = [Informer(self.cluster.kube, r) for r in _served(definition)]
+        self._by_kind |= {
+            (i.resource.group_version, i.resource.kind): i.resource for i in informers
+        }
+        self._custom[own] = informers
+        for informer in informers:
+            informer.on_change(self._handler(resource))
+            informer.start()
 
     def _handler(self, resource: Resource) -> Callable[[str, Json], None]:
         def changed(kind: str, obj: Json) -> None:
@@ -119,6 +145,16 @@ class Garbage(Controller):
             {"metadata": {"finalizers": left, "resourceVersion": _version(owner)}},
             namespace(owner) or None,
         )
+
+
+def _served(definition: Json) -> list[Resource]:
+    spec = definition["spec"]
+    names, namespaced = spec["names"], spec["scope"] == "Namespaced"
+    return [
+        Resource(f"{spec['group']}/{version['name']}", names["plural"], names["kind"], namespaced)
+        for version in spec["versions"]
+        if version["served"]
+    ]
 
 
 def _version(obj: Json) -> str:
