@@ -66,11 +66,10 @@ class Garbage(Controller):
         if own in self._custom or not established:
             return
         informers = [Informer(self.cluster.kube, r) for r in _served(definition)]
-        self._by_kind |= {
-            (i.resource.group_version, i.resource.kind): i.resource for i in informers
-        }
         self._custom[own] = informers
         for informer in informers:
+            resource = informer.resource
+            self._by_kind[resource.group_version, resource.kind] = resource
             informer.on_change(self._handler(resource))
             informer.start()
 
