@@ -1,34 +1,19 @@
 """Create or patch objects, as `kubectl apply` would."""
 
+from collections.abc import Iterable
+
+from service.cluster.discovery import resources
 from service.cluster.kube import MERGE_PATCH, ApiError, Json, Kube, Resource
 
-_CLUSTER_SCOPED = {
-    "Namespace",
-    "Node",
-    "ClusterRole",
-    "ClusterRoleBinding",
-    "StorageClass",
-    "IngressClass",
-    "PriorityClass",
-    "PersistentVolume",
-}
-_PLURALS = {
-    "Ingress": "ingresses",
-    "NetworkPolicy": "networkpolicies",
-    "IngressClass": "ingressclasses",
-}
 
-
-def resource_of(obj: Json) -> Resource:
-    kind = obj["kind"]
-    plural = _PLURALS.get(kind, kind.lower() + "s")
-    return Resource(obj["apiVersion"], plural, kind, namespaced=kind not in _CLUSTER_SCOPED)
-
-
-def apply(kube: Kube, objects: list[Json]) -> None:
-    """In the given order. Raises ApiError."""
+def apply(kube: Kube, objects: Iterable[Json]) -> None:
+    """In the given order. Raises ApiError, and KeyError for a kind that is not served."""
+    known: dict[tuple[str, str], Resource] = {}
     for obj in objects:
-        resource = resource_of(obj)
+        kind = obj["apiVersion"], obj["kind"]
+        if kind not in known:  # or not yet: the object before may have been its definition
+            known = {(r.group_version, r.kind): r for r in resources(kube)}
+        resource = known[kind]
         namespace = obj["metadata"].get("namespace") if resource.namespaced else None
         try:
             kube.create(resource, obj, namespace)

@@ -14,7 +14,7 @@ from pathlib import Path
 import urllib3
 
 from service import deploy
-from service.cluster import pki
+from service.cluster import addons, pki
 from service.cluster.agent.cgroups import Cgroups
 from service.cluster.agent.files import remove_tree
 from service.cluster.apply import apply
@@ -84,6 +84,7 @@ def up(
         layout = _start(directory, nodes, isolation, owner_pid, prometheus)
         say("control plane started")
     kube = _connect(layout, timeout_s)
+    apply(kube, addons.definitions())
     if deploy_service:
         apply(kube, deploy.manifests("embedded"))
         say("manifests applied")

@@ -53,6 +53,7 @@ DEFINITIONS = Resource(
     "CustomResourceDefinition",
     namespaced=False,
 )
+INGRESSES = Resource("networking.k8s.io/v1", "ingresses", "Ingress")
 LEASES = Resource("coordination.k8s.io/v1", "leases", "Lease")
 
 

@@ -11,6 +11,7 @@ import time
 
 import urllib3
 
+from service.cluster.controllers.certificates import Certificates
 from service.cluster.controllers.claims import Claims
 from service.cluster.controllers.deployment import Deployments
 from service.cluster.controllers.disruption import DisruptionBudgets
@@ -35,6 +36,7 @@ CONTROLLERS: tuple[type[Controller], ...] = (
     StatefulSets,
     Endpoints,
     Claims,
+    Certificates,
     Jobs,
     DisruptionBudgets,
     Nodes,

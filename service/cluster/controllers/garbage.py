@@ -6,9 +6,9 @@ that block it; one with the finalizer orphan leaves its dependents behind withou
 
 from collections.abc import Callable, Sequence
 
-from service.cluster.controllers.discovery import resources
 from service.cluster.controllers.objects import deleting, name, namespace, owners, uid
 from service.cluster.controllers.runtime import Cluster, Controller
+from service.cluster.discovery import resources
 from service.cluster.informer import Informer, Key
 from service.cluster.kube import DEFINITIONS, EVENTS, Json, NotFoundError, Resource
 

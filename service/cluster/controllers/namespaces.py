@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from service.cluster.controllers.discovery import resources
 from service.cluster.controllers.objects import deleting, name
 from service.cluster.controllers.runtime import Cluster, Controller
+from service.cluster.discovery import resources
 from service.cluster.informer import Key, key_of
 from service.cluster.kube import CONFIGMAPS, NAMESPACES, PODS, SERVICE_ACCOUNTS, Json
 
