@@ -85,6 +85,7 @@ def up(
         say("control plane started")
     kube = _connect(layout, timeout_s)
     apply(kube, addons.definitions())
+    wait_until(lambda: bool(kube.list(NODES)["items"]), timeout_s, 0.02)  # else pods say why not
     if deploy_service:
         apply(kube, deploy.manifests("embedded"))
         say("manifests applied")

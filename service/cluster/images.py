@@ -34,8 +34,8 @@ TABLE: dict[str, Entry] = {
     "registry.k8s.io/kube-state-metrics/kube-state-metrics:*": _module(
         "service.images.state_metrics", "--host", "$(POD_IP)", "--port", "8080"
     ),
-    "*busybox:*": Entry(["sh"]),
-    "*busybox": Entry(["sh"]),
+    "*busybox:*": Entry([], ["sh"]),
+    "*busybox": Entry([], ["sh"]),
 }
 
 

@@ -16,6 +16,7 @@ from service.cluster.apiserver import (
     custom,
     discovery,
     errors,
+    openapi,
     patches,
     subresources,
     tables,
@@ -131,11 +132,11 @@ class ApiServer:
             case ["apis", group, version]:
                 found = discovery.legacy_resources(kinds, group, version)
             case ["openapi", "v3"]:
-                found = discovery.openapi_index(kinds)
+                found = openapi.index(kinds)
             case ["openapi", "v3", "api", version]:
-                found = discovery.openapi(kinds, "", version)
+                found = openapi.document(kinds, "", version, schemas=True)
             case ["openapi", "v3", "apis", group, version]:
-                found = discovery.openapi(kinds, group, version)
+                found = openapi.document(kinds, group, version, schemas=True)
             case _:
                 found = None
         if found is None:

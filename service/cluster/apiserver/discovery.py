@@ -1,4 +1,4 @@
-"""What the server says of itself: groups, resources, versions, an OpenAPI document for kubectl."""
+"""What the server says of itself: groups, resources, versions."""
 
 from typing import Any
 
@@ -151,39 +151,3 @@ def _aggregated(kind: Kind) -> Json:
             for sub in kind.subresources
         ],
     }
-
-
-def openapi_index(kinds: Kinds) -> Json:
-    paths = {}
-    for group, versions in kinds.groups().items():
-        for version in versions:
-            place = f"apis/{group}/{version}" if group else f"api/{version}"
-            paths[place] = {"serverRelativeURL": f"/openapi/v3/{place}"}
-    return {"paths": paths}
-
-
-def openapi(kinds: Kinds, group: str, version: str) -> Json | None:
-    """Enough for `kubectl apply`: that PATCH takes fieldValidation, for each kind."""
-    found = kinds.groups().get(group, {}).get(version)
-    if found is None:
-        return None
-    paths = {}
-    for kind in found:
-        base = f"/apis/{group}/{version}" if group else f"/api/{version}"
-        scope = "/namespaces/{namespace}" if kind.namespaced else ""
-        paths[f"{base}{scope}/{kind.plural}/{{name}}"] = {
-            "patch": {
-                "parameters": [
-                    {"name": "fieldValidation", "in": "query", "schema": {"type": "string"}},
-                    {"name": "dryRun", "in": "query", "schema": {"type": "string"}},
-                ],
-                "x-kubernetes-group-version-kind": {
-                    "group": group,
-                    "version": version,
-                    "kind": kind.kind,
-                },
-                "responses": {},
-            }
-        }
-    info = {"title": "Kubernetes", "version": VERSION["gitVersion"]}
-    return {"openapi": "3.0.0", "info": info, "paths": paths}

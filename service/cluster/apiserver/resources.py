@@ -20,6 +20,7 @@ from service.cluster.apiserver.store import Store, Stored
 from service.cluster.apiserver.validation import check_unknown_fields, validate
 
 Json = dict[str, Any]
+_OMITTED_EMPTY = ("labels", "annotations", "finalizers", "ownerReferences")
 _SUFFIX = "bcdfghjklmnpqrstvwxz2456789"  # as the real server's generated names
 
 
@@ -117,6 +118,9 @@ class Resources:
 
     def _complete(self, kind: Kind, obj: Json, before: Json | None, *, strict: bool) -> None:
         """Defaults, what the server assigns, and validation, of a new or changed object."""
+        for field in _OMITTED_EMPTY:
+            if not obj["metadata"].get(field, True):
+                del obj["metadata"][field]
         if kind == self._definitions:
             custom.check_definition(obj)
             custom.accept(obj, timestamp())

@@ -1,0 +1,118 @@
+"""OpenAPI version 3, as much of it as kubectl reads.
+
+`apply` wants to know that PATCH takes fieldValidation; `explain` reads the schemas. No request
+bodies are described, so that kubectl makes its strategic merge patches by its own knowledge.
+"""
+
+import re
+from functools import cache
+from typing import Any
+
+from service.cluster.apiserver.discovery import VERSION
+from service.cluster.apiserver.kinds import Kind, Kinds
+
+Json = dict[str, Any]
+_REFERENCE = "#/components/schemas/"
+
+
+def index(kinds: Kinds) -> Json:
+    """The document's places, one for each group and version."""
+    paths = {}
+    for group, versions in kinds.groups().items():
+        for version in versions:
+            place = f"apis/{group}/{version}" if group else f"api/{version}"
+            paths[place] = {"serverRelativeURL": f"/openapi/v3/{place}"}
+    return {"paths": paths}
+
+
+def document(kinds: Kinds, group: str, version: str, *, schemas: bool) -> Json | None:
+    """Of one group and version; with `schemas` the fields of its kinds and what they refer to."""
+    found = kinds.groups().get(group, {}).get(version)
+    if found is None:
+        return None
+    described: Json = {"openapi": "3.0.0", "info": {"title": "Kubernetes", "version": _VERSION}}
+    described["paths"] = dict(_path(kind) for kind in found)
+    if schemas:
+        described["components"] = {"schemas": _schemas(found)}
+    return described
+
+
+_VERSION = VERSION["gitVersion"]
+
+
+def _gvk(kind: Kind) -> Json:
+    return {"group": kind.group, "version": kind.version, "kind": kind.kind}
+
+
+def _path(kind: Kind) -> tuple[str, Json]:
+    base = f"/apis/{kind.api_version}" if kind.group else f"/api/{kind.version}"
+    scope = "/namespaces/{namespace}" if kind.namespaced else ""
+    said = {"x-kubernetes-group-version-kind": _gvk(kind), "responses": {}}
+    options = [
+        {"name": name, "in": "query", "schema": {"type": "string"}}
+        for name in ("fieldValidation", "dryRun")
+    ]
+    operations = {"get": said, "patch": {**said, "parameters": options}}
+    return f"{base}{scope}/{kind.plural}/{{name}}", operations
+
+
+def _schemas(found: list[Kind]) -> Json:
+    """The official client's models know the fields and their descriptions."""
+    from service.cluster.apiserver.schema import model_name
+
+    schemas: Json = {}
+    for kind in found:
+        mark = {"x-kubernetes-group-version-kind": [_gvk(kind)]}
+        name = model_name(kind.api_version, kind.kind)
+        if kind.custom:
+            schemas[f"{kind.group}.{kind.version}.{kind.kind}"] = {**kind.custom.schema, **mark}
+        elif name is not None:
+            _collect(name, schemas)
+            schemas[name] = {**schemas[name], **mark}
+    return schemas
+
+
+def _collect(name: str, schemas: Json) -> None:
+    """This model's schema and, once each, those that it refers to."""
+    if name in schemas:
+        return
+    schemas[name] = schema = _model(name)
+    for below in re.findall(_REFERENCE + r"(\w+)", str(schema)):
+        _collect(below, schemas)
+
+
+@cache
+def _model(name: str) -> Json:
+    from kubernetes.client import models
+
+    model = getattr(models, name)
+    told = {
+        field.serialization_alias or field.alias or attribute: field
+        for attribute, field in model.model_fields.items()
+    }
+    properties = {}
+    for attribute, alias in model.attribute_map.items():
+        described = {"description": (told[alias].description if alias in told else None) or ""}
+        properties[alias] = {**described, **_type(model.openapi_types[attribute])}
+    text = (model.__doc__ or "").partition("Attributes:")[0].strip()
+    required = [alias for alias, field in told.items() if field.is_required()]
+    return {"description": text, "type": "object", "properties": properties, "required": required}
+
+
+_SIMPLE = {"str": "string", "int": "integer", "float": "number", "bool": "boolean"}
+
+
+def _type(name: str) -> Json:
+    from service.cluster.apiserver.schema import LIST, MAP
+
+    if match := LIST.fullmatch(name):
+        return {"type": "array", "items": _type(match[1])}
+    if match := MAP.fullmatch(name):
+        return {"type": "object", "additionalProperties": _type(match[1])}
+    if name in _SIMPLE:
+        return {"type": _SIMPLE[name]}
+    if name == "datetime":
+        return {"type": "string", "format": "date-time"}
+    if re.fullmatch(r"\w*V\d\w+", name):
+        return {"allOf": [{"$ref": _REFERENCE + name}]}
+    return {"type": "object"}
