@@ -4,10 +4,11 @@ import asyncio
 import contextlib
 import time
 from collections.abc import AsyncIterator
+from random import Random
 from typing import Annotated
 
 import numpy as np
-from fastapi import APIRouter, FastAPI, HTTPException, Path, Query, Request, Response
+from fastapi import APIRouter, Depends, FastAPI, HTTPException, Path, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
@@ -18,6 +19,7 @@ from service.api.dependency import DependencyError
 from service.api.embedding import embed
 from service.api.graph import Attestation, fingerprint, terms_of
 from service.api.middleware import Observe
+from service.api.release import flaw
 from service.api.scoring import PASS_THRESHOLD, WEIGHTS, Score, evaluate
 
 _INLINE_CHARACTERS = 2_000  # longer texts are scored in a worker thread, off the event loop
@@ -41,7 +43,12 @@ def create_app(components: Components) -> FastAPI:
     _add_operations(app, components)
     # On the router, not on the app: there a refusal would come before the route is known, and the
     # request would be counted under no endpoint.
-    router = APIRouter(max_body_size=components.settings.max_body_bytes)
+    settings = components.settings
+    misbehave = flaw(settings, Random())  # noqa: S311 - no secrets
+    router = APIRouter(
+        max_body_size=settings.max_body_bytes,
+        dependencies=[Depends(misbehave)] if misbehave else [],
+    )
     _add_domain(router, components)
     app.include_router(router)
     return app

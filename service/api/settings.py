@@ -48,6 +48,9 @@ class Settings(BaseModel):
     drain_seconds: float = Field(default=1.0, ge=0)
     shutdown_seconds: int = Field(default=20, ge=1)  # below terminationGracePeriodSeconds (30)
 
+    release_delay_ms: float = Field(default=0, ge=0, le=60_000)  # release.py: a bad release
+    release_error_rate: float = Field(default=0, ge=0, le=1)
+
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> "Settings":
         """Read the settings; HOST falls back to POD_IP, and an empty variable counts as unset.
