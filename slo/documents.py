@@ -16,8 +16,8 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 Model = TypeVar("Model", bound=BaseModel)
 
-_DURATION = re.compile(r"(?P<number>\d+(?:\.\d+)?)\s*(?P<unit>ms|s|m|h)")
-_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+_DURATION = re.compile(r"(?P<number>\d+(?:\.\d+)?)\s*(?P<unit>ms|s|m|h|d)")
+_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 
 class DocumentError(Exception):
@@ -25,7 +25,7 @@ class DocumentError(Exception):
 
 
 def parse_duration(value: object) -> timedelta:
-    """ "90s", "1.5m", "200ms" or "1h" as a timedelta. Raises ValueError for anything else."""
+    """ "90s", "1.5m", "200ms", "1h", "30d" as a timedelta. Raises ValueError for anything else."""
     if isinstance(value, timedelta):
         return value
     match = _DURATION.fullmatch(value.strip()) if isinstance(value, str) else None

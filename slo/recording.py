@@ -8,6 +8,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 from slo.documents import DocumentError
 from slo.journal import Entry, JournalError, RunStarted, read_journal
 from slo.metrics import Measurement, MetricsError, Series, read_metrics
+from slo.policy import Policy, read_policy
 from slo.runbook import Runbook, RunbookError, parse_runbook
 from slo.samples import Samples, read_parquet, read_raw
 
@@ -37,6 +38,7 @@ class Recording:
     started: RunStarted
     journal: tuple[Entry, ...]
     runbook: Runbook
+    policy: Policy
     samples: Samples | None
     measurements: tuple[Measurement, ...]
     series: tuple[Series, ...]
@@ -44,10 +46,10 @@ class Recording:
     gaps: tuple[str, ...] = ()
 
 
-def read_recording(run_dir: Path) -> Recording:
+def read_recording(run_dir: Path, policy: Policy | None = None) -> Recording:
     """Read a run directory. Missing evidence is noted; a directory that is no run is an error.
 
-    Raises RecordingError.
+    `policy` stands in place of the one that the run kept. Raises slo.documents.DocumentError.
     """
     journal = _journal(run_dir)
     started = journal[0]
@@ -59,6 +61,7 @@ def read_recording(run_dir: Path) -> Recording:
         started=started,
         journal=journal,
         runbook=_runbook(run_dir),
+        policy=policy or _policy(run_dir),
         samples=_samples(run_dir, gaps),
         measurements=measurements,
         series=series,
@@ -91,6 +94,11 @@ def _runbook(run_dir: Path) -> Runbook:
         raise RecordingError(f"{path}: not UTF-8 text") from error
     except RunbookError as error:
         raise RecordingError(f"{run_dir}: {error}") from error
+
+
+def _policy(run_dir: Path) -> Policy:
+    path = run_dir / "policy.yaml"
+    return read_policy(path) if path.is_file() else Policy()
 
 
 def _samples(run_dir: Path, gaps: list[str]) -> Samples | None:

@@ -12,8 +12,13 @@ from reports.write import replace_text
 from slo import verdict_json
 from slo.exit_codes import ExitCode, of
 from slo.model import Verdict
+from slo.policy import Policy, read_policy
 from slo.recording import read_recording
 from slo.score import score as score_recording
+
+PolicyFile = Annotated[
+    Path | None, typer.Option("--policy", help="Judge by this policy, not by the one the run kept.")
+]
 
 
 def conclude(run_dir: Path, screen: Console, *, json: bool = False) -> ExitCode:
@@ -36,16 +41,20 @@ def conclude(run_dir: Path, screen: Console, *, json: bool = False) -> ExitCode:
     return code
 
 
-def _score(run_dir: Path) -> Verdict:
-    verdict = score_recording(read_recording(run_dir))
+def _score(run_dir: Path, policy: Path | None = None) -> Verdict:
+    verdict = score_recording(read_recording(run_dir, _read(policy)))
     replace_text(run_dir / "verdict.json", verdict_json.dump(verdict))
     return verdict
 
 
+def _read(policy: Path | None) -> Policy | None:
+    return read_policy(policy) if policy else None
+
+
 @app.command()
-def score(run: RunDir, *, json: Json = False) -> None:
+def score(run: RunDir, *, policy: PolicyFile = None, json: Json = False) -> None:
     """Score a finished run again, from its directory alone."""
-    verdict = _score(run)
+    verdict = _score(run, policy)
     if json:
         print(verdict_json.dump(verdict), end="")
     else:
@@ -69,10 +78,11 @@ def gate(
     run: RunDir,
     *,
     strict: Annotated[bool, typer.Option("--strict", help="Warnings fail as well.")] = False,
+    policy: PolicyFile = None,
     json: Json = False,
 ) -> None:
     """Give the exit code of a run's verdict, for CI."""
-    verdict = _score(run)
+    verdict = _score(run, policy)
     code = of(verdict)
     if strict and code == ExitCode.PASS and verdict.outcome != "pass":
         code = ExitCode.FAIL

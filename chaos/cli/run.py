@@ -22,6 +22,7 @@ from loadtests.scenario import Scenario, load_scenario
 from slo.documents import line_of
 from slo.journal import Threshold
 from slo.objectives import ThresholdError, override
+from slo.policy import BUNDLED_POLICY, read_policy
 from slo.prometheus import Fetch, Prometheus, PrometheusError, http_fetch
 from slo.runbook import BUNDLED_RUNBOOK, Runbook, read_runbook
 
@@ -38,6 +39,9 @@ def run(
     runbook: Annotated[
         Path, typer.Option(help="The runbook whose thresholds decide.")
     ] = BUNDLED_RUNBOOK,
+    policy: Annotated[
+        Path, typer.Option(help="How to judge, beside the runbook.")
+    ] = BUNDLED_POLICY,
     runs: Annotated[Path, typer.Option(help="Where run directories go.")] = Path("runs"),
     kubeconfig: Annotated[str | None, typer.Option(help="Default: as kubectl.")] = None,
     context: Annotated[str | None, typer.Option(help="A context of the kubeconfig.")] = None,
@@ -47,6 +51,7 @@ def run(
     plan_file = find_plan(plan)
     read = read_plan(plan_file)
     promises = read_runbook(runbook)
+    read_policy(policy)
     scenario = load_scenario(read.load.scenario)
     _check_overrides(plan_file, read, promises)
     if embedded and (kubeconfig or context):
@@ -64,6 +69,7 @@ def run(
         setting = _prepare(read, promises, scenario, cluster, runs)
         shutil.copyfile(plan_file, setting.run_dir / "plan.yaml")
         (setting.run_dir / "runbook.md").write_bytes(runbook.read_bytes())
+        (setting.run_dir / "policy.yaml").write_bytes(policy.read_bytes())
         _point_latest_at(setting.run_dir)
         interrupted: InterruptedRunError | None = None
         try:
