@@ -7,6 +7,7 @@ from typing import Annotated, Any, Self
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from chaos.faults import AnyFault
+from slo import journal as entries
 from slo.documents import Duration, read_document
 from slo.model import Severity
 
@@ -93,6 +94,15 @@ class Guardrails(_Part):
     steady_within: PositiveDuration = timedelta(seconds=60)
 
 
+class PlanDegraded(_Part):
+    """What may degrade while the fault lasts: which endpoints, how far, how long."""
+
+    endpoints: tuple[str, ...] = Field(default=("*",), min_length=1)  # "POST /search", "GET *"
+    error_rate: Annotated[Quantity, Field(ge=0, le=1)] | None = None
+    response_time: PositiveDuration | None = None
+    lasting: PositiveDuration | None = Field(default=None, alias="for")
+
+
 class PlanExpectation(_Part):
     """The worst that the author expects; anything worse fails the experiment."""
 
@@ -100,6 +110,29 @@ class PlanExpectation(_Part):
     recover_within: PositiveDuration = timedelta(seconds=60)
     good_windows: int = Field(default=3, ge=1)
     window: PositiveDuration = timedelta(seconds=2)
+    degraded: tuple[PlanDegraded, ...] | None = None
+    alerts: tuple[str, ...] = ()  # names of alerts that have to fire
+
+    def recorded(self) -> entries.Expectation:
+        """As the journal has it."""
+        return entries.Expectation(
+            severity=self.severity,
+            recover_within_s=self.recover_within.total_seconds(),
+            good_windows=self.good_windows,
+            window_s=self.window.total_seconds(),
+            degraded=None
+            if self.degraded is None
+            else tuple(
+                entries.Degraded(
+                    endpoints=d.endpoints,
+                    error_rate=d.error_rate,
+                    response_time_s=d.response_time.total_seconds() if d.response_time else None,
+                    lasting_s=d.lasting.total_seconds() if d.lasting else None,
+                )
+                for d in self.degraded
+            ),
+            alerts=self.alerts,
+        )
 
 
 class Experiment(_Part):

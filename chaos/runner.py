@@ -145,6 +145,7 @@ class _GameDay:
                 scheduled=summary.scheduled,
                 sent=summary.sent,
                 reason=summary.reason,
+                cpu_share=summary.cpu_share,
             )
         )
         self._load = None
@@ -153,19 +154,13 @@ class _GameDay:
 
     def _experiment(self, experiment: Experiment) -> None:
         name = experiment.name
-        expect = experiment.expect
         self._journal.append(
             entries.ExperimentStarted(
                 time=self._now(),
                 experiment=name,
                 title=experiment.title,
                 fault=experiment.fault.describe(),
-                expectation=entries.Expectation(
-                    severity=expect.severity,
-                    recover_within_s=expect.recover_within.total_seconds(),
-                    good_windows=expect.good_windows,
-                    window_s=expect.window.total_seconds(),
-                ),
+                expectation=experiment.expect.recorded(),
             )
         )
         self._progress.say(f"[bold]{experiment.title}[/] ([cyan]{name}[/])")

@@ -25,11 +25,15 @@ class LoadError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class LoadSummary:
-    """`scheduled`: requests due until the end; `sent`: requests made. `reason` is "" when well."""
+    """`scheduled`: requests due until the end; `sent`: requests made. `reason` is "" when well.
+
+    `cpu_share` is the generator's own use of one core, None when it died before it could say.
+    """
 
     scheduled: int
     sent: int
     reason: str
+    cpu_share: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +125,7 @@ class LoadHandle:
             code = self._process.returncode
             return LoadSummary(seen, seen, f"the load generator died (exit code {code})")
         self._summary.unlink()
-        return LoadSummary(counts["scheduled"], counts["sent"], "")
+        return LoadSummary(counts["scheduled"], counts["sent"], "", counts["cpu_share"])
 
 
 class LoadRunner:

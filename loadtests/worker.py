@@ -132,9 +132,14 @@ def main() -> None:
             gevent.signal_handler(number, worker.stopping.set)
         flushing = gevent.spawn(recorder.keep_flushing)
         print("ready", flush=True)
+        begun, cpu = clock(), time.process_time()
         worker.run(clock)
         flushing.kill()
-    summary = {"scheduled": worker.scheduled, "sent": recorder.sent}
+    summary = {
+        "scheduled": worker.scheduled,
+        "sent": recorder.sent,
+        "cpu_share": (time.process_time() - cpu) / max(1e-9, clock() - begun),
+    }
     Path(spec["summary"]).write_text(json.dumps(summary))
 
 

@@ -27,8 +27,26 @@ class Threshold(BaseModel):
     critical: float
 
 
+class Degraded(BaseModel):
+    """How far some endpoints may degrade during the fault; what is None, the runbook limits.
+
+    `endpoints` are shell patterns; `lasting_s` counts from the injection, None is the whole fault.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    endpoints: tuple[str, ...]
+    error_rate: float | None = None  # a ratio, at most
+    response_time_s: float | None = None  # at most, at the runbook's quantile
+    lasting_s: float | None = None
+
+
 class Expectation(BaseModel):
-    """What the plan says the experiment may do at worst. Times in seconds."""
+    """What the plan says the experiment may do at worst. Times in seconds.
+
+    `degraded` None leaves it to the severity; with a list, every endpoint that it does not name
+    has to stay within the critical thresholds of the runbook during the fault.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -36,6 +54,8 @@ class Expectation(BaseModel):
     recover_within_s: float
     good_windows: int  # consecutive good windows that count as recovered
     window_s: float
+    degraded: tuple[Degraded, ...] | None = None
+    alerts: tuple[str, ...] = ()  # that have to fire
 
 
 class Target(BaseModel):
@@ -78,6 +98,7 @@ class LoadEnded(_Entry):
     scheduled: int
     sent: int
     reason: str  # "" when it ran to its end
+    cpu_share: float | None = None  # of one core, mean over its life; it cannot use more than one
 
 
 class ExperimentStarted(_Entry):
@@ -158,6 +179,14 @@ class FaultStuck(_Entry):
     reason: str
 
 
+class ProcedureStarted(_Entry):
+    """Somebody, or the runner in their place, began a procedure of the runbook."""
+
+    event: Literal["procedure.started"] = "procedure.started"
+    experiment: str
+    procedure: str
+
+
 class ExperimentEnded(_Entry):
     event: Literal["experiment.ended"] = "experiment.ended"
     experiment: str
@@ -184,6 +213,7 @@ Entry = (
     | FaultUnconfirmed
     | FaultReverted
     | FaultStuck
+    | ProcedureStarted
     | ExperimentEnded
     | RunEnded
 )
