@@ -201,9 +201,11 @@ def _sweep(directory: Path, records: dict[str, ProcessId] | None = None) -> None
     for record in known.values():
         record.end(END_WITHIN_S)
     with contextlib.suppress(OSError, ValueError):
-        groups = Cgroups.find(read_layout(directory).cgroup)
-        if groups is not None:
-            groups.sweep()
+        layout = read_layout(directory)
+        for name, _, _ in layout.nodes:
+            groups = Cgroups.find(layout.cgroup_of(name))
+            if groups is not None:
+                groups.sweep()
     remove_tree(directory)
 
 

@@ -34,6 +34,7 @@ TABLE: dict[str, Entry] = {
     "registry.k8s.io/kube-state-metrics/kube-state-metrics:*": _module(
         "service.images.state_metrics", "--host", "$(POD_IP)", "--port", "8080"
     ),
+    "python:*": Entry([], ["python3"]),
     "*busybox:*": Entry([], ["sh"]),
     "*busybox": Entry([], ["sh"]),
 }

@@ -36,9 +36,12 @@ class Layout:
 
     @property
     def cgroup(self) -> str:
-        """Its own name: after a crash, groups may outlive the cluster that had the octet before."""
+        """How its nodes' groups' names begin: groups may outlive the cluster that crashed."""
         place = hashlib.blake2s(str(self.directory).encode(), digest_size=4).hexdigest()
         return f"gameday-{place}"
+
+    def cgroup_of(self, node: str) -> str:
+        return f"{self.cgroup}-{node}"
 
     @property
     def kubeconfig(self) -> Path:

@@ -54,7 +54,7 @@ def parts(layout: Layout) -> list[Part]:
                 f"--node-ip={address}",
                 f"--pod-cidr={network}",
                 f"--dir={directory}",
-                f"--cgroup={layout.cgroup}",
+                f"--cgroup={layout.cgroup_of(name)}",
                 *([f"--isolation={layout.isolation}"] if layout.isolation else []),
             ],
         )

@@ -89,7 +89,7 @@ def processes_of(directory: Path) -> set[int]:
 
 
 def groups_of(name: str) -> list[Path]:
-    return [p for p in Path("/sys/fs/cgroup").rglob(name) if p.is_dir()]
+    return [p for p in Path("/sys/fs/cgroup").rglob(f"{name}*") if p.is_dir()]
 
 
 def assert_nothing_is_left(directory: Path, cgroup: str) -> None:

@@ -336,10 +336,10 @@ def test_grace_0_is_at_once_and_leaves_nothing(kube: Kube, directory: Path) -> N
     with pod(kube, "stubborn", stubborn, resources={"limits": {"memory": "64Mi"}}) as name:
         eventually(lambda: is_ready(kube, name))
         uid = kube.get(PODS, name, NS)["metadata"]["uid"]
-        assert (directory / "pods" / uid).exists()
+        assert (directory / "pods" / "node-1" / uid).exists()
         kube.delete(PODS, name, NS, grace_s=0)
         assert _is_gone(kube, name)
-        eventually(lambda: not (directory / "pods" / uid).exists())
+        eventually(lambda: not (directory / "pods" / "node-1" / uid).exists())
         groups = list(Path("/sys/fs/cgroup").rglob(f"{uid}-*"))
         assert groups == []
 

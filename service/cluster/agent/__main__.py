@@ -84,7 +84,7 @@ def _context(options: argparse.Namespace, kube: Kube) -> NodeContext:
     cgroups = Cgroups.find(options.cgroup)
     if cgroups is not None:
         cgroups.sweep()
-    remove_tree(options.dir / "pods")
+    remove_tree(options.dir / "pods" / options.node_name)
     server = urlsplit(kube.server)
     recorder = Recorder(kube, lambda: datetime.now(UTC))
     recorder.start()

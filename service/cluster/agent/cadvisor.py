@@ -1,50 +1,77 @@
-"""/metrics/cadvisor: what containers use and may use, under cAdvisor's names and labels."""
+"""/metrics/cadvisor: what containers use and may use, under cAdvisor's names and labels.
 
-import contextlib
+Source: github.com/google/cadvisor, docs/storage/prometheus.md. Series about the network and about
+file systems are not there: containers share this machine's.
+"""
+
 from collections.abc import Iterable, Iterator
 
-import psutil
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
-from service.cluster.agent.cgroups import PERIOD_US, Usage
-from service.cluster.agent.container import Container
+from service.cluster.agent.cgroups import LEAST_SHARES, PERIOD_US, SHARES_PER_CPU
+from service.cluster.agent.usage import Running, running
 from service.cluster.agent.worker import PodWorker
 
 LABELS = ["container", "id", "image", "name", "namespace", "pod"]
+COUNTERS = {
+    "container_cpu_usage_seconds": "CPU time consumed in seconds.",
+    "container_cpu_cfs_periods": "Periods in which the container wanted CPU.",
+    "container_cpu_cfs_throttled_periods": "Periods in which it reached its quota.",
+    "container_cpu_cfs_throttled_seconds": "How long it was held back, in seconds.",
+    "container_oom_events": "Processes that were killed at the memory limit.",
+}
+GAUGES = {
+    "container_memory_usage_bytes": "Memory in use, in bytes.",
+    "container_memory_working_set_bytes": "Memory in use without idle file cache.",
+    "container_memory_rss": "Anonymous memory, in bytes.",
+    "container_memory_cache": "File cache, in bytes.",
+    "container_spec_memory_limit_bytes": "Memory limit in bytes; 0 is none.",
+    "container_spec_cpu_quota": "CPU quota in microseconds per period.",
+    "container_spec_cpu_period": "CPU period in microseconds.",
+    "container_spec_cpu_shares": "CPU share, 1024 for a whole CPU requested.",
+    "container_start_time_seconds": "Start since the epoch.",
+    "container_last_seen": "Of this reading, since the epoch.",
+}
 
 
-class _Families:
-    def __init__(self) -> None:
-        self.cpu = CounterMetricFamily(
-            "container_cpu_usage_seconds", "CPU time consumed in seconds.", labels=LABELS
-        )
-        gauges = {
-            "container_memory_usage_bytes": "Memory in use, in bytes.",
-            "container_memory_working_set_bytes": "Memory in use without idle file cache.",
-            "container_spec_memory_limit_bytes": "Memory limit in bytes; 0 is none.",
-            "container_spec_cpu_quota": "CPU quota in microseconds per period.",
-            "container_spec_cpu_period": "CPU period in microseconds.",
-            "container_start_time_seconds": "Start since the epoch.",
-        }
-        self.gauges = {
-            name: GaugeMetricFamily(name, text, labels=LABELS) for name, text in gauges.items()
-        }
+def _values(one: Running) -> Iterator[tuple[str, float]]:
+    """(name, value) of everything that is known of the container."""
+    container, usage, group = one.container, one.usage, one.container.group
+    if usage is not None:
+        yield "container_cpu_usage_seconds", usage.cpu_s
+        yield "container_memory_usage_bytes", usage.memory
+        yield "container_memory_working_set_bytes", usage.working_set
+        yield "container_memory_rss", usage.rss
+        yield "container_memory_cache", usage.cache
+    yield "container_spec_memory_limit_bytes", container.memory_limit or 0
+    yield "container_spec_cpu_period", PERIOD_US
+    yield (
+        "container_spec_cpu_shares",
+        max(LEAST_SHARES, int(container.cpu_request * SHARES_PER_CPU)),
+    )
+    if group is not None:
+        yield "container_oom_events", group.oom_kills()
+    if container.cpu_limit:
+        yield "container_spec_cpu_quota", container.cpu_limit * PERIOD_US
+        if group is not None and (throttling := group.throttling()) is not None:
+            yield "container_cpu_cfs_periods", throttling.periods
+            yield "container_cpu_cfs_throttled_periods", throttling.throttled_periods
+            yield "container_cpu_cfs_throttled_seconds", throttling.throttled_s
+    yield "container_start_time_seconds", one.born
+    yield "container_last_seen", one.seen
 
-    def add(
-        self, labels: list[str], container: Container, usage: Usage | None, born: float
-    ) -> None:
-        if usage is not None:
-            self.cpu.add_metric(labels, usage.cpu_s)
-            self.gauges["container_memory_usage_bytes"].add_metric(labels, usage.memory)
-            self.gauges["container_memory_working_set_bytes"].add_metric(labels, usage.working_set)
-        limit = container.memory_limit or 0
-        self.gauges["container_spec_memory_limit_bytes"].add_metric(labels, limit)
-        self.gauges["container_spec_cpu_period"].add_metric(labels, PERIOD_US)
-        if container.cpu_limit:
-            quota = container.cpu_limit * PERIOD_US
-            self.gauges["container_spec_cpu_quota"].add_metric(labels, quota)
-        self.gauges["container_start_time_seconds"].add_metric(labels, born)
+
+def _labels(one: Running) -> list[str]:
+    metadata, container = one.pod.pod["metadata"], one.container
+    return [
+        container.name,
+        f"/pods/{metadata['uid']}/{container.name}",
+        container.spec["image"],
+        container.container_id,
+        metadata["namespace"],
+        metadata["name"],
+    ]
 
 
 class _Collector:
@@ -52,40 +79,15 @@ class _Collector:
         self._workers = workers
 
     def collect(self) -> Iterator[Metric]:
-        families = _Families()
-        for worker in self._workers:
-            metadata = worker.pod["metadata"]
-            for container in worker.containers:
-                process = container.process
-                if process is None:
-                    continue
-                labels = [
-                    container.name,
-                    f"/pods/{metadata['uid']}/{container.name}",
-                    container.spec["image"],
-                    container.container_id,
-                    metadata["namespace"],
-                    metadata["name"],
-                ]
-                with contextlib.suppress(psutil.Error):
-                    born = psutil.Process(process.pid).create_time()
-                    families.add(labels, container, _usage(container, process.pid), born)
-        yield families.cpu
-        yield from families.gauges.values()
-
-
-def _usage(container: Container, shim: int) -> Usage | None:
-    """From the container's cgroup, else summed over its processes."""
-    if container.group is not None:
-        return container.group.usage()
-    spent, used = 0.0, 0
-    with contextlib.suppress(psutil.Error):
-        for process in psutil.Process(shim).children(recursive=True):
-            with contextlib.suppress(psutil.Error):
-                times = process.cpu_times()
-                spent += times.user + times.system
-                used += process.memory_info().rss
-    return Usage(spent, used, used)
+        families: dict[str, CounterMetricFamily | GaugeMetricFamily] = {
+            **{n: CounterMetricFamily(n, text, labels=LABELS) for n, text in COUNTERS.items()},
+            **{n: GaugeMetricFamily(n, text, labels=LABELS) for n, text in GAUGES.items()},
+        }
+        for one in running(self._workers):
+            labels = _labels(one)
+            for name, value in _values(one):
+                families[name].add_metric(labels, value)
+        yield from families.values()
 
 
 def exposition(workers: Iterable[PodWorker]) -> bytes:

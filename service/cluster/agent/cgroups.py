@@ -8,6 +8,7 @@ from pathlib import Path
 
 ROOT = Path("/sys/fs/cgroup")
 PERIOD_US = 100_000
+SHARES_PER_CPU, LEAST_SHARES = 1024, 2  # as the kubelet turns requests into cpu.shares
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +18,17 @@ class Usage:
     cpu_s: float
     memory: int
     working_set: int
+    rss: int
+    cache: int
+
+
+@dataclass(frozen=True, slots=True)
+class Throttling:
+    """How a CPU limit was felt since the start."""
+
+    periods: int
+    throttled_periods: int
+    throttled_s: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,16 +63,32 @@ class Group:
             if self.version == 1:
                 used = int((self.memory / "memory.usage_in_bytes").read_text())
                 idle = int(stat["total_inactive_file"])
+                rss, cache = int(stat["total_rss"]), int(stat["total_cache"])
                 cpu = self.cpuacct or self.memory
                 spent = int((cpu / "cpuacct.usage").read_text()) / 1e9
             else:
                 used = int((self.memory / "memory.current").read_text())
                 idle = int(stat["inactive_file"])
+                rss, cache = int(stat["anon"]), int(stat["file"])
                 times = (self.memory / "cpu.stat").read_text().split()
                 spent = int(times[times.index("usage_usec") + 1]) / 1e6
         except (OSError, KeyError, ValueError):
             return None
-        return Usage(spent, used, max(0, used - idle))
+        return Usage(spent, used, max(0, used - idle), rss, cache)
+
+    def throttling(self) -> Throttling | None:
+        """None where the kernel does not say."""
+        try:
+            text = ((self.cpu or self.memory) / "cpu.stat").read_text()
+            stat = dict(line.split(" ", 1) for line in text.splitlines())
+            held = (
+                int(stat["throttled_time"]) / 1e9
+                if self.version == 1
+                else int(stat["throttled_usec"]) / 1e6
+            )
+            return Throttling(int(stat["nr_periods"]), int(stat["nr_throttled"]), held)
+        except (OSError, KeyError, ValueError):
+            return None
 
     def remove(self) -> None:
         """Kill what is left in the group and remove it; waits a moment for the kernel."""
@@ -101,8 +129,10 @@ class Cgroups:
             return groups
         return None
 
-    def create(self, name: str, *, memory: int | None, cpu: float | None) -> Group:
-        """A new group with limits in bytes and in CPUs. Raises OSError."""
+    def create(
+        self, name: str, *, memory: int | None, cpu: float | None, request: float = 0.0
+    ) -> Group:
+        """A new group with limits in bytes and in CPUs, and CPUs requested. Raises OSError."""
         paths = {k: p / name for k, p in self._bases.items()}
         for base in dict.fromkeys(self._bases.values()):
             base.mkdir(parents=True, exist_ok=True)
@@ -111,13 +141,18 @@ class Cgroups:
         for path in paths.values():
             path.mkdir(exist_ok=True)
         group = Group(paths["memory"], paths.get("cpu"), paths.get("cpuacct"), self.version)
+        shares = max(LEAST_SHARES, int(request * SHARES_PER_CPU))
         if self.version == 1:
+            if group.cpu:
+                (group.cpu / "cpu.shares").write_text(str(shares))
             if memory:
                 (group.memory / "memory.limit_in_bytes").write_text(str(memory))
             if cpu and group.cpu:
                 (group.cpu / "cpu.cfs_period_us").write_text(str(PERIOD_US))
                 (group.cpu / "cpu.cfs_quota_us").write_text(str(int(cpu * PERIOD_US)))
         else:
+            weight = 1 + (shares - LEAST_SHARES) * 9999 // 262142  # KEP-2254
+            (group.memory / "cpu.weight").write_text(str(weight))
             if memory:
                 (group.memory / "memory.max").write_text(str(memory))
                 (group.memory / "memory.oom.group").write_text("1")

@@ -67,6 +67,11 @@ class Container:
     def cpu_limit(self) -> float | None:
         return cpus(self.limits["cpu"]) if "cpu" in self.limits else None
 
+    @property
+    def cpu_request(self) -> float:
+        requests = (self.spec.get("resources") or {}).get("requests") or {}
+        return cpus(requests.get("cpu") or self.limits.get("cpu") or 0)
+
     def log_file(self, restart: int | None = None) -> Path:
         number = self.restarts if restart is None else restart
         return self.directory / f"{number}.log"
@@ -103,7 +108,10 @@ class Container:
             part.mkdir(exist_ok=True)
         if cgroups is not None and self.group is None:
             self.group = cgroups.create(
-                f"{self.pod_uid}-{self.name}", memory=self.memory_limit, cpu=self.cpu_limit
+                f"{self.pod_uid}-{self.name}",
+                memory=self.memory_limit,
+                cpu=self.cpu_limit,
+                request=self.cpu_request,
             )
         self.oom_before = self.group.oom_kills() if self.group else 0
         spec = {

@@ -49,3 +49,8 @@ class NodeContext:
     events: Recorder
     api_address: tuple[str, int]
     ca: bytes
+
+    @property
+    def pods_directory(self) -> Path:
+        """Several nodes may share `directory`, with its volumes; their pods are apart."""
+        return self.directory / "pods" / self.node_name

@@ -14,8 +14,10 @@ from starlette.websockets import WebSocket
 from service.cluster import channels
 from service.cluster.agent import cadvisor, logs
 from service.cluster.agent.container import Container
+from service.cluster.agent.resource_metrics import ResourceMetrics
 from service.cluster.agent.worker import PodWorker
 
+TEXT_FORMAT = "text/plain; version=0.0.4; charset=utf-8"
 Allowed = Callable[[str], bool]  # an Authorization header -> may it ask?
 
 
@@ -24,10 +26,12 @@ class AgentServer:
 
     def __init__(self, workers: Callable[[], Iterable[PodWorker]], allowed: Allowed) -> None:
         self._workers, self._allowed = workers, allowed
+        self._resources = ResourceMetrics()
         self.app = Starlette(
             routes=[
                 Route("/healthz", lambda _: PlainTextResponse("ok")),
-                Route("/metrics/cadvisor", self._metrics),
+                Route("/metrics/cadvisor", self._cadvisor),
+                Route("/metrics/resource", self._resource),
                 Route("/containerLogs/{namespace}/{pod}/{container}", self._log),
                 WebSocketRoute("/exec/{namespace}/{pod}/{container}", self._execute),
             ]
@@ -49,11 +53,18 @@ class AgentServer:
         server = uvicorn.Server(config)
         threading.Thread(target=server.run, name="server", daemon=True).start()
 
-    def _metrics(self, request: Request) -> Response:
+    def _cadvisor(self, request: Request) -> Response:
+        return self._page(request, cadvisor.exposition)
+
+    def _resource(self, request: Request) -> Response:
+        return self._page(request, self._resources.exposition)
+
+    def _page(
+        self, request: Request, exposition: Callable[[Iterable[PodWorker]], bytes]
+    ) -> Response:
         if not self._allowed(request.headers.get("authorization", "")):
             return PlainTextResponse("Unauthorized", 401)
-        page = cadvisor.exposition(self._workers())
-        return Response(page, media_type="text/plain; version=0.0.4; charset=utf-8")
+        return Response(exposition(self._workers()), media_type=TEXT_FORMAT)
 
     async def _log(self, request: Request) -> Response:
         if not self._allowed(request.headers.get("authorization", "")):

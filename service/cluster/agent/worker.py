@@ -54,7 +54,7 @@ class PodWorker(threading.Thread):
         self._results: queue.SimpleQueue[Result] = queue.SimpleQueue()
         self._waker = Waker()
         self._ip = node.addresses.take()
-        self._directory = node.directory / "pods" / self.uid
+        self._directory = node.pods_directory / self.uid
         self._start_time = now()
         spec = pod["spec"]
         self._init = [self._container(c, init=True) for c in spec.get("initContainers") or []]

@@ -1,5 +1,6 @@
 """HTTP in, HTTP out: routes to the rules in resources.py, answers in the client's form."""
 
+import asyncio
 import base64
 import json
 from collections.abc import Awaitable, Callable
@@ -27,6 +28,9 @@ from service.cluster.apiserver.auth import Authenticator
 from service.cluster.apiserver.authorization import Authorizer
 from service.cluster.apiserver.bootstrap import bootstrap
 from service.cluster.apiserver.kinds import Kind, Kinds
+from service.cluster.apiserver.kubelets import Kubelets
+from service.cluster.apiserver.metrics import GROUP as METRICS
+from service.cluster.apiserver.metrics import MetricsApi
 from service.cluster.apiserver.relay import Relay
 from service.cluster.apiserver.request import (
     PARTIAL,
@@ -61,7 +65,9 @@ class ApiServer:
     auth: Authenticator
     access: Access
     reviews: Reviews
+    kubelets: Kubelets
     relay: Relay
+    metrics: MetricsApi
 
     @classmethod
     def open(cls, directory: Path, service_network: str) -> "ApiServer":
@@ -71,12 +77,15 @@ class ApiServer:
         bootstrap(resources)
         pki = directory / "pki"
         authenticator, authorizer = Authenticator(pki), Authorizer(store, kinds)
+        kubelets = Kubelets(resources, pki)
         return cls(
             resources=resources,
             auth=authenticator,
             access=Access(authenticator, authorizer),
             reviews=Reviews(authenticator, authorizer),
-            relay=Relay(resources, pki),
+            kubelets=kubelets,
+            relay=Relay(resources, kubelets),
+            metrics=MetricsApi(resources, kubelets),
         )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -157,7 +166,8 @@ class ApiServer:
             ("POST", True): self._act,
         }
         handler = handlers.get((request.method, bool(place.name)))
-        if handler is None:
+        read_only = place.kind.group == METRICS
+        if handler is None or (read_only and request.method != "GET"):
             raise errors.StatusError(
                 405, "MethodNotAllowed", "the server does not allow this method on the resource"
             )
@@ -174,10 +184,11 @@ class ApiServer:
     async def _list(self, request: Request, place: Place) -> Response:
         query = request.query_params
         wanted = _predicate(query.get("labelSelector"), query.get("fieldSelector"))
-        if is_true(query.get("watch")):
+        if is_true(query.get("watch")) and "watch" in place.kind.verbs:
             return self._watch(request, place, wanted)
         store = self.resources.store
-        matching = (s for s in store.each(place.kind, place.namespace) if wanted(s.obj))
+        source = self.metrics if place.kind.group == METRICS else store
+        matching = (s for s in source.each(place.kind, place.namespace) if wanted(s.obj))
         found = [custom.present(place.kind, s) for s in matching]
         page, after, remaining = _page(found, query.get("limit"), query.get("continue"))
         metadata: Json = {"resourceVersion": str(store.version)}
@@ -242,6 +253,9 @@ class ApiServer:
         )
 
     async def _get(self, request: Request, place: Place) -> Response:
+        if place.kind.group == METRICS:
+            stored = self.metrics.get(place.kind, place.namespace, place.name)
+            return _represented(request, place.kind, stored)
         stored = self.resources.get(place.kind, place.namespace, place.name)
         if place.sub == "scale":
             return JSONResponse(subresources.scale_of(stored.obj))
@@ -362,7 +376,7 @@ def _represented(request: Request, kind: Kind, stored: Stored, code: int = 200) 
     if form == PLAIN and stored.raw:
         return Response(stored.raw, code, media_type="application/json")
     if form == TABLE:
-        version = stored.obj["metadata"]["resourceVersion"]
+        version = stored.obj["metadata"].get("resourceVersion", "")
         include = request.query_params.get("includeObject", "Metadata")
         return JSONResponse(tables.table(kind, [stored.obj], version, include=include), code)
     return JSONResponse(tables.partial(stored.obj) if form == PARTIAL else stored.obj, code)
@@ -429,12 +443,14 @@ def _success(place: Place, stored: Stored | None = None) -> Json:
 
 
 async def _lifespan(server: ApiServer, receive: Receive, send: Send) -> None:
+    reading = asyncio.create_task(server.metrics.run())
     while True:
         message = await receive()
         if message["type"] == "lifespan.startup":
             await send({"type": "lifespan.startup.complete"})
         else:
-            await server.relay.close()
+            reading.cancel()
+            await server.kubelets.http.aclose()
             server.resources.store.close()
             await send({"type": "lifespan.shutdown.complete"})
             return

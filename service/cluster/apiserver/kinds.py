@@ -72,6 +72,7 @@ class Kind:
 
 _ALL = ("all",)
 _ASKED = ("create",)
+_READ = ("get", "list")
 _SCALED = ("status", "scale")
 
 BUILT_IN = (
@@ -140,6 +141,8 @@ BUILT_IN = (
         Kind("authentication.k8s.io", "v1", name.lower() + "s", name, (), False, verbs=_ASKED)
         for name in ("TokenReview", "SelfSubjectReview")
     ),
+    Kind("metrics.k8s.io", "v1beta1", "nodes", "NodeMetrics", (), False, verbs=_READ),
+    Kind("metrics.k8s.io", "v1beta1", "pods", "PodMetrics", verbs=_READ),
     Kind("storage.k8s.io", "v1", "storageclasses", "StorageClass", ("sc",), False),
     Kind("scheduling.k8s.io", "v1", "priorityclasses", "PriorityClass", ("pc",), False),
     Kind(

@@ -2,9 +2,7 @@
 
 import asyncio
 import contextlib
-import ssl
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
@@ -15,6 +13,7 @@ from starlette.responses import Response, StreamingResponse
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from service.cluster.apiserver import errors
+from service.cluster.apiserver.kubelets import Kubelets
 from service.cluster.apiserver.resources import Resources
 from service.cluster.channels import PROTOCOLS
 
@@ -23,27 +22,18 @@ _HOP_BY_HOP = {"connection", "content-length", "transfer-encoding", "host", "aut
 
 
 class Relay:
-    """Speaks to kubelets with the API server's own token, verified by the cluster's CA."""
+    """Between a client and the node agent, or the pod, that has the answer."""
 
-    def __init__(self, resources: Resources, pki: Path) -> None:
-        self._resources = resources
-        self._token = (pki / "apiserver-kubelet.token").read_text().strip()
-        self._tls = ssl.create_default_context(cafile=str(pki / "ca.crt"))
-        self._http = httpx.AsyncClient(
-            verify=self._tls, timeout=httpx.Timeout(30, read=None), trust_env=False
-        )
-
-    async def close(self) -> None:
-        await self._http.aclose()
+    def __init__(self, resources: Resources, kubelets: Kubelets) -> None:
+        self._resources, self._kubelets = resources, kubelets
+        self._http = kubelets.http
 
     async def log(self, namespace: str, name: str, query: dict[str, str]) -> Response:
         """A container's log, streamed."""
         pod = self._pod(namespace, name)
         container = query.pop("container", "") or self._only_container(pod)
-        address = self._kubelet(pod)
-        url = f"https://{address}/containerLogs/{namespace}/{name}/{container}"
-        headers = {"Authorization": f"Bearer {self._token}"}
-        request = self._http.build_request("GET", url, params=query, headers=headers)
+        path = f"/containerLogs/{namespace}/{name}/{container}"
+        request = self._kubelets.request(self._kubelets.of_pod(pod), path, query)
         answer = await self._send(request)
         if answer.status_code != httpx.codes.OK:
             text = (await answer.aread()).decode(errors="replace").strip()
@@ -64,18 +54,8 @@ class Relay:
         pod = self._pod(namespace, name)
         container = query.get("container") or self._only_container(pod)
         pairs = [(k, v) for k, v in query.multi_items() if k != "container"]
-        url = f"wss://{self._kubelet(pod)}/exec/{namespace}/{name}/{container}?{urlencode(pairs)}"
-        try:
-            upstream = await websockets.connect(
-                url,
-                ssl=self._tls,
-                subprotocols=[websockets.Subprotocol(protocol)],
-                additional_headers={"Authorization": f"Bearer {self._token}"},
-                max_size=None,
-                proxy=None,
-            )
-        except (OSError, websockets.WebSocketException) as error:
-            raise errors.StatusError(500, "InternalError", f"kubelet: {error}") from error
+        path = f"/exec/{namespace}/{name}/{container}?{urlencode(pairs)}"
+        upstream = await self._kubelets.connect(self._kubelets.of_pod(pod), path, protocol)
         await websocket.accept(subprotocol=protocol)
         async with upstream:
             await _both_ways(websocket, upstream)
@@ -126,20 +106,6 @@ class Relay:
                 )
             names = [default]
         return str(names[0])
-
-    def _kubelet(self, pod: Json) -> str:
-        node_name = pod["spec"].get("nodeName")
-        if not node_name:
-            raise errors.bad_request(f"pod {pod['metadata']['name']} does not have a host assigned")
-        node = self._resources.get(self._resources.kinds.named("nodes"), "", node_name).obj
-        status = node.get("status") or {}
-        host = next(
-            (a["address"] for a in status.get("addresses", []) if a["type"] == "InternalIP"), None
-        )
-        port = ((status.get("daemonEndpoints") or {}).get("kubeletEndpoint") or {}).get("Port")
-        if not host or not port:
-            raise errors.StatusError(503, "ServiceUnavailable", f"node {node_name} has no address")
-        return f"{host}:{port}"
 
     def _endpoint(self, namespace: str, service: Json, port: str) -> tuple[str, int]:
         name = service["metadata"]["name"]

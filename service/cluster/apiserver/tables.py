@@ -314,6 +314,14 @@ def _job(o: Json) -> Cells:
     return [_name(o), state, f"{status.get('succeeded', 0)}/{wanted}", took, _born(o)]
 
 
+def _used(o: Json) -> Cells:
+    """Of a NodeMetrics, or of all containers of a PodMetrics."""
+    used = [c["usage"] for c in o.get("containers") or [o]]
+    cpu = sum(int(u["cpu"].removesuffix("n")) for u in used)
+    memory = sum(int(u["memory"].removesuffix("Ki")) for u in used)
+    return [_name(o), f"{cpu}n", f"{memory}Ki", o["window"]]
+
+
 def _claim(o: Json) -> Cells:
     spec, status = o.get("spec") or {}, o.get("status") or {}
     short = {
@@ -443,6 +451,8 @@ _LAYOUTS: dict[str, Layout] = {
         ),
         _claim,
     ),
+    "NodeMetrics": Layout(("Name", "cpu", "memory", "Window"), _used),
+    "PodMetrics": Layout(("Name", "cpu", "memory", "Window"), _used),
 }
 
 
