@@ -12,7 +12,10 @@ import pytest
 
 from service.cluster import embedded
 from service.cluster.kube import EVENTS, NAMESPACES, PODS, Json, Kube, NotFoundError
+from tests.cluster.ground import controlled, ground
 from tests.parts import KUBECTL
+
+__all__ = ["controlled", "ground"]  # fixtures: the controllers without a node agent
 
 FOREVER = ["sh", "-c", "trap 'exit 0' TERM; while :; do sleep 0.2; done"]
 PYTHON = "python:3.13-alpine"

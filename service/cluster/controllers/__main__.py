@@ -11,6 +11,7 @@ import time
 
 import urllib3
 
+from service.cluster.controllers.autoscaling.autoscaler import Autoscalers
 from service.cluster.controllers.certificates import Certificates
 from service.cluster.controllers.claims import Claims
 from service.cluster.controllers.deployment import Deployments
@@ -39,6 +40,7 @@ CONTROLLERS: tuple[type[Controller], ...] = (
     Certificates,
     Jobs,
     DisruptionBudgets,
+    Autoscalers,
     Nodes,
     Garbage,
 )

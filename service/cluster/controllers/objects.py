@@ -14,6 +14,9 @@ from service.cluster.kube import Json, Resource
 CONTROLLER_REVISIONS = Resource("apps/v1", "controllerrevisions", "ControllerRevision")
 DISRUPTION_BUDGETS = Resource("policy/v1", "poddisruptionbudgets", "PodDisruptionBudget")
 JOBS = Resource("batch/v1", "jobs", "Job")
+CRON_JOBS = Resource("batch/v1", "cronjobs", "CronJob")
+DAEMON_SETS = Resource("apps/v1", "daemonsets", "DaemonSet")
+AUTOSCALERS = Resource("autoscaling/v2", "horizontalpodautoscalers", "HorizontalPodAutoscaler")
 
 # Kubernetes leaves out vowels and look-alikes so that no name spells a word (apimachinery, rand).
 _ALPHABET = "bcdfghjklmnpqrstvwxz2456789"

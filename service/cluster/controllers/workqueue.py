@@ -4,6 +4,7 @@ One worker takes from a queue, so a key that is added while it is being worked o
 """
 
 import heapq
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -21,6 +22,7 @@ class WorkQueue:
         self._clock = clock
         self._ready: dict[Key, None] = {}  # ordered, without duplicates
         self._due: list[tuple[float, Key]] = []
+        self._when: dict[Key, float] = {}  # each key waits for one time, its earliest
         self._failures: dict[Key, int] = {}
         self._changed = threading.Condition()
         self._closed = False
@@ -32,8 +34,11 @@ class WorkQueue:
 
     def add_after(self, key: Key, delay_s: float) -> None:
         with self._changed:
-            heapq.heappush(self._due, (self._clock() + delay_s, key))
-            self._changed.notify()
+            when = self._clock() + delay_s
+            if when < self._when.get(key, math.inf):
+                self._when[key] = when
+                heapq.heappush(self._due, (when, key))
+                self._changed.notify()
 
     def retry(self, key: Key) -> None:
         """Look again after a back-off that doubles with every failure in a row."""
@@ -51,7 +56,10 @@ class WorkQueue:
             while not self._closed:
                 now = self._clock()
                 while self._due and self._due[0][0] <= now:
-                    self._ready[heapq.heappop(self._due)[1]] = None
+                    when, key = heapq.heappop(self._due)
+                    if self._when.get(key) == when:
+                        del self._when[key]
+                        self._ready[key] = None
                 if self._ready:
                     key = next(iter(self._ready))
                     del self._ready[key]

@@ -1,0 +1,1 @@
+"""HorizontalPodAutoscaler v2 and VerticalPodAutoscaler: as kube-controller-manager decides."""
