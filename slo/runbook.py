@@ -1,60 +1,55 @@
-"""A runbook as a specification: its objectives and severity levels, each with the line it is on.
+"""A runbook as a specification: what it promises and prescribes, each with the line it is on.
 
-Tables are recognised by their headers, in any runbook: key metrics by Metric, Target and Critical
-Threshold; severity levels by Level (or Severity) and Response Time.
+Any runbook of this shape is read: tables are recognised by their headers and units, code blocks by
+their language and what stands around them, procedures by headings and steps. `survey_runbook` takes
+what there is and lists the rest; `read_runbook` is for a game day, which needs the key metrics.
 """
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from slo.documents import DocumentError
-from slo.model import Comparison, Objective, Severity, Source
+from slo.model import Objective
 from slo.mojibake import repair
-from slo.slis import match
-from slo.tables import Row, Table, tables
-from slo.thresholds import Threshold, parse_threshold
+from slo.reading import markdown
+from slo.reading.ledger import Ledger
+from slo.reading.listings import Listings
+from slo.reading.markdown import Block, Code, HeadingBlock, Raw, Table, Text
+from slo.reading.model import Heading, Link, Query, Runbook, SeverityLevel, Snippet
+from slo.reading.procedures import ProcedureReader
+from slo.reading.promises import objectives
+from slo.reading.queries import LANGUAGES, looks_like_promql, queries
+from slo.reading.rules import RuleReader
+from slo.reading.steps import is_shell
+
+__all__ = [
+    "BUNDLED_RUNBOOK",
+    "Runbook",
+    "RunbookError",
+    "SeverityLevel",
+    "parse_runbook",
+    "read_runbook",
+    "survey",
+    "survey_runbook",
+]
 
 BUNDLED_RUNBOOK = Path(__file__).with_name("runbook.md")
+_DRAWN = re.compile(r"[─-╿▀-▟←-⇿▲-◿]|\+--+\+|--+>|<--+")
 
 
 class RunbookError(DocumentError):
     """The runbook cannot be used; the message is one sentence with file and line."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SeverityLevel:
-    """`response_time_s` is None when the runbook gives no number, e.g. "Next business day"."""
-
-    severity: Severity
-    description: str
-    response_time: str
-    response_time_s: float | None
-    source: Source
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Runbook:
-    """`notes` has what a reader of results must know: repairs, and what was not understood."""
-
-    file: str
-    objectives: tuple[Objective, ...]
-    severities: tuple[SeverityLevel, ...]
-    notes: tuple[str, ...] = ()
-
-
 def read_runbook(path: Path) -> Runbook:
     """Parse the runbook at `path`. Raises RunbookError."""
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise RunbookError(f"{path}: {error.strerror}") from error
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise RunbookError(f"{path}: not UTF-8 text") from error
-    return parse_runbook(text, str(path))
+    return parse_runbook(_text(path), str(path))
+
+
+def survey_runbook(path: Path) -> Runbook:
+    """As `survey`, of a file. Raises RunbookError if it cannot be read as text."""
+    return survey(_text(path), str(path))
 
 
 def parse_runbook(text: str, file: str) -> Runbook:
@@ -62,111 +57,132 @@ def parse_runbook(text: str, file: str) -> Runbook:
 
     Raises RunbookError for a key metrics table that is missing or not understood.
     """
-    text, damage = repair(text.replace("\r\n", "\n"))
-    notes = [f"{file}: {damage}"] if damage else []
-    objectives: dict[str, Objective] = {}
-    severities: dict[Severity, SeverityLevel] = {}
-    for table in tables(text):
-        for objective in _objectives(table, file):
-            if (first := objectives.get(objective.name)) is not None:
-                raise RunbookError(
-                    f"{file}, line {objective.source.line}: {objective.title!r} already has"
-                    f" thresholds on line {first.source.line}"
-                )
-            objectives[objective.name] = objective
-        for found in _severities(table, file):
-            if isinstance(found, str):
-                notes.append(found)
-            else:
-                severities.setdefault(found.severity, found)
-    if not objectives:
+    runbook = survey(text, file)
+    for unread in runbook.unread:
+        if unread.kind == "objective":
+            raise RunbookError(f"{file}, line {unread.source.line}: {unread.reason}")
+    if not runbook.objectives:
         raise RunbookError(
             f"{file}: no key metrics table, which has the columns Metric, Target and"
             " Critical Threshold"
         )
-    return Runbook(
-        file=file,
-        objectives=tuple(objectives.values()),
-        severities=tuple(sorted(severities.values(), key=lambda s: s.severity.rank)),
-        notes=tuple(notes),
-    )
+    return runbook
 
 
-def _objectives(table: Table, file: str) -> Iterator[Objective]:
-    metric, target, critical = map(table.column, ("metric", "target", "critical"))
-    if metric is None or target is None or critical is None:
-        return
-    for row in table.rows:
-        title = row.cells[metric]
-        source = Source(file, row.line, table.section)
-        try:
-            yield _objective(title, row.cells[target], row.cells[critical], source)
-        except ValueError as error:
-            raise RunbookError(f"{file}, line {row.line}: {error}") from error
+def survey(text: str, file: str) -> Runbook:
+    """Whatever a text has that we know how to read; the rest is in `unread`. Never raises."""
+    text, damage = repair(markdown.normalise(text))
+    lines = text.split("\n")
+    blocks = markdown.parse(text)
+    ledger = Ledger(file)
+    return _Survey(ledger, ProcedureReader(ledger)).read(blocks, lines, damage)
 
 
-def _objective(title: str, target: str, critical: str, source: Source) -> Objective:
-    if not title:
-        raise ValueError("a metric without a name")
-    good = _threshold(title, "target", target)
-    bad = _threshold(title, "critical threshold", critical)
-    if good.unit is not bad.unit:
-        raise ValueError(f'{title}: "{target}" and "{critical}" are not of one kind')
-    if good.sign is bad.sign:
-        raise ValueError(f'{title}: "{target}" and "{critical}" point the same way')
-    below = good.sign is Comparison.BELOW
-    if (bad.value < good.value) if below else (bad.value > good.value):
-        raise ValueError(f'{title}: what meets the target "{target}" is critical ("{critical}")')
-    sli = match(title)
-    if sli is not None and sli.unit is not good.unit:
-        raise ValueError(f'{title}: "{target}" is not in a unit of {sli.name} ({sli.unit.value})')
-    return Objective(
-        name=sli.name if sli else _slug(title),
-        title=title,
-        comparison=good.sign,
-        target=good.value,
-        critical=bad.value,
-        unit=good.unit,
-        source=source,
-    )
-
-
-def _threshold(title: str, column: str, cell: str) -> Threshold:
+def _text(path: Path) -> str:
     try:
-        return parse_threshold(cell)
-    except ValueError as error:
-        raise ValueError(f"the {column} of {title}: {error}") from error
+        data = path.read_bytes()
+    except OSError as error:
+        raise RunbookError(f"{path}: {error.strerror}") from error
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise RunbookError(f"{path}: not UTF-8 text") from error
 
 
-def _slug(title: str) -> str:
-    return re.sub(r"\W+", "_", title.casefold()).strip("_") or "unnamed"
+@dataclass
+class _Survey:
+    """One pass over the blocks. `lead` is the text that introduces the next block."""
 
+    ledger: Ledger
+    procedures: ProcedureReader
+    objectives: dict[str, Objective] = field(default_factory=dict)
+    listings: Listings = field(default_factory=Listings)
+    rules: RuleReader = field(default_factory=RuleReader)
+    queries: list[Query] = field(default_factory=list)
+    snippets: list[Snippet] = field(default_factory=list)
+    headings: list[Heading] = field(default_factory=list)
+    links: list[Link] = field(default_factory=list)
+    lead: str = ""
 
-_LEVEL = re.compile(r"SEV\W?([1-4])", re.IGNORECASE)
-_TIME = re.compile(r"[<≤]?\s*(\d+(?:\.\d+)?)\s*(s|sec|min|minute|h|hour|hr|d|day)s?", re.IGNORECASE)
-_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-
-
-def _severities(table: Table, file: str) -> Iterator[SeverityLevel | str]:
-    """Levels, and a note for each row that is none."""
-    level, time = table.column("level", "severity"), table.column("response time")
-    if level is None or time is None:
-        return
-    description = table.column("description", "definition", "meaning")
-    for row in table.rows:
-        found = _LEVEL.fullmatch(row.cells[level])
-        if found is None:
-            yield f"{file}, line {row.line}: severity {row.cells[level]!r} is not understood"
-            continue
-        yield SeverityLevel(
-            severity=Severity(f"SEV{found[1]}"),
-            description=row.cells[description] if description is not None else "",
-            response_time=row.cells[time],
-            response_time_s=_seconds(row, time),
-            source=Source(file, row.line, table.section),
+    def read(self, blocks: tuple[Block, ...], lines: list[str], damage: str) -> Runbook:
+        for block in blocks:
+            self._block(block)
+        self.procedures.close()
+        unread = self.ledger.close(lines, blocks)
+        notes = [f"{self.ledger.file}: {damage}"] if damage else []
+        notes += [
+            f"{self.ledger.file}, line {u.source.line}: {u.reason}"
+            for u in unread
+            if u.kind == "row" and u.reason.startswith("severity ")
+        ]
+        listed, ruled = self.listings, self.rules
+        return Runbook(
+            file=self.ledger.file,
+            title=next((h.text for h in self.headings), ""),
+            lines=tuple(lines),
+            objectives=tuple(self.objectives.values()),
+            severities=tuple(sorted(listed.severities, key=lambda s: s.severity.rank)),
+            notes=tuple(notes),
+            queries=tuple(sorted([*self.queries, *ruled.queries], key=lambda q: q.source.line)),
+            alerts=tuple(sorted([*listed.alerts, *ruled.alerts], key=lambda a: a.source.line)),
+            scaling=tuple(listed.scaling),
+            checklists=tuple(self.procedures.checklists),
+            procedures=tuple(self.procedures.procedures),
+            backups=tuple(listed.backups),
+            windows=tuple(listed.windows),
+            dashboards=tuple(listed.dashboards),
+            contacts=tuple(listed.contacts),
+            components=tuple(listed.components),
+            snippets=tuple(sorted([*self.snippets, *ruled.snippets], key=lambda s: s.source.line)),
+            links=tuple(self.links),
+            headings=tuple(self.headings),
+            unread=unread,
         )
 
+    def _block(self, block: Block) -> None:
+        match block:
+            case HeadingBlock():
+                self.ledger.understood(block.line, block.end)
+                self.headings.append(
+                    Heading(level=block.level, text=block.text, source=self.ledger.source(block))
+                )
+                self.procedures.heading(block)
+                self.lead = block.text
+            case Table():
+                list(objectives(block, self.ledger, self.objectives))
+                if block.line not in self.ledger.read:
+                    self.listings.read(block, self.ledger)
+            case Text():
+                self.links += [
+                    Link(text=t, target=to, source=self.ledger.source(block, line))
+                    for t, to, line in block.links
+                ]
+                self.procedures.text(block)
+                self.lead = block.text.rstrip(":") if block.text.endswith(":") else self.lead
+            case Code():
+                self._code(block)
+            case Raw(kind="rule"):
+                self.ledger.understood(block.line, block.end)
+            case _:
+                pass
 
-def _seconds(row: Row, column: int) -> float | None:
-    found = _TIME.fullmatch(row.cells[column])
-    return float(found[1]) * _SECONDS[found[2][0].lower()] if found else None
+    def _code(self, code: Code) -> None:
+        if code.language in LANGUAGES or (not code.language and looks_like_promql(code.text)):
+            self.queries += queries(code, self.ledger, self.lead)
+        elif is_shell(code):
+            self.procedures.shell(code)
+        elif (
+            code.language in {"yaml", "yml", ""} and self.rules.read(code, self.ledger)
+        ) or self.procedures.checklist(code):
+            pass
+        elif not code.language and len(_DRAWN.findall(code.text)) > 2:  # noqa: PLR2004
+            self.ledger.understood(code.line, code.end)
+            self.snippets.append(
+                Snippet(
+                    kind="diagram",
+                    language="",
+                    text=code.text,
+                    source=self.ledger.source(code, code.first),
+                    end_line=code.end,
+                )
+            )

@@ -29,7 +29,7 @@ OTHER = """\
 | Level | Meaning | Response time |
 |---|---|---|
 | Sev-1 | Nothing works | < 1 hour |
-| P3 | Whatever | never |
+| Someday | Whatever | never |
 
 | **Metric** | Target (SLO) | Critical | Owner |
 |:--|--:|--:|--|
@@ -81,7 +81,7 @@ def test_other_peoples_tables_are_read_by_their_headers_and_units() -> None:
     section = "Promises — “what we owe” > To users"
     assert queue.source == Source("shop.md", 16, section)
     assert [s.severity for s in book.severities] == [Severity.SEV1]
-    assert book.notes == ("shop.md, line 10: severity 'P3' is not understood",)
+    assert book.notes == ("shop.md, line 10: severity 'Someday' is not understood",)
 
 
 def test_at_most_includes_the_threshold_itself() -> None:
@@ -139,7 +139,7 @@ def test_sound_text_is_left_alone(text: str) -> None:
             "| Response Time (p95) | < 3 parsec | > 5 s |",
             (
                 'the target of Response Time (p95): "< 3 parsec" has an unknown unit;'
-                " known are %, µs, ms, s and min"
+                " known are %, µs, ms, s, min, h, /s and bytes (MiB, GB)"
             ),
         ),
         (
