@@ -1,6 +1,7 @@
 """Appending to the journal: an entry is on the disk before what it announces is done."""
 
 import os
+import threading
 from pathlib import Path
 from typing import Self
 
@@ -8,15 +9,21 @@ from slo.journal import Entry
 
 
 class Journal:
-    """Append-only JSONL at `path`; every entry is fsynced. Use as a context manager."""
+    """Append-only JSONL at `path`; every entry is fsynced. Use as a context manager.
+
+    Safe to share between threads.
+    """
 
     def __init__(self, path: Path) -> None:
+        self._lock = threading.Lock()
         self._file = path.open("ab", buffering=0)
         _sync_directory(path.parent)
 
     def append(self, entry: Entry) -> None:
-        self._file.write(entry.model_dump_json().encode() + b"\n")
-        os.fsync(self._file.fileno())
+        line = entry.model_dump_json().encode() + b"\n"
+        with self._lock:
+            self._file.write(line)
+            os.fsync(self._file.fileno())
 
     def __enter__(self) -> Self:
         return self

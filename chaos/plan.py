@@ -88,9 +88,13 @@ class Override(_Part):
 
 
 class Guardrails(_Part):
-    """What a run may not exceed. `max_share_of_pods` is a ratio of a workload's pods."""
+    """What a run may not exceed. `max_share_of_pods` is a ratio of a workload's pods.
+
+    `all_pods_of` names what may lose all of its pods: a workload, or the labels of a selector.
+    """
 
     max_share_of_pods: float = Field(default=0.8, gt=0, le=1)
+    all_pods_of: frozenset[str] = frozenset()
     steady_within: PositiveDuration = timedelta(seconds=60)
 
 

@@ -4,6 +4,8 @@ Everything here is effect; what it means is decided later, by scoring the run di
 """
 
 import contextlib
+import hashlib
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,8 +15,10 @@ from random import Random
 from typing import Literal
 
 from chaos.cluster import Cluster, ClusterError, Workload
+from chaos.drill import Drill, Task
 from chaos.evidence import Evidence
-from chaos.faults import NoTargetError
+from chaos.faults import Scene
+from chaos.injection import Tag
 from chaos.interrupt import InterruptedRunError
 from chaos.journal import Journal
 from chaos.plan import Experiment, Plan
@@ -29,6 +33,8 @@ from slo.prometheus import Prometheus
 TICK_S = 0.1
 PULSE_EVERY_S = 0.5
 POLL_EVERY_S = 0.25
+UNDO_WITHIN = timedelta(seconds=60)
+"""After a fault's time it expires, so that whoever sees it then undoes it."""
 
 EndedBy = Literal["completed", "aborted", "interrupted"]
 
@@ -49,6 +55,7 @@ class Setting:
     url: str
     steady_error_rate: float
     gameday_version: str
+    identity: str  # of this run, unique among all runs on a cluster
     time_scale: float = 1.0
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
 
@@ -83,6 +90,8 @@ class _GameDay:
         self._last_pulse = 0.0
         self._pods = "?"
         self._load: LoadHandle | None = None
+        self._drills: list[Drill] = []
+        self._stuck: list[str] = []
 
     def run(self) -> EndedBy:
         self._journal.append(self._started())
@@ -92,6 +101,9 @@ class _GameDay:
             self._start_load()
             for experiment in self._plan.experiments:
                 self._experiment(experiment)
+                if self._stuck:
+                    ended, reason = "aborted", f"a fault could not be undone: {self._stuck[0]}"
+                    break
         except (ClusterError, LoadError) as error:
             ended, reason = "aborted", str(error)
             self._progress.say(f"[red]aborted[/]: {error}")
@@ -211,87 +223,52 @@ class _GameDay:
 
     def _break(self, experiment: Experiment) -> list[Phase]:
         """The fault phase and the recovery phase; both are there even if nothing bites."""
-        undone: list[str] = []
-        confirmed: list[str] = []
-        targets: list[entries.Target] = []
-
-        def inject() -> None:
-            targets.extend(self._inject(experiment))
-
-        def watch() -> None:
-            if targets and not confirmed:
-                evidence = experiment.fault.effect(self._set.cluster, tuple(targets))
-                if evidence:
-                    confirmed.append(evidence)
-                    self._confirmed(experiment, evidence)
-            elif confirmed and not undone:
-                evidence = experiment.fault.undone(self._set.cluster, self._workload())
-                if evidence:
-                    undone.append(evidence)
-                    self._reverted(experiment, evidence)
-
-        fault = self._phase(
-            experiment, PhaseKind.FAULT, experiment.duration, first=inject, watch=watch
-        )
-        if targets and not confirmed:
-            reason = f"no effect was seen within {experiment.duration.total_seconds():g} s"
-            self._progress.say(f"[yellow]effect not confirmed[/]: {reason}")
-            self._journal.append(
-                entries.FaultUnconfirmed(
-                    time=self._now(), experiment=experiment.name, reason=reason
-                )
-            )
-        recovery = self._phase(experiment, PhaseKind.RECOVERY, experiment.recovery, watch=watch)
-        if confirmed and not undone:
-            workload = self._workload()
-            reason = (
-                f"{workload.name} still has {workload.ready} of {workload.desired} pods ready"
-                " at the end of the recovery phase"
-            )
-            self._progress.say(f"[red]not undone[/]: {reason}")
-            self._journal.append(
-                entries.FaultStuck(time=self._now(), experiment=experiment.name, reason=reason)
-            )
+        drill = self._drill(experiment)
+        self._drills = [drill]
+        try:
+            fault = self._phase(experiment, PhaseKind.FAULT, experiment.duration, first=drill.start)
+            drill.end()
+            recovery = self._phase(experiment, PhaseKind.RECOVERY, experiment.recovery)
+        finally:
+            self._end_drills("the run is being ended" if sys.exc_info()[0] else "")
         return [fault, recovery]
 
-    def _inject(self, experiment: Experiment) -> tuple[entries.Target, ...]:
-        """Select, write down the intent, inject. Nothing was hit when this returns nothing."""
-        fault, name = experiment.fault, experiment.name
-        try:
-            targets = fault.select(
-                self._set.cluster,
-                self._plan.target.namespace,
-                Random(f"{self._plan.seed}/{name}"),  # noqa: S311 - repeatable on purpose
-                self._plan.guardrails.max_share_of_pods,
-            )
-            self._journal.append(
-                entries.FaultIntended(
-                    time=self._now(), experiment=name, kind=fault.kind, targets=targets
-                )
-            )
-            fault.inject(self._set.cluster, targets)
-        except (NoTargetError, ClusterError) as error:
-            self._progress.say(f"[yellow]fault refused[/]: {error}")
-            self._journal.append(
-                entries.FaultRefused(time=self._now(), experiment=name, reason=str(error))
-            )
-            return ()
-        self._journal.append(entries.FaultInjected(time=self._now(), experiment=name))
-        hit = ", ".join(t.name for t in targets)
-        self._progress.say(f"injected [bold]{fault.kind}[/]: {hit}")
-        return targets
-
-    def _confirmed(self, experiment: Experiment, evidence: str) -> None:
-        self._journal.append(
-            entries.FaultConfirmed(time=self._now(), experiment=experiment.name, evidence=evidence)
+    def _drill(self, experiment: Experiment) -> Drill:
+        plan, name, fault = self._plan, experiment.name, experiment.fault
+        tag = Tag(
+            id=hashlib.blake2s(f"{self._set.identity}/{name}".encode(), digest_size=4).hexdigest(),
+            run=self._set.run_dir.name,
+            experiment=name,
+            kind=fault.kind,
+            namespace=plan.target.namespace,
+            expires=self._now() + experiment.duration + UNDO_WITHIN,
         )
-        self._progress.say(f"effect confirmed: {evidence}")
-
-    def _reverted(self, experiment: Experiment, evidence: str) -> None:
-        self._journal.append(
-            entries.FaultReverted(time=self._now(), experiment=experiment.name, evidence=evidence)
+        scene = Scene(
+            cluster=self._set.cluster,
+            namespace=plan.target.namespace,
+            workload=plan.target.workload,
+            seed=Random(f"{plan.seed}/{name}"),  # noqa: S311 - repeatable on purpose
+            max_share=plan.guardrails.max_share_of_pods,
+            anyway=plan.guardrails.all_pods_of,
+            url=self._set.url,
         )
-        self._progress.say(f"whole again: {evidence}")
+        task = Task(
+            experiment=name,
+            fault=fault,
+            tag=tag,
+            after=timedelta(0),
+            lasts=experiment.duration,
+        )
+        return Drill(task, scene, self._journal, self._progress.say, self._now)
+
+    def _end_drills(self, reason: str) -> None:
+        """Nothing stays broken: whatever ended the phase, and whether it was undone before."""
+        for drill in self._drills:
+            drill.end(reason)
+        for drill in self._drills:
+            drill.close()
+        self._stuck += [str(stuck) for drill in self._drills for stuck in drill.stuck]
+        self._drills = []
 
     # Time
 
@@ -302,7 +279,6 @@ class _GameDay:
         length: timedelta,
         *,
         first: Callable[[], None] | None = None,
-        watch: Callable[[], None] | None = None,
     ) -> Phase:
         start = self._now()
         self._journal.append(
@@ -311,19 +287,15 @@ class _GameDay:
         if first is not None:
             first()
         left = length - (self._now() - start)
-        self._hold(left, f"{experiment.name}: {kind.value}", watch)
+        self._hold(left, f"{experiment.name}: {kind.value}")
         end = self._now()
         self._journal.append(entries.PhaseEnded(time=end, experiment=experiment.name, phase=kind))
         return Phase(experiment=experiment.name, kind=kind, start=start, end=end)
 
-    def _hold(self, length: timedelta, step: str, watch: Callable[[], None] | None = None) -> None:
-        """Let time pass under load, looking at the cluster and telling how it goes."""
+    def _hold(self, length: timedelta, step: str) -> None:
+        """Let time pass under load, telling how it goes."""
         deadline = time.monotonic() + length.total_seconds()
-        next_poll = 0.0
         while (now := time.monotonic()) < deadline:
-            if watch is not None and now >= next_poll:
-                watch()
-                next_poll = now + POLL_EVERY_S
             self._pulse(step, deadline - now)
             time.sleep(max(0.0, min(TICK_S, deadline - time.monotonic())))
 

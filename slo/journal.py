@@ -163,6 +163,22 @@ class FaultUnconfirmed(_Entry):
     reason: str
 
 
+class FaultEnding(_Entry):
+    """Its time is over, or the run is being ended: what it changed is put back from here on."""
+
+    event: Literal["fault.ending"] = "fault.ending"
+    experiment: str
+    reason: str = ""  # "" when its time was over
+
+
+class FaultRestored(_Entry):
+    """What it changed has been put back, or somebody else's change of it was left; `said` tells."""
+
+    event: Literal["fault.restored"] = "fault.restored"
+    experiment: str
+    said: tuple[str, ...]
+
+
 class FaultReverted(_Entry):
     """Nothing of the fault is left; `evidence` says how that was seen."""
 
@@ -211,6 +227,8 @@ Entry = (
     | FaultRefused
     | FaultConfirmed
     | FaultUnconfirmed
+    | FaultEnding
+    | FaultRestored
     | FaultReverted
     | FaultStuck
     | ProcedureStarted

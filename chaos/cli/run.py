@@ -1,6 +1,7 @@
 """`gameday run`: a whole game day, from an empty directory to a verdict."""
 
 import os
+import secrets
 import shutil
 from contextlib import ExitStack
 from datetime import UTC, datetime
@@ -106,8 +107,9 @@ def _prepare(
     if errors is None:
         raise UsageError("the runbook has no objective for the error rate, so nothing is steady")
     prometheus = Prometheus(_fetch(plan.prometheus, target.namespace, cluster))
+    run_dir = _new_run_dir(runs, plan.name)
     return runner.Setting(
-        run_dir=_new_run_dir(runs, plan.name),
+        run_dir=run_dir,
         plan=plan,
         scenario=scenario,
         cluster=cluster,
@@ -115,6 +117,7 @@ def _prepare(
         url=url,
         steady_error_rate=errors.critical,
         gameday_version=VERSION,
+        identity=f"{run_dir.name}-{secrets.token_hex(4)}",
     )
 
 

@@ -1,9 +1,21 @@
-"""The registry of faults: one entry and one file each."""
+"""The registry of faults: one entry and one file each, told apart by `kind`."""
 
-from chaos.faults.base import Fault, NoTargetError
+from typing import Annotated, get_args
+
+from pydantic import Field
+
+from chaos.faults.bad_image import BadImage
+from chaos.faults.base import Fault, NoTargetError, Scene
 from chaos.faults.pod_kill import PodKill
+from chaos.faults.scale_to_zero import ScaleToZero
 
-# A union discriminated by `kind` as soon as there is a second one.
-AnyFault = PodKill
+_Any = BadImage | PodKill | ScaleToZero
 
-__all__ = ["AnyFault", "Fault", "NoTargetError", "PodKill"]
+AnyFault = Annotated[_Any, Field(discriminator="kind")]
+
+FAULTS: dict[str, type[_Any]] = {
+    get_args(each.model_fields["kind"].annotation)[0]: each for each in get_args(_Any)
+}
+"""By the name that plans call them."""
+
+__all__ = ["FAULTS", "AnyFault", "Fault", "NoTargetError", "Scene"]

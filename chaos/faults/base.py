@@ -1,18 +1,49 @@
-"""What a fault is: select targets, inject, confirm the effect from outside, see it undone.
+"""What a fault is: select targets, say what to change, see the effect from outside, see it gone.
 
-One fault, one file. A fault is a validated value (its fields are its schema in a plan) with these
-steps; the runner decides when they happen and writes each one to the journal.
+One fault, one file. A fault is a validated value (its fields are its schema in a plan) that looks
+at the cluster and changes nothing itself: what it says is done, marked, journalled and undone by
+the injector, so that no fault can be left behind. docs/faults/README.md says how to write one.
 """
 
+import math
+from dataclasses import dataclass
 from random import Random
 from typing import Protocol
 
-from chaos.cluster import Cluster, Workload
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from chaos.changes import Change
+from chaos.cluster import Cluster, Json, Kind, Pod, Ref, kind_of
+from chaos.injection import Tag
 from slo.journal import Target
 
 
 class NoTargetError(Exception):
-    """The selector matches nothing to break: an error, never a quiet success."""
+    """There is nothing to break, or more than a guardrail allows: an error, never a success."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scene:
+    """Where a fault happens. `seed` decides whatever is left to chance.
+
+    `max_share` is the largest ratio of a workload's pods that may be hit; `anyway` are the
+    workloads, by name, for which the plan says that it may be all of them. `url` is where users
+    reach the workload under test.
+    """
+
+    cluster: Cluster
+    namespace: str
+    workload: str  # the Deployment under test
+    seed: Random
+    max_share: float
+    anyway: frozenset[str] = frozenset()
+    url: str = ""
+
+
+class Part(BaseModel):
+    """Of a fault's schema: frozen, and a field that it does not know is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
 
 class Fault(Protocol):
@@ -22,19 +53,134 @@ class Fault(Protocol):
     def describe(self) -> str:
         """In words, for the journal and the report."""
 
-    def select(
-        self, cluster: Cluster, namespace: str, seed: Random, max_share: float
-    ) -> tuple[Target, ...]:
-        """The objects to hit. Raises NoTargetError; changes nothing.
+    def select(self, scene: Scene) -> tuple[Target, ...]:
+        """The objects to hit. Raises NoTargetError; changes nothing."""
 
-        `max_share` is the largest ratio of the matching pods that may be hit at once.
-        """
+    def changes(self, scene: Scene, targets: tuple[Target, ...], tag: Tag) -> tuple[Change, ...]:
+        """What to do to them, in this order. Reads only; the same each time for the same tag."""
 
-    def inject(self, cluster: Cluster, targets: tuple[Target, ...]) -> None:
-        """Raises chaos.cluster.ClusterError when the cluster refuses."""
-
-    def effect(self, cluster: Cluster, targets: tuple[Target, ...]) -> str | None:
+    def effect(self, scene: Scene, targets: tuple[Target, ...]) -> str | None:
         """What is seen from outside, in words, once the fault has bitten; until then None."""
 
-    def undone(self, cluster: Cluster, workload: Workload) -> str | None:
-        """How it is seen that nothing of the fault is left; until then None."""
+    def undone(self, scene: Scene, targets: tuple[Target, ...]) -> str | None:
+        """How it is seen that nothing of the fault is left; until then None.
+
+        Asked only once everything that was changed has been put back.
+        """
+
+
+class PodSelector(Part):
+    """Which pods: by labels (and fields), then `count` of them or `percent` (rounded up)."""
+
+    labels: dict[str, str] = Field(min_length=1)
+    fields: dict[str, str] = Field(default_factory=dict)
+    count: int | None = Field(default=None, ge=1)
+    percent: float | None = Field(default=None, gt=0, le=100)
+
+    @model_validator(mode="after")
+    def _one_amount(self) -> "PodSelector":
+        if (self.count is None) == (self.percent is None):
+            raise ValueError("say how many: either 'count' or 'percent'")
+        return self
+
+    def amount(self, of: int) -> int:
+        """How many of `of` pods."""
+        return self.count if self.count is not None else math.ceil(of * (self.percent or 0) / 100)
+
+    @property
+    def label_selector(self) -> str:
+        return ",".join(f"{k}={v}" for k, v in self.labels.items())
+
+    @property
+    def field_selector(self) -> str | None:
+        return ",".join(f"{k}={v}" for k, v in self.fields.items()) or None
+
+    def draw(self, scene: Scene) -> list[Pod]:
+        """The pods to hit, by the scene's seed, in the order of drawing. Raises NoTargetError."""
+        found = scene.cluster.pods(scene.namespace, self.label_selector, self.field_selector)
+        pods = [p for p in found if p.ready and not p.ending]
+        if not pods:
+            raise NoTargetError(f"no ready pod matches {self.label_selector} in {scene.namespace}")
+        amount = self.amount(len(pods))
+        if amount > len(pods):
+            raise NoTargetError(f"{amount} pods wanted, {len(pods)} ready ones match")
+        check_share(scene, self.label_selector, amount, len(pods))
+        return scene.seed.sample(pods, amount)
+
+    def find(self, scene: Scene, target: Target) -> Pod | None:
+        """The very pod that was chosen, as it is now; None where it is gone."""
+        pods = scene.cluster.pods(target.namespace, self.label_selector)
+        return next((p for p in pods if p.uid == target.uid), None)
+
+    def __str__(self) -> str:
+        amount = str(self.count) if self.count is not None else f"{self.percent:g} %"
+        return f"{amount} of {self.label_selector}"
+
+
+class WorkloadSelector(Part):
+    """A Deployment or StatefulSet by name."""
+
+    kind: str = Field(default="Deployment", pattern="^(Deployment|StatefulSet)$")
+    name: str
+
+    def read(self, scene: Scene) -> Json:
+        """The object as it is. Raises NoTargetError where there is none."""
+        ref = Ref.of(self.kind, scene.namespace, self.name)
+        found = scene.cluster.find(ref)
+        if found is None:
+            raise NoTargetError(f"there is no {ref}")
+        return found
+
+    def target(self, scene: Scene, obj: Json) -> Target:
+        """It, hit as a whole. `before` has its number of pods as `replicas`."""
+        return Target(
+            kind=self.kind,
+            namespace=scene.namespace,
+            name=self.name,
+            uid=obj["metadata"]["uid"],
+            before={
+                "replicas": 1 if obj["spec"].get("replicas") is None else obj["spec"]["replicas"]
+            },
+        )
+
+    def whole(self, scene: Scene, replicas: int) -> str | None:
+        """In words, when it has all its pods ready again, counted on the pods themselves."""
+        workload = scene.cluster.workload(scene.namespace, self.name, self.kind)
+        pods = scene.cluster.pods(scene.namespace, workload.selector)
+        ready = sum(p.ready and not p.ending for p in pods)
+        if workload.desired < replicas or ready < workload.desired or not workload.whole:
+            return None
+        return f"{self.name}: {ready} of {workload.desired} pods ready"
+
+    def __str__(self) -> str:
+        return f"{self.kind.lower()}/{self.name}"
+
+
+def check_share(scene: Scene, what: str, amount: int, of: int) -> None:
+    """Raises NoTargetError where more pods would be hit at once than the guardrails allow."""
+    if amount > scene.max_share * of and what not in scene.anyway:
+        raise NoTargetError(
+            f"{amount} of {of} pods of {what} is more than guardrails.max_share_of_pods allows"
+            f" ({scene.max_share:.0%}); guardrails.all_pods_of: [{what}] allows it"
+        )
+
+
+def ref_of(target: Target) -> Ref:
+    return Ref.of(target.kind, target.namespace, target.name)
+
+
+__all__ = [
+    "Change",
+    "Fault",
+    "Kind",
+    "NoTargetError",
+    "Part",
+    "PodSelector",
+    "Scene",
+    "Tag",
+    "Target",
+    "WorkloadSelector",
+    "check_share",
+    "kind_of",
+    "ref_of",
+]

@@ -1,0 +1,27 @@
+"""The one way into a cluster: what a game day asks of the Kubernetes API.
+
+The only package of `chaos` that imports the official client. Foreign errors are translated here,
+once, and here a request that was not answered, or not for good, is tried again.
+"""
+
+from chaos.cluster.client import Cluster, ClusterEvent, Output, Pod, Workload
+from chaos.cluster.errors import ClusterError
+from chaos.cluster.kinds import KINDS, Json, Kind, Ref, kind_of
+from chaos.cluster.patience import Patience
+from chaos.cluster.quantities import same_quantity
+
+__all__ = [
+    "KINDS",
+    "Cluster",
+    "ClusterError",
+    "ClusterEvent",
+    "Json",
+    "Kind",
+    "Output",
+    "Patience",
+    "Pod",
+    "Ref",
+    "Workload",
+    "kind_of",
+    "same_quantity",
+]

@@ -1,0 +1,63 @@
+"""What goes wrong between us and the API server, in our own words."""
+
+import json
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import urllib3
+from kubernetes.client.exceptions import ApiException
+from websocket import WebSocketException
+
+PASSING = frozenset({429, 500, 502, 503, 504})
+"""Answers that say "not now": the same request may be answered well a moment later."""
+
+_HANDSHAKE = re.compile(r"Handshake status (\d{3})")
+
+
+class ClusterError(Exception):
+    """The cluster cannot be reached, or refused; the message is one sentence.
+
+    `status` is the HTTP status of the answer, 0 where there was none.
+    """
+
+    def __init__(self, message: str, *, status: int = 0, passing: bool = False) -> None:
+        super().__init__(message)
+        self.status = status
+        self.passing = passing  # worth trying again
+
+
+@contextmanager
+def translated(doing: str) -> Iterator[None]:
+    """Turn every error of the client, its HTTP library and its websockets into a ClusterError."""
+    try:
+        yield
+    except ApiException as error:
+        status = _status(error)
+        raise ClusterError(
+            f"cannot {doing}: {_reason(error)}",
+            status=status,
+            passing=status in PASSING or status == 0,
+        ) from error
+    except urllib3.exceptions.HTTPError as error:
+        raise ClusterError(
+            f"cannot {doing}: the API server does not answer", passing=True
+        ) from error
+    except (WebSocketException, OSError) as error:
+        raise ClusterError(f"cannot {doing}: {error}", passing=True) from error
+
+
+def _status(error: ApiException) -> int:
+    """The refusal of a websocket has its HTTP status in the text alone."""
+    found = _HANDSHAKE.search(str(error.reason or ""))
+    return int(found[1]) if found else int(error.status or 0)
+
+
+def _reason(error: ApiException) -> str:
+    try:
+        message: str = json.loads(error.body or "")["message"]
+    except (ValueError, KeyError, TypeError):
+        message = error.reason or "no reason given"
+        if found := re.search(r'"message": ?"((?:[^"\\]|\\.)*)"', message):
+            message = found[1]
+    return f"{_status(error)} {message}" if _status(error) else message

@@ -1,0 +1,320 @@
+"""Finding what faults left in a cluster, and undoing it: from the cluster alone, safe to repeat.
+
+Used by the runner itself, by `gameday recover`, and by the watchdog.
+"""
+
+import json
+import shlex
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from chaos import marks
+from chaos.cluster import Cluster, ClusterError, Json, Kind, Ref, kind_of
+from chaos.fields import FieldError, Value, put, same, show, value_at
+from chaos.marks import LABEL, UNDO, Found, Remove, Restore, Run
+
+MARKED = (
+    "Deployment",
+    "StatefulSet",
+    "Pod",
+    "Secret",
+    "ConfigMap",
+    "Service",
+    "PersistentVolumeClaim",
+    "NetworkPolicy",
+    "NetworkChaos",
+    "Node",
+)
+"""Kinds that faults mark, in the order in which they are looked at."""
+
+LONGEST_VALUE = 120  # characters of a field's value in a sentence
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Leftover:
+    """One fault's mark on one object. `uid` is the object's when it was found, "" for any.
+
+    With `remembered` its maker knows it, and undoes it even where the mark was lost meanwhile, as
+    `kubectl rollout undo` does, which replaces a Deployment's annotations.
+    """
+
+    ref: Ref
+    uid: str
+    found: Found
+    remembered: bool = False
+
+    def __str__(self) -> str:
+        mark = self.found.mark
+        whose = f"{mark.kind} of {mark.experiment} (run {mark.run})" if mark else self.found.id
+        return f"{whose} on {self.ref}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Undone:
+    """The fault's mark is gone from the object; `notes` say what was left as others made it."""
+
+    leftover: Leftover
+    said: str
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stuck:
+    """It could not be undone. `before` is the object's state before, `command` puts it back."""
+
+    leftover: Leftover
+    reason: str
+    before: str
+    command: str
+
+    def __str__(self) -> str:
+        return f"{self.leftover}: {self.reason}; before: {self.before}; by hand: {self.command}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unseen:
+    """Kinds that could not be looked at, and why: what is there is not known."""
+
+    kind: Kind
+    reason: str
+
+
+def leftovers(
+    cluster: Cluster, namespace: str, kinds: Iterable[str] = MARKED
+) -> tuple[list[Leftover], list[Unseen]]:
+    """All marks in a namespace ("" is all namespaces), and on what has no namespace."""
+    found: list[Leftover] = []
+    unseen: list[Unseen] = []
+    for name in kinds:
+        kind = kind_of(name)
+        try:
+            objects = cluster.objects(kind, namespace, labels=LABEL)
+        except ClusterError as error:
+            if error.status == 404:  # noqa: PLR2004 - a custom resource that is not installed
+                continue
+            unseen.append(Unseen(kind=kind, reason=str(error)))
+            continue
+        for obj in objects:
+            found += _of(obj, namespace if not kind.namespaced else "")
+    return found, unseen
+
+
+def _of(obj: Json, home: str) -> Iterator[Leftover]:
+    """On what has no namespace, only what was marked by a run in namespace `home`.
+
+    A label whose mark was lost is one too.
+    """
+    bare = Found(id="", mark=None, expires=None)
+    for found in marks.marks(obj) or (bare,):
+        if not home or found.mark is None or found.mark.namespace == home:
+            yield Leftover(ref=Ref.to(obj), uid=obj["metadata"]["uid"], found=found)
+
+
+def undo(cluster: Cluster, leftover: Leftover) -> Undone | Stuck:
+    """Undo one fault on one object. Doing it twice, or at once from two places, does no harm."""
+    mark = leftover.found.mark
+    if leftover.found.why:
+        return _stuck(leftover, leftover.found.why)
+    steps = mark.steps if mark else ()
+    try:
+        for step in steps:
+            if isinstance(step, Run) and (why := _run(cluster, leftover, step)):
+                return _stuck(leftover, why)
+        if any(isinstance(step, Remove) for step in steps):
+            cluster.delete(leftover.ref, uid=leftover.uid)
+            return Undone(leftover=leftover, said=f"deleted {leftover.ref}")
+        done = _put_back(cluster, leftover)
+        if leftover.ref.kind.kind == "Deployment":
+            _clean_copies(cluster, leftover)
+    except (ClusterError, FieldError) as error:
+        return _stuck(leftover, str(error))
+    return done
+
+
+def _put_back(cluster: Cluster, leftover: Leftover) -> Undone:
+    """Fields and mark in one patch, made for the version that was read."""
+    notes: list[str] = []
+    said: list[str] = []
+
+    def operations(current: Json) -> list[Json]:
+        notes.clear()
+        said.clear()
+        if leftover.uid not in ("", current["metadata"]["uid"]):
+            said.append("another object has its name now")
+            return []
+        found: list[Json] = []
+        here = [f.mark for f in marks.marks(current) if f.id == leftover.found.id]
+        mark = here[0] if here else leftover.found.mark if leftover.remembered else None
+        for step in mark.steps if mark else ():
+            if isinstance(step, Restore):
+                found += _restoring(current, step, leftover.ref, said, notes)
+            elif isinstance(step, Run):
+                said.append("undone in its container")
+        return [*found, *_unmarking(current, leftover.found.id)]
+
+    if cluster.change(leftover.ref, operations) is None:
+        said.append("it is gone itself")
+    text = f"{leftover.ref}: {', '.join(said) or 'mark taken off'}"
+    return Undone(leftover=leftover, said=text, notes=tuple(notes))
+
+
+def _restoring(
+    current: Json, step: Restore, ref: Ref, said: list[str], notes: list[str]
+) -> list[Json]:
+    """Only what is still as the fault set it; what somebody else set meanwhile is theirs."""
+    now = value_at(current, step.path)
+    if same(step.path, now, step.put):
+        said.append(f"{show(step.path)} is {_worded(ref, step.was)} again")
+        return put(current, step.path, step.was)
+    if same(step.path, now, step.was):
+        said.append(f"{show(step.path)} is {_worded(ref, step.was)} already")
+        return []
+    notes.append(
+        f"{ref}: {show(step.path)} was changed by somebody else to {_worded(ref, now)} and"
+        f" stays so; before the fault it was {_worded(ref, step.was)}"
+    )
+    return []
+
+
+def _unmarking(current: Json, fault: str) -> list[Json]:
+    found: list[Json] = []
+    for key in marks.keys(fault):
+        if value_at(current, ("metadata", "annotations", key)):
+            found += put(current, ("metadata", "annotations", key), ())
+    label = value_at(current, ("metadata", "labels", LABEL))
+    if label and all(other.id == fault for other in marks.marks(current)):
+        found += put(current, ("metadata", "labels", LABEL), ())
+    return found
+
+
+def _clean_copies(cluster: Cluster, leftover: Leftover) -> None:
+    """Deployments' annotations are copied to their ReplicaSets; a rollback copies them back."""
+    kind = kind_of("ReplicaSet")
+    for copy in cluster.objects(kind, leftover.ref.namespace):
+        owners = copy["metadata"].get("ownerReferences") or ()
+        if leftover.uid in [o["uid"] for o in owners]:  # never "", as that is for created objects
+            cluster.change(Ref.to(copy), lambda obj: _unmarking(obj, leftover.found.id))
+
+
+def _run(cluster: Cluster, leftover: Leftover, step: Run) -> str:
+    """Why the command could not be run to its good end; "" when it was, or nothing is there."""
+    pods = _running(cluster, leftover, step)
+    if pods is None:
+        return ""
+    why = f"no running pod has the labels {step.labels}"
+    for pod in pods:
+        try:
+            output = cluster.execute(pod.name, pod.namespace, step.container, step.command)
+        except ClusterError as error:
+            if _running(cluster, leftover, step) is None:
+                return ""  # it ended meanwhile
+            why = str(error)
+            continue
+        if output.code == 0:
+            return ""
+        said = " ".join(output.text.split())[:200]
+        why = f"the undoing command ended with exit code {output.code}: {said}"
+    return why
+
+
+def _running(cluster: Cluster, leftover: Leftover, step: Run) -> list[Ref] | None:
+    """Where the command can be run; None where the marked pod's container is gone, fault and all.
+
+    A container that was started anew does not have the processes of the one before.
+    """
+    if step.labels:
+        namespace = leftover.ref.namespace
+        pods = cluster.objects(kind_of("Pod"), namespace, labels=step.labels)
+        return [Ref.to(p) for p in pods if _is_running(p, step.container)]
+    pod = cluster.find(leftover.ref)
+    if pod is None or leftover.uid not in ("", pod["metadata"]["uid"]):
+        return None
+    return [leftover.ref] if _is_running(pod, step.container) else None
+
+
+def _is_running(pod: Json, container: str) -> bool:
+    statuses = (pod.get("status") or {}).get("containerStatuses") or ()
+    return any(s["name"] == container and "running" in s.get("state", {}) for s in statuses)
+
+
+def _stuck(leftover: Leftover, reason: str) -> Stuck:
+    return Stuck(
+        leftover=leftover,
+        reason=reason,
+        before=_before(leftover),
+        command=by_hand(leftover),
+    )
+
+
+def _before(leftover: Leftover) -> str:
+    mark = leftover.found.mark
+    if mark is None:
+        return "not known, as its undo data is damaged"
+    said = []
+    for step in mark.steps:
+        match step:
+            case Restore():
+                said.append(f"{show(step.path)} was {_worded(leftover.ref, step.was)}")
+            case Remove():
+                said.append("it was not there")
+            case Run():
+                said.append(f"container {step.container} was as it is without the fault")
+    return ", ".join(said)
+
+
+def by_hand(leftover: Leftover) -> str:
+    """The kubectl commands that put the object back as it was, mark and all."""
+    ref, mark = leftover.ref, leftover.found.mark
+    if mark is None:
+        return f"{ref.kubectl('get')} -o yaml"
+    commands = [_run_by_hand(ref, s) for s in mark.steps if isinstance(s, Run)]
+    if any(isinstance(s, Remove) for s in mark.steps):
+        return " && ".join([*commands, ref.kubectl("delete")])
+    restores = [s for s in mark.steps if isinstance(s, Restore)]
+    if restores and ref.kind.kind == "Secret":  # its values are for no screen
+        commands.append(f"{ref.kubectl('edit')} (the values are in the annotation {UNDO}{mark.id})")
+    elif restores:
+        commands.append(f"{ref.kubectl('patch')} -p {shlex.quote(_patch(restores))}")
+    commands.append(f"{ref.kubectl('annotate')} {' '.join(f'{k}-' for k in marks.keys(mark.id))}")
+    commands.append(f"{ref.kubectl('label')} {LABEL}-")
+    return " && ".join(commands)
+
+
+def _run_by_hand(ref: Ref, step: Run) -> str:
+    where = ref.kubectl("exec")
+    if step.labels:
+        pods = f"kubectl -n {ref.namespace} get pod -l {step.labels} -o name"
+        where = f"kubectl -n {ref.namespace} exec $({pods} | head -1)"
+    return f"{where} -c {step.container} -- {shlex.join(step.command)}"
+
+
+def _patch(restores: Iterable[Restore]) -> str:
+    """A strategic merge patch: it finds items of lists by name, and null takes a field away."""
+    whole: Json = {}
+    for step in restores:
+        node: Any = whole
+        for at, name in enumerate(step.path):
+            last = at == len(step.path) - 1
+            if isinstance(node, list):
+                key, _, wanted = name.partition("=")
+                item = next((i for i in node if i.get(key) == wanted), None)
+                if item is None:
+                    item = {key: wanted}
+                    node.append(item)
+                node = item
+            elif last:
+                node[name] = step.was[0] if step.was else None
+            else:
+                node = node.setdefault(name, [] if "=" in step.path[at + 1] else {})
+    return json.dumps(whole)
+
+
+def _worded(ref: Ref, value: Value) -> str:
+    """For people; what a Secret holds is for nobody's eyes."""
+    if not value:
+        return "not there"
+    if ref.kind.kind == "Secret":
+        return "(secret)"
+    text = json.dumps(value[0])
+    return text if len(text) <= LONGEST_VALUE else f"{text[: LONGEST_VALUE - 1]}…"

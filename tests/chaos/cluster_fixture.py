@@ -1,0 +1,87 @@
+"""Small sleeping workloads on an embedded cluster, to be broken."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from chaos.cluster import Cluster, ClusterError, Json, Ref, kind_of
+
+NS = "shop"
+
+
+def eventually(look: Callable[[], Any], within_s: float = 60) -> Any:
+    """What `look` returns once it is true."""
+    deadline = time.monotonic() + within_s
+    while not (found := look()):
+        assert time.monotonic() < deadline, "did not come true in time"
+        time.sleep(0.05)
+    return found
+
+
+def workload(kind: str, name: str, replicas: int = 1) -> Json:
+    """Pods that sleep, start fast and end at once."""
+    labels = {"app": name}
+    container = {
+        "name": "main",
+        "image": "busybox:1",
+        "command": ["sh", "-c", "trap 'exit 0' TERM; while :; do sleep 0.2; done"],
+        "resources": {"limits": {"memory": "64Mi"}},
+    }
+    template = {
+        "metadata": {"labels": labels},
+        "spec": {"terminationGracePeriodSeconds": 1, "containers": [container]},
+    }
+    spec = {"replicas": replicas, "selector": {"matchLabels": labels}, "template": template}
+    if kind == "StatefulSet":
+        spec["serviceName"] = name
+    return {
+        "apiVersion": "apps/v1",
+        "kind": kind,
+        "metadata": {"name": name, "namespace": NS, "labels": labels},
+        "spec": spec,
+    }
+
+
+def make(cluster: Cluster, *objects: Json) -> None:
+    for obj in objects:
+        try:
+            cluster.create(obj)
+        except ClusterError as error:
+            if error.status != 409:  # there already
+                raise
+
+
+def namespace(name: str = NS) -> Json:
+    labels = {"gameday.dev/allowed": "true"}
+    return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}}
+
+
+def whole(cluster: Cluster, kind: str, name: str) -> bool:
+    found = cluster.workload(NS, name, kind)
+    pods = cluster.pods(NS, found.selector)
+    return found.whole and sum(p.ready and not p.ending for p in pods) == found.desired == len(pods)
+
+
+IGNORED = ("deployment.kubernetes.io/revision",)  # a rollout and its undoing are two revisions
+
+
+def state(cluster: Cluster, namespace: str = NS, kinds: tuple[str, ...] = ()) -> dict[str, Json]:
+    """Spec, data, labels and annotations of what people own in a namespace, by name."""
+    found = {}
+    for kind in kinds or (
+        "Deployment",
+        "StatefulSet",
+        "Secret",
+        "ConfigMap",
+        "Service",
+        "NetworkPolicy",
+    ):
+        for obj in cluster.objects(kind_of(kind), namespace):
+            metadata = obj["metadata"]
+            notes = metadata.get("annotations") or {}
+            found[str(Ref.to(obj))] = {
+                "labels": metadata.get("labels") or {},
+                "annotations": {k: v for k, v in notes.items() if k not in IGNORED},
+                **{k: v for k, v in obj.items() if k not in ("metadata", "status")},
+            }
+    return found

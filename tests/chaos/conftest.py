@@ -1,0 +1,28 @@
+"""One embedded cluster, without the reference service, for all tests of faults."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from chaos.cluster import Cluster
+from service.cluster import embedded
+from tests.chaos.cluster_fixture import eventually, make, namespace, whole, workload
+
+
+@pytest.fixture(scope="session")
+def small_kubeconfig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    directory = tmp_path_factory.mktemp("chaos") / "cluster"
+    try:
+        yield embedded.up(deploy_service=False, directory=directory).kubeconfig
+    finally:
+        embedded.down(directory)
+
+
+@pytest.fixture(scope="session")
+def cluster(small_kubeconfig: Path) -> Cluster:
+    """With a Deployment `web` of three pods and a StatefulSet `store`, all ready at the start."""
+    found = Cluster.connect(str(small_kubeconfig))
+    make(found, namespace(), workload("Deployment", "web", 3), workload("StatefulSet", "store"))
+    eventually(lambda: whole(found, "Deployment", "web") and whole(found, "StatefulSet", "store"))
+    return found

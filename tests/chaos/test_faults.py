@@ -1,0 +1,127 @@
+"""Each fault on a real cluster: its effect is seen, and afterwards everything is as before."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from random import Random
+
+import pytest
+from pydantic import TypeAdapter
+
+from chaos.cluster import Cluster, Ref
+from chaos.drill import Drill, Task
+from chaos.faults import FAULTS, AnyFault, Scene
+from chaos.injection import Tag
+from chaos.journal import Journal
+from slo.journal import Entry, read_journal
+from tests.chaos.cluster_fixture import NS, eventually, state, whole
+
+pytestmark = pytest.mark.slow
+
+FAULT: TypeAdapter[AnyFault] = TypeAdapter(AnyFault)
+
+EXAMPLES = {
+    "bad-image": {"workload": {"name": "web"}},
+    "pod-kill": {"select": {"labels": {"app": "web"}, "count": 1}},
+    "scale-to-zero": {"workload": {"kind": "StatefulSet", "name": "store"}},
+}
+
+
+def test_every_fault_of_the_registry_has_an_example_here() -> None:
+    assert set(EXAMPLES) == set(FAULTS)
+
+
+@pytest.fixture
+def calm(cluster: Cluster) -> Iterator[Cluster]:
+    """The cluster, whole before and after."""
+
+    def is_whole() -> bool:
+        return whole(cluster, "Deployment", "web") and whole(cluster, "StatefulSet", "store")
+
+    eventually(is_whole)
+    yield cluster
+    eventually(is_whole)
+
+
+def scene(cluster: Cluster, *anyway: str) -> Scene:
+    return Scene(
+        cluster=cluster,
+        namespace=NS,
+        workload="web",
+        seed=Random(7),
+        max_share=0.8,
+        anyway=frozenset(anyway),
+    )
+
+
+def tag(kind: str, fault: str = "f1") -> Tag:
+    expires = datetime.now(UTC) + timedelta(minutes=5)
+    return Tag(id=fault, run="r", experiment="e", kind=kind, namespace=NS, expires=expires)
+
+
+def drill(
+    cluster: Cluster, fault: AnyFault, path: Path, *anyway: str, lasts_s: float = 60
+) -> tuple[Entry, ...]:
+    """One whole drill, ended as soon as the effect was seen or refused."""
+    task = Task(
+        experiment="e",
+        fault=fault,
+        tag=tag(fault.kind),
+        after=timedelta(0),
+        lasts=timedelta(seconds=lasts_s),
+    )
+    with Journal(path / "journal.jsonl") as journal:
+        going = Drill(task, scene(cluster, *anyway), journal, print, lambda: datetime.now(UTC))
+        going.start()
+        events = lambda: {e.event for e in read_journal(path / "journal.jsonl")}  # noqa: E731
+        eventually(lambda: events() & {"fault.confirmed", "fault.refused"} or going.settled, 90)
+        going.end()
+        eventually(lambda: going.gone or going.failure, 90)
+        going.close()
+    return read_journal(path / "journal.jsonl")
+
+
+@pytest.mark.parametrize("kind", sorted(EXAMPLES))
+def test_its_effect_is_seen_and_nothing_of_it_is_left(
+    calm: Cluster, tmp_path: Path, kind: str
+) -> None:
+    before = state(calm)
+    fault = FAULT.validate_python({"kind": kind, **EXAMPLES[kind]})
+    told = drill(calm, fault, tmp_path, "store")
+    events = [e.event for e in told]
+    assert events[:3] == ["fault.intended", "fault.injected", "fault.confirmed"], told
+    assert events[-1] == "fault.reverted", told
+    assert state(calm) == before
+
+
+@pytest.mark.parametrize("kind", ["bad-image", "scale-to-zero"])
+def test_a_target_that_is_not_there_is_refused_and_never_a_success(
+    calm: Cluster, tmp_path: Path, kind: str
+) -> None:
+    fault = FAULT.validate_python({"kind": kind, "workload": {"name": "nobody"}})
+    (told,) = drill(calm, fault, tmp_path)
+    assert told.event == "fault.refused"
+    assert "there is no deployment shop/nobody" in told.reason
+
+
+def test_all_pods_of_a_workload_go_only_where_the_plan_says_so(
+    calm: Cluster, tmp_path: Path
+) -> None:
+    fault = FAULT.validate_python({"kind": "scale-to-zero", "workload": {"name": "web"}})
+    (told,) = drill(calm, fault, tmp_path)
+    assert told.event == "fault.refused"
+    assert "guardrails.all_pods_of: [web]" in told.reason
+
+
+def test_a_sham_fault_without_effect_is_unconfirmed(calm: Cluster, tmp_path: Path) -> None:
+    """An image that can be pulled after all."""
+    fault = FAULT.validate_python(
+        {"kind": "bad-image", "workload": {"name": "web"}, "image": "busybox:2"}
+    )
+    before = state(calm)
+    told = drill(calm, fault, tmp_path, lasts_s=3)
+    events = [e.event for e in told]
+    assert "fault.unconfirmed" in events
+    assert "fault.confirmed" not in events
+    assert state(calm) == before
+    assert calm.get(Ref.of("Deployment", NS, "web"))["metadata"]["labels"] == {"app": "web"}
