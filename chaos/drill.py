@@ -78,8 +78,11 @@ class Drill:
             pass  # a change that is on its way arrives first
         self._undo(reason)
 
-    def close(self) -> None:
-        """Nobody waits any longer: what has not been seen by now was not seen."""
+    def close(self, *, cut_short: bool = False) -> None:
+        """Nobody waits any longer: what has not been seen by now was not seen.
+
+        Where the run was cut short, there was no time to see it be whole again, and no blame.
+        """
         self._over.set()
         self._closed.set()
         self._thread.join(POLL_EVERY_S)
@@ -87,7 +90,9 @@ class Drill:
             self._append(entries.FaultUnconfirmed, reason=self._not_seen())
             self._say(f"[yellow]effect not confirmed[/]: {self._not_seen()}")
         seen = self._confirmed or self._left
-        if self._injected and seen and not self._reverted and not self.stuck:
+        if cut_short or self.stuck or self._reverted:
+            return
+        if self._injected and seen:
             reason = "all was put back, but it was not seen to be whole again"
             self._append(entries.FaultStuck, reason=reason)
             self._say(f"[red]not undone[/]: {reason}")

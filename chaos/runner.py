@@ -230,7 +230,7 @@ class _GameDay:
             drill.end()
             recovery = self._phase(experiment, PhaseKind.RECOVERY, experiment.recovery)
         finally:
-            self._end_drills("the run is being ended" if sys.exc_info()[0] else "")
+            self._end_drills(cut_short=sys.exc_info()[0] is not None)
         return [fault, recovery]
 
     def _drill(self, experiment: Experiment) -> Drill:
@@ -261,12 +261,12 @@ class _GameDay:
         )
         return Drill(task, scene, self._journal, self._progress.say, self._now)
 
-    def _end_drills(self, reason: str) -> None:
+    def _end_drills(self, *, cut_short: bool) -> None:
         """Nothing stays broken: whatever ended the phase, and whether it was undone before."""
         for drill in self._drills:
-            drill.end(reason)
+            drill.end("the run is being ended" if cut_short else "")
         for drill in self._drills:
-            drill.close()
+            drill.close(cut_short=cut_short)
         self._stuck += [str(stuck) for drill in self._drills for stuck in drill.stuck]
         self._drills = []
 
