@@ -53,6 +53,7 @@ DEFINITIONS = Resource(
     "CustomResourceDefinition",
     namespaced=False,
 )
+NETWORK_POLICIES = Resource("networking.k8s.io/v1", "networkpolicies", "NetworkPolicy")
 INGRESSES = Resource("networking.k8s.io/v1", "ingresses", "Ingress")
 LEASES = Resource("coordination.k8s.io/v1", "leases", "Lease")
 

@@ -3,6 +3,10 @@
 Layer 4, a process of its own on uvloop. Endpoints that are no longer ready get no new connections;
 connections that exist go on until one of their ends closes them. Where no endpoint is ready a
 connection is reset at once, as a real cluster rejects it.
+
+A pod's connection reaches its endpoint with the pod's address, so that the packet filter of the
+endpoint's node judges it as if it were direct. Who is no pod is judged here: a NetworkPolicy that
+forbids it is met with silence.
 """
 
 import argparse
@@ -10,68 +14,35 @@ import asyncio
 import logging
 import signal
 import socket
+import time
 from collections import deque
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
 import uvloop
 
 from service.cluster.informer import Informer
-from service.cluster.kube import ENDPOINT_SLICES, SERVICES, Json, Kube
+from service.cluster.kube import (
+    ENDPOINT_SLICES,
+    NAMESPACES,
+    NETWORK_POLICIES,
+    NODES,
+    PODS,
+    SERVICES,
+    Json,
+    Kube,
+)
+from service.cluster.policy import ENFORCED, Firewall
+from service.cluster.routes import Address, routes
 from service.images.process import die_with_parent
 
 log = logging.getLogger("proxy")
 
-Address = tuple[str, int]
 HIGH_WATER = 256 * 1024
 BACKLOG = 1024
 CONNECT_TIMEOUT_S = 5.0
-
-
-@dataclass(frozen=True, slots=True)
-class Route:
-    """Where a front address leads; endpoints in no particular order."""
-
-    front: Address
-    backends: tuple[Address, ...]
-
-
-def routes(services: list[Json], slices: list[Json], node_ip: str | None) -> dict[Address, Route]:
-    """From what the API says to what the proxy does: pure."""
-    found: dict[Address, Route] = {}
-    for service in services:
-        spec, metadata = service["spec"], service["metadata"]
-        address = spec.get("clusterIP")
-        if address in (None, "", "None"):
-            continue
-        own = [
-            s
-            for s in slices
-            if s["metadata"]["namespace"] == metadata["namespace"]
-            and (s["metadata"].get("labels") or {}).get("kubernetes.io/service-name")
-            == metadata["name"]
-        ]
-        for port in spec.get("ports") or []:
-            backends = _backends(own, port.get("name", ""))
-            fronts = [(address, port["port"])]
-            if node_ip and port.get("nodePort"):
-                fronts.append((node_ip, port["nodePort"]))
-            for front in fronts:
-                found[front] = Route(front, backends)
-    return found
-
-
-def _backends(slices: list[Json], port_name: str) -> tuple[Address, ...]:
-    found = []
-    for piece in slices:
-        number = next(
-            (p["port"] for p in piece.get("ports") or [] if p.get("name", "") == port_name), None
-        )
-        for endpoint in piece.get("endpoints") or []:
-            ready = (endpoint.get("conditions") or {}).get("ready") is not False
-            if ready and number is not None:
-                found += [(a, number) for a in endpoint["addresses"]]
-    return tuple(sorted(set(found)))
+_IP_BIND_ADDRESS_NO_PORT = 24  # linux/in.h: the port is chosen with the destination
 
 
 class _Side(asyncio.Protocol):
@@ -92,15 +63,25 @@ class _Side(asyncio.Protocol):
     def join(self, peer: "_Side") -> None:
         """From now on the two are one connection."""
         self.peer, peer.peer = peer, self
-        assert self.transport is not None
-        assert peer.transport is not None
+        for one in (
+            self,
+            peer,
+        ):  # either may have spoken already, the server first in some protocols
+            one.hand_over()
+
+    def hand_over(self) -> None:
+        """Give the peer what came before it was there."""
+        assert self.peer is not None
+        if self.peer.transport is None:
+            return
         if self._early:
             for data in self._early:
-                peer.transport.write(data)
+                self.peer.transport.write(data)
             self._early.clear()
-            self.transport.resume_reading()
+            if self.transport is not None:
+                self.transport.resume_reading()
         if self.ended:
-            peer.transport.write_eof()
+            self.peer.transport.write_eof()
 
     def data_received(self, data: bytes) -> None:
         if self.peer is None:
@@ -146,13 +127,28 @@ def reset(transport: asyncio.Transport) -> None:
     transport.abort()
 
 
+Permits = Callable[[str, Address], bool]  # may this source connect to that endpoint?
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """What is known of who connects: addresses of pods, and who may reach what."""
+
+    pods: frozenset[str] = frozenset()
+    permits: Permits = lambda _source, _backend: True
+
+
 class Listener:
     """One front address: takes connections and spreads them over the backends in turn."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self.backends: deque[Address] = deque()
+        self.affinity_s: int | None = None
+        self.sources = Sources()
         self.server: asyncio.Server | None = None
+        self._clock = clock
         self._connecting: set[asyncio.Task[None]] = set()
+        self._bound: dict[str, tuple[Address, float]] = {}  # client to endpoint, and until when
 
     def set_backends(self, backends: tuple[Address, ...]) -> None:
         if set(backends) != set(self.backends):
@@ -174,13 +170,39 @@ class Listener:
         self._connecting.add(task)
         task.add_done_callback(self._connecting.discard)
 
-    async def _connect(self, front: _Side) -> None:
-        if self.backends:
+    def choose(self, source: str) -> Address | None:
+        """The endpoint for a connection from there; None when none may be had."""
+        now = self._clock()
+        if self.affinity_s is not None and source in self._bound:
+            backend, until = self._bound[source]
+            if until > now and backend in self.backends and self.sources.permits(source, backend):
+                self._bound[source] = backend, now + self.affinity_s
+                return backend
+        for _ in range(len(self.backends)):
             backend = self.backends[0]
             self.backends.rotate(-1)
+            if self.sources.permits(source, backend):
+                if self.affinity_s is not None:
+                    self._bound = {k: v for k, v in self._bound.items() if v[1] > now}
+                    self._bound[source] = backend, now + self.affinity_s
+                return backend
+        return None
+
+    async def _connect(self, front: _Side) -> None:
+        if front.transport is None:
+            return
+        source = front.transport.get_extra_info("peername")[0]
+        backend = self.choose(source)
+        if backend is None and self.backends:
+            front.transport.pause_reading()  # forbidden: nothing is ever answered
+            return
+        await self._carry(front, source, backend)
+
+    async def _carry(self, front: _Side, source: str, backend: Address | None) -> None:
+        if backend is not None:
             try:
                 async with asyncio.timeout(CONNECT_TIMEOUT_S):
-                    _, side = await asyncio.get_running_loop().create_connection(_Side, *backend)
+                    side = await _reach(backend, source if source in self.sources.pods else None)
             except (OSError, TimeoutError):
                 side = None
             if side is not None and front.transport is not None:
@@ -190,6 +212,25 @@ class Listener:
                 side.transport.close()
         if front.transport is not None:
             reset(front.transport)
+
+
+async def _reach(backend: Address, source: str | None) -> _Side:
+    """Connect, with `source` as the address of this end. Raises OSError."""
+    loop = asyncio.get_running_loop()
+    if source is None:
+        _, side = await loop.create_connection(_Side, *backend)
+        return side
+    sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        sock.setblocking(False)
+        sock.setsockopt(socket.IPPROTO_IP, _IP_BIND_ADDRESS_NO_PORT, 1)
+        sock.bind((source, 0))
+        await loop.sock_connect(sock, backend)
+    except BaseException:
+        sock.close()
+        raise
+    _, side = await loop.create_connection(_Side, sock=sock)
+    return side
 
 
 class _Front(_Side):
@@ -210,7 +251,9 @@ class Proxy:
         self._listeners: dict[Address, Listener] = {}
         self._refused: set[Address] = set()
 
-    async def apply(self, services: list[Json], slices: list[Json]) -> None:
+    async def apply(
+        self, services: list[Json], slices: list[Json], sources: Sources | None = None
+    ) -> None:
         wanted = routes(services, slices, self._node_ip)
         for front in self._listeners.keys() - wanted.keys():
             self._listeners.pop(front).close()
@@ -221,6 +264,8 @@ class Proxy:
                 listener = await self._open(front)
             if listener is not None:
                 listener.set_backends(route.backends)
+                listener.affinity_s = route.affinity_s
+                listener.sources = sources or Sources()
 
     async def _open(self, front: Address) -> Listener | None:
         listener = Listener()
@@ -234,6 +279,17 @@ class Proxy:
         return listener
 
 
+def sources(firewall: Firewall, nodes: Sequence[Json]) -> Sources:
+    """Where a node cannot tell its pods' connections from others', no policy is applied."""
+    told = [(n["metadata"].get("annotations") or {}).get(ENFORCED) == "true" for n in nodes]
+    if not told or not all(told):
+        return Sources()
+    pods = frozenset(firewall.by_address)
+    if not firewall.policies:
+        return Sources(pods)
+    return Sources(pods, lambda source, backend: firewall.permits(source, *backend))
+
+
 async def _serve(kube: Kube, node_ip: str | None) -> None:
     loop = asyncio.get_running_loop()
     changed, ended = asyncio.Event(), asyncio.Event()
@@ -243,8 +299,11 @@ async def _serve(kube: Kube, node_ip: str | None) -> None:
     def on_change(_kind: str, _obj: Any) -> None:
         loop.call_soon_threadsafe(changed.set)
 
-    services, slices = Informer(kube, SERVICES), Informer(kube, ENDPOINT_SLICES)
-    for informer in (services, slices):
+    services, slices, pods, namespaces, policies, nodes = informers = [
+        Informer(kube, resource)
+        for resource in (SERVICES, ENDPOINT_SLICES, PODS, NAMESPACES, NETWORK_POLICIES, NODES)
+    ]
+    for informer in informers:
         informer.on_change(on_change)
         informer.start()
     proxy = Proxy(node_ip)
@@ -254,7 +313,8 @@ async def _serve(kube: Kube, node_ip: str | None) -> None:
         await asyncio.wait({waiting, ending}, return_when=asyncio.FIRST_COMPLETED)
         waiting.cancel()
         changed.clear()
-        await proxy.apply(services.list(), slices.list())
+        firewall = Firewall(pods.list(), namespaces.list(), policies.list())
+        await proxy.apply(services.list(), slices.list(), sources(firewall, nodes.list()))
 
 
 def main() -> None:

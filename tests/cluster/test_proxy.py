@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 import uvloop
 
-from service.cluster.proxy import Address, Listener, Proxy, routes
+from service.cluster.proxy import Listener, Proxy, Sources
+from service.cluster.routes import Address, routes
 
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 Json = dict[str, Any]
@@ -275,3 +276,55 @@ def free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
+
+
+def test_a_client_stays_with_its_endpoint_for_as_long_as_the_service_says() -> None:
+    now = 0.0
+    listener = Listener(lambda: now)
+    listener.set_backends((("127.0.0.2", 1), ("127.0.0.3", 1)))
+    listener.affinity_s = 10
+    first = listener.choose("127.0.0.9")
+    assert {listener.choose("127.0.0.9") for _ in range(4)} == {first}
+    assert listener.choose("127.0.0.8") != first
+    now = 9.0
+    assert listener.choose("127.0.0.9") == first
+    now = 18.0  # less than ten seconds after the last connection
+    assert listener.choose("127.0.0.9") == first
+    listener.set_backends(tuple(b for b in listener.backends if b != first))
+    assert listener.choose("127.0.0.9") not in (first, None)
+
+
+def test_only_permitted_endpoints_are_chosen() -> None:
+    listener = Listener()
+    backends = (("127.0.0.2", 1), ("127.0.0.3", 1))
+    listener.set_backends(backends)
+    listener.sources = Sources(permits=lambda source, to: source == "a" or to == backends[1])
+    assert {listener.choose("a") for _ in range(4)} == set(backends)
+    assert {listener.choose("b") for _ in range(4)} == {backends[1]}
+
+
+def test_who_may_not_connect_is_left_without_an_answer() -> None:
+    async def scene() -> None:
+        async with backend(saying(b"a")) as address, fronting(address) as (listener, front):
+            assert await ask(front) == b"a"
+            listener.sources = Sources(permits=lambda *_: False)
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(ask(front), 0.3)
+
+    run(scene())
+
+
+def test_a_pods_connection_keeps_its_address() -> None:
+    async def tell(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(writer.get_extra_info("peername")[0].encode())
+        writer.close()
+
+    async def scene() -> None:
+        async with backend(tell) as address, fronting(address) as (listener, front):
+            assert await ask(front) == b"127.0.0.1"
+            listener.sources = Sources(pods=frozenset({"127.0.0.77"}))
+            reader, writer = await asyncio.open_connection(*front, local_addr=("127.0.0.77", 0))
+            assert await reader.read() == b"127.0.0.77"
+            writer.close()
+
+    run(scene())

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from service.cluster.agent.cgroups import Cgroups
 from service.cluster.agent.files import remove_tree
 from service.cluster.agent.isolation import DESCRIPTIONS, find_mode
+from service.cluster.agent.network import NetworkPolicies
 from service.cluster.agent.node import NodeObject
 from service.cluster.agent.node_context import Addresses, NodeContext
 from service.cluster.agent.server import AgentServer
@@ -21,6 +22,7 @@ from service.cluster.controllers.events import Recorder
 from service.cluster.images import Images
 from service.cluster.informer import Informer
 from service.cluster.kube import PODS, SERVICES, Json, Kube
+from service.cluster.policy import ENFORCED
 from service.images.process import die_with_parent
 
 PORT = 10250
@@ -125,14 +127,17 @@ def main() -> None:
     kube = Kube.connect(options.kubeconfig, pool=64)
     context = _context(options, kube)
     limits = f"cgroup v{context.cgroups.version}" if context.cgroups else "no cgroups, no limits"
-    isolation = f"{DESCRIPTIONS[context.mode]}; {limits}"
-    NodeObject(kube, options.node_name, options.node_ip, PORT, isolation).register()
+    policies = NetworkPolicies(context)
+    isolation = f"{DESCRIPTIONS[context.mode]}; {limits}; {policies.description}"
+    notes = {"gameday.dev/isolation": isolation, ENFORCED: str(policies.enforced).lower()}
+    NodeObject(kube, options.node_name, options.node_ip, PORT, notes).register()
     agent = Agent(context)
     server = AgentServer(agent.workers, TokenReviews(kube).allow)
     pki = options.dir / "pki"
     server.start(options.node_ip, PORT, pki / "kubelet.crt", pki / "kubelet.key")
     context.services.on_change(agent.on_service)
     context.pods.on_change(agent.on_pod)
+    policies.start()
     context.services.start().synced.wait(30)
     context.pods.start()
     ended.wait()

@@ -39,11 +39,14 @@ class Group:
     cpu: Path | None
     cpuacct: Path | None
     version: int
+    network: Path | None = None  # always of version 2: where programs for its sockets go
 
     @property
     def paths(self) -> list[Path]:
         """Every distinct directory."""
-        return list(dict.fromkeys(p for p in (self.memory, self.cpu, self.cpuacct) if p))
+        return list(
+            dict.fromkeys(p for p in (self.memory, self.cpu, self.cpuacct, self.network) if p)
+        )
 
     def oom_kills(self) -> int:
         name = "memory.oom_control" if self.version == 1 else "memory.events"
@@ -140,7 +143,13 @@ class Cgroups:
                 (base / "cgroup.subtree_control").write_text("+memory +cpu")
         for path in paths.values():
             path.mkdir(exist_ok=True)
-        group = Group(paths["memory"], paths.get("cpu"), paths.get("cpuacct"), self.version)
+        group = Group(
+            paths["memory"],
+            paths.get("cpu"),
+            paths.get("cpuacct"),
+            self.version,
+            paths.get("network"),
+        )
         shares = max(LEAST_SHARES, int(request * SHARES_PER_CPU))
         if self.version == 1:
             if group.cpu:
@@ -159,6 +168,11 @@ class Cgroups:
             if cpu:
                 (group.memory / "cpu.max").write_text(f"{int(cpu * PERIOD_US)} {PERIOD_US}")
         return group
+
+    @property
+    def network(self) -> Path | None:
+        """The group that holds all the others, as the network sees them."""
+        return self._bases.get("network")
 
     def sweep(self) -> None:
         """Remove every group of this cluster, with what runs in it."""
@@ -184,7 +198,18 @@ def _v1_bases() -> dict[str, Path]:
                 if mount is not None:
                     base = mount / path.lstrip("/")
                     found[controller] = base if base.is_dir() else mount
+    if (unified := _unified()) is not None:
+        found["network"] = unified
     return found
+
+
+def _unified() -> Path | None:
+    """The version 2 hierarchy that is mounted beside version 1, without controllers; if it is."""
+    for line in Path("/proc/self/mounts").read_text().splitlines():
+        _, mount, kind, *_ = line.split()
+        if kind == "cgroup2" and os.access(mount, os.W_OK):
+            return Path(mount)
+    return None
 
 
 def _v2_bases() -> dict[str, Path]:
@@ -200,4 +225,4 @@ def _v2_bases() -> dict[str, Path]:
         controllers = (base / "cgroup.controllers").read_text().split()
     except OSError:
         return {}
-    return {"memory": base} if {"memory", "cpu"} <= set(controllers) else {}
+    return {"memory": base, "network": base} if {"memory", "cpu"} <= set(controllers) else {}

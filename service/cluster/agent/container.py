@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from service.cluster.agent import network
 from service.cluster.agent.cgroups import Cgroups, Group
 from service.cluster.agent.files import remove_tree
 from service.cluster.agent.isolation import Mode, shim_command
@@ -40,6 +41,7 @@ class Container:
     spec: Json
     pod_uid: str
     directory: Path
+    address: str = ""
     init: bool = False
     restarts: int = 0
     state: Json = field(default_factory=lambda: {"waiting": {"reason": "ContainerCreating"}})
@@ -113,6 +115,7 @@ class Container:
                 cpu=self.cpu_limit,
                 request=self.cpu_request,
             )
+            network.identify(self.group, self.address)
         self.oom_before = self.group.oom_kills() if self.group else 0
         spec = {
             "mode": mode,

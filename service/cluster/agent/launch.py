@@ -108,7 +108,18 @@ class Launcher:
         if self._node.mode == "none":
             return inside
         user = ["-U", "--preserve-credentials"] if self._node.mode == "user" else []
-        return ["nsenter", "-t", str(pid), *user, "-m", "-p", "--root", "--", *inside]
+        return [
+            *_joining(container),
+            "nsenter",
+            "-t",
+            str(pid),
+            *user,
+            "-m",
+            "-p",
+            "--root",
+            "--",
+            *inside,
+        ]
 
     def _environment(self, spec: Json) -> dict[str, str]:
         host, port = self._node.api_address
@@ -168,6 +179,14 @@ class Launcher:
             "contexts: [{name: pod, context: {cluster: pod, user: pod}}]\n"
         )
         return path
+
+
+def _joining(container: Container) -> list[str]:
+    """A command that continues, as a member of the container's network group, with its words."""
+    group = container.group.network if container.group else None
+    if group is None:
+        return []
+    return ["sh", "-c", 'echo 0 > "$0" && exec "$@"', str(group / "cgroup.procs")]
 
 
 @cache

@@ -19,9 +19,11 @@ STATUS_EVERY = 6  # renewals
 class NodeObject:
     """Registers the node and keeps its lease and status fresh, in a thread of its own."""
 
-    def __init__(self, kube: Kube, name: str, address: str, port: int, isolation: str) -> None:
+    def __init__(
+        self, kube: Kube, name: str, address: str, port: int, annotations: dict[str, str]
+    ) -> None:
         self._kube, self._name, self._address, self._port = kube, name, address, port
-        self._isolation = isolation
+        self._annotations = annotations
         self._stop = threading.Event()
 
     def register(self) -> None:
@@ -36,7 +38,7 @@ class NodeObject:
                     "kubernetes.io/os": "linux",
                     "kubernetes.io/arch": _architecture(),
                 },
-                "annotations": {"gameday.dev/isolation": self._isolation},
+                "annotations": self._annotations,
             },
         }
         try:

@@ -71,7 +71,9 @@ class PodWorker(threading.Thread):
 
     def _container(self, spec: Json, *, init: bool) -> Container:
         directory = self._directory / "containers" / spec["name"]
-        return Container(spec=spec, pod_uid=self.uid, directory=directory, init=init)
+        return Container(
+            spec=spec, pod_uid=self.uid, directory=directory, address=self._ip, init=init
+        )
 
     def _take_over_restarts(self) -> None:
         """A pod that ran before the agent did (its processes died with the last agent)."""
