@@ -122,6 +122,11 @@ def measured(indicator: Indicator, objective: Objective) -> str:
     return text
 
 
+def signed(value: float, unit: Unit) -> str:
+    """A change with its sign: "+60.2 ms", "-0.3 %"."""
+    return f"{'-' if value < 0 else '+'}{quantity(abs(value), unit)}"
+
+
 def interval(span: Interval, unit: Unit) -> str:
     return (
         f"{percent(span.confidence)} interval {quantity(span.low, unit)} to "

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from reports import chart, facts, items
+from reports import chart, compared, facts, items
 from reports import format as fmt
 from slo.model import (
     Objective,
@@ -103,6 +103,7 @@ def render(verdict: Verdict) -> str:
         findings=found[:FINDINGS_SHOWN],
         more_findings=len(found[FINDINGS_SHOWN:]),
         groups=groups(verdict),
+        compared=compared.rows(verdict),
         promises=facts.promises(verdict),
         wide=chart.render(verdict, chart.WIDE),
         narrow=chart.render(verdict, chart.NARROW),

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 
+from reports import compared
 from reports import format as fmt
 from slo.model import (
     Check,
@@ -98,6 +99,24 @@ def of_load(load: LoadResult) -> Item:
     )
 
 
+def of_comparison(verdict: Verdict) -> tuple[Item, ...]:
+    """What counts of the comparison with a baseline run."""
+    baseline = verdict.comparison.baseline if verdict.comparison else ""
+    return tuple(
+        Item(
+            experiment="",
+            name=f"{row.endpoint}, {row.quantity}",
+            detail="against the baseline run",
+            outcome=row.outcome,
+            expected=f"no more than {row.matters} worse than {row.baseline} in {baseline}",
+            observed=f"{row.new}, {row.change} ({row.interval})",
+            reason=row.reason,
+        )
+        for row in compared.rows(verdict)
+        if row.judged
+    )
+
+
 def titles(verdict: Verdict) -> dict[str, str]:
     """Experiment name to title, experiments in their order; a name without title is its own."""
     known = {e.name: e.title or e.name for e in verdict.experiments}
@@ -114,9 +133,9 @@ def of_experiment(verdict: Verdict, name: str, title: str) -> tuple[Item, ...]:
 
 
 def items(verdict: Verdict) -> tuple[Item, ...]:
-    """Everything that counts: each experiment's checks and judged objectives, then the load."""
+    """What counts: each experiment's checks and judged objectives, the comparison, the load."""
     found = [i for n, title in titles(verdict).items() for i in of_experiment(verdict, n, title)]
-    return (*found, of_load(verdict.load))
+    return (*found, *of_comparison(verdict), of_load(verdict.load))
 
 
 def findings(verdict: Verdict) -> tuple[Item, ...]:

@@ -24,7 +24,7 @@ _NOT_IN_A_NAME = re.compile(r"[^\w-]+")  # a dot, too, would start a new package
 
 
 def render(verdict: Verdict) -> str:
-    """The document: a suite for each experiment and one for the run as a whole."""
+    """The document: a suite for each experiment, the comparison, and the run as a whole."""
     root = JUnitXml(name=fmt.clean(f"gameday {verdict.plan}"))
     package = f"gameday.{_part(verdict.plan)}"
     experiments = {e.name: e for e in verdict.experiments}
@@ -35,6 +35,10 @@ def render(verdict: Verdict) -> str:
         judged = items.of_experiment(verdict, name, title)
         cases = _cases(judged, f"{package}.{_part(name)}", experiment)
         suites.append((_suite(title, start, cases), (end - start).total_seconds()))
+    if verdict.comparison is not None:
+        against = f"against {verdict.comparison.baseline}"
+        cases = _cases(items.of_comparison(verdict), f"{package}.comparison", None)
+        suites.append((_suite(against, verdict.started, cases), 0.0))
     whole = _cases((_whole(verdict), items.of_load(verdict.load)), f"{package}.run", None)
     suites.append((_suite("run", verdict.started, whole), 0.0))
     for suite, _ in suites:

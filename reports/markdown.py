@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable, Sequence
 
-from reports import facts, items
+from reports import compared, facts, items
 from reports import format as fmt
 from slo.model import Outcome, Verdict
 
@@ -33,6 +33,7 @@ def render(verdict: Verdict) -> str:
         *_findings(verdict),
         *_promises(verdict),
         *_experiments(verdict),
+        *_comparison(verdict),
         *_facts(verdict),
         f"Run {_text(verdict.run)}; the evidence is in `report.html` beside this file.",
         "",
@@ -94,6 +95,24 @@ def _experiments(verdict: Verdict) -> Iterable[str]:
                 _text(facts.recovery(e)),
             )
             for e in verdict.experiments
+        ),
+    )
+
+
+def _comparison(verdict: Verdict) -> Iterable[str]:
+    if verdict.comparison is None:
+        return
+    yield from (f"**Against {_text(verdict.comparison.baseline)}**", "")
+    yield from _table(
+        ("", "Compared", "Baseline", "This run", "Change", "Matters from"),
+        (
+            (
+                _outcome(r.outcome),
+                _text(r.subject),
+                *(r.baseline, r.new, f"{r.change}<br>{r.interval}", r.matters),
+            )
+            for r in compared.rows(verdict)
+            if r.judged
         ),
     )
 

@@ -13,7 +13,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from reports import facts, items
+from reports import compared, facts, items
 from reports import format as fmt
 from slo.model import Outcome, Verdict
 
@@ -68,6 +68,8 @@ class _Screen:
             yield from (_findings(found, signs), Text())
         if verdict.objectives:
             yield from (_promises(verdict, signs), Text())
+        if verdict.comparison is not None:
+            yield from (_comparison(verdict, signs), Text())
         yield _facts(verdict, signs)
         if self.report is not None:
             yield Text()
@@ -129,6 +131,27 @@ def _findings(found: tuple[items.Item, ...], signs: dict[Outcome, str]) -> Rende
         )
     if len(found) > SHOWN:
         table.add_row("", Text(f"and {len(found) - SHOWN} more in the report", "dim"), "")
+    return table
+
+
+def show_comparison(verdict: Verdict, console: Console) -> None:
+    """Print the comparison alone; nothing where there is none."""
+    if verdict.comparison is not None:
+        signs = _ASCII_SIGNS if console.options.ascii_only else _SIGNS
+        console.print(_comparison(verdict, signs))
+
+
+def _comparison(verdict: Verdict, signs: dict[Outcome, str]) -> RenderableType:
+    table = _table("", "Against the baseline", "Baseline", "This run", "Change")
+    for row in compared.rows(verdict):
+        if row.judged:
+            table.add_row(
+                _outcome(row.outcome, signs),
+                Text.assemble(fmt.clean(row.endpoint), (f"\n{row.quantity}", "dim")),
+                Text(row.baseline),
+                Text(row.new),
+                Text.assemble(row.change, (f"\n{row.interval}", "dim")),
+            )
     return table
 
 

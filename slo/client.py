@@ -9,7 +9,7 @@ waited: a service does not become faster by not answering, nor by failing fast. 
 whatever kind are in the error rate.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,6 +48,10 @@ class Requests:
             failed=self.failed[a:b],
             timed=self.timed[a:b],
         )
+
+    def where(self, chosen: Flags) -> "Requests":
+        """Those that are marked, in the same order."""
+        return Requests(**{f.name: getattr(self, f.name)[chosen] for f in fields(self)})
 
     def from_start(self) -> "Requests":
         """As if each had been due when it started: without what a late generator added."""

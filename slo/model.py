@@ -261,6 +261,54 @@ class Mark:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Difference:
+    """One quantity of one endpoint in this run and in its baseline; `endpoint` "" is all of them.
+
+    `quantity` is "p95" or "error rate". `change` is this run's value minus the baseline's, above 0
+    where it is worse; its interval is wrong at either end with the probability that Holm's
+    procedure leaves to this row. `matters` is the smallest change that counts, `machine` what of a
+    slow-down the machine explains. `more` are the requests (times as many) that would settle it.
+    """
+
+    endpoint: str
+    quantity: str
+    unit: Unit
+    baseline: Indicator
+    new: Indicator
+    change: float | None
+    interval: Interval | None
+    matters: float
+    machine: float
+    outcome: Outcome
+    judged: bool
+    reason: str
+    more: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """Mann-Whitney: how likely a request of this run is slower than one of the baseline."""
+
+    endpoint: str
+    slower: float  # 0.5: as often slower as faster
+    p: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReleaseComparison:
+    """This run against a baseline run: slo.comparison says how it is decided."""
+
+    baseline: str  # that run's name
+    outcome: Outcome
+    headline: str
+    confidence: float
+    window_s: float
+    differences: tuple[Difference, ...]
+    orders: tuple[Order, ...]
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
     """What a run showed. Serialised as verdict.json; everything a renderer needs is in here."""
 
@@ -284,3 +332,4 @@ class Verdict:
     timeline: Timeline
     marks: tuple[Mark, ...]
     notes: tuple[str, ...] = field(default=())
+    comparison: ReleaseComparison | None = None

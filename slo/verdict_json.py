@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -20,23 +21,27 @@ def dump(verdict: Verdict) -> str:
 
     Raises ValueError for a value that is NaN or infinite, which no verdict may have.
     """
-    tree = _VERDICT.dump_python(verdict, mode="json")
-    return json.dumps(tree, indent=1, allow_nan=False) + "\n"
+    return json.dumps(tree(verdict), indent=1, allow_nan=False) + "\n"
+
+
+def tree(verdict: Verdict) -> dict[str, Any]:
+    """As `dump`, before it becomes text."""
+    return dict(_VERDICT.dump_python(verdict, mode="json"))
 
 
 def load(text: str, file: str = "verdict.json") -> Verdict:
     """The verdict that `dump` wrote. Raises VerdictError, naming `file`."""
     try:
-        tree = json.loads(text)
+        found = json.loads(text)
     except ValueError as error:
         raise VerdictError(f"{file}: not JSON: {error}") from error
-    version = tree.get("schema_version") if isinstance(tree, dict) else None
+    version = found.get("schema_version") if isinstance(found, dict) else None
     if version != SCHEMA_VERSION:
         raise VerdictError(
             f"{file}: schema_version is {version}, this version reads {SCHEMA_VERSION}"
         )
     try:
-        return _VERDICT.validate_python(tree)
+        return _VERDICT.validate_python(found)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))

@@ -10,6 +10,7 @@ from chaos.cli.app import Json, RunDir, app, console, print_json
 from reports import terminal, write_all
 from reports.write import replace_text
 from slo import verdict_json
+from slo.comparison import compare, with_comparison
 from slo.exit_codes import ExitCode, of
 from slo.model import Verdict
 from slo.policy import Policy, read_policy
@@ -18,6 +19,10 @@ from slo.score import score as score_recording
 
 PolicyFile = Annotated[
     Path | None, typer.Option("--policy", help="Judge by this policy, not by the one the run kept.")
+]
+
+BaselineDir = Annotated[
+    Path | None, typer.Option("--baseline", help="A run to compare with: release against release.")
 ]
 
 
@@ -41,8 +46,11 @@ def conclude(run_dir: Path, screen: Console, *, json: bool = False) -> ExitCode:
     return code
 
 
-def _score(run_dir: Path, policy: Path | None = None) -> Verdict:
-    verdict = score_recording(read_recording(run_dir, _read(policy)))
+def _score(run_dir: Path, policy: Path | None = None, baseline: Path | None = None) -> Verdict:
+    recording = read_recording(run_dir, _read(policy))
+    verdict = score_recording(recording)
+    if baseline is not None:
+        verdict = with_comparison(verdict, compare(recording, read_recording(baseline)))
     replace_text(run_dir / "verdict.json", verdict_json.dump(verdict))
     return verdict
 
@@ -52,9 +60,11 @@ def _read(policy: Path | None) -> Policy | None:
 
 
 @app.command()
-def score(run: RunDir, *, policy: PolicyFile = None, json: Json = False) -> None:
+def score(
+    run: RunDir, *, baseline: BaselineDir = None, policy: PolicyFile = None, json: Json = False
+) -> None:
     """Score a finished run again, from its directory alone."""
-    verdict = _score(run, policy)
+    verdict = _score(run, policy, baseline)
     if json:
         print(verdict_json.dump(verdict), end="")
     else:
@@ -63,9 +73,13 @@ def score(run: RunDir, *, policy: PolicyFile = None, json: Json = False) -> None
 
 
 @app.command()
-def report(run: RunDir, *, json: Json = False) -> None:
-    """Render report.html, junit.xml and summary.md of a scored run again."""
-    written = write_all(verdict_json.read(run), run)
+def report(run: RunDir, *, baseline: BaselineDir = None, json: Json = False) -> None:
+    """Render report.html, junit.xml and summary.md of a scored run again.
+
+    With a baseline run it is scored against that one first.
+    """
+    verdict = verdict_json.read(run) if baseline is None else _score(run, baseline=baseline)
+    written = write_all(verdict, run)
     if json:
         print_json({"files": [str(p) for p in written]})
     else:
@@ -77,19 +91,23 @@ def report(run: RunDir, *, json: Json = False) -> None:
 def gate(
     run: RunDir,
     *,
+    baseline: BaselineDir = None,
     strict: Annotated[bool, typer.Option("--strict", help="Warnings fail as well.")] = False,
     policy: PolicyFile = None,
     json: Json = False,
 ) -> None:
     """Give the exit code of a run's verdict, for CI."""
-    verdict = _score(run, policy)
+    verdict = _score(run, policy, baseline)
     code = of(verdict)
     if strict and code == ExitCode.PASS and verdict.outcome != "pass":
         code = ExitCode.FAIL
     if json:
-        print_json(
-            {"outcome": verdict.outcome, "exit_code": int(code), "headline": verdict.headline}
-        )
+        told = {"outcome": verdict.outcome, "exit_code": int(code), "headline": verdict.headline}
+        against = verdict.comparison and verdict_json.tree(verdict)["comparison"]
+        print_json(told | ({"comparison": against} if against else {}))
     else:
         print(f"{verdict.outcome.value}: {verdict.headline}")
+        if verdict.comparison is not None and verdict.comparison.headline != verdict.headline:
+            print(f"{verdict.comparison.outcome.value}: {verdict.comparison.headline}")
+        terminal.show_comparison(verdict, console())
     raise typer.Exit(code)

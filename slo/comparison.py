@@ -1,0 +1,163 @@
+"""Release against release: is this run slower than its baseline, or does it fail more often?
+
+Compared are the baseline phases of both runs, before anything was broken. Each endpoint has its
+own response times, by the quantiles that the policy names, and its error rate; the error rate of
+all endpoints together comes on top. How one of them is judged says slo.difference.
+
+With many endpoints one of them looks worse by chance, so a question is answered with "worse" by
+Holm's procedure ("A Simple Sequentially Rejective Multiple Test Procedure", 1979): with the
+policy's confidence no such answer is a false one.
+
+The machine is part of every measurement. How late the load generator itself came (start after
+intended start) is no release's doing, and grows as response times do when the machine is busy. As
+many times as it was later in this run than in the baseline, at the same quantile, response times
+may be longer before the release is blamed. What is excused so is inconclusive, never a pass.
+
+An endpoint's own error rate counts only when it is worse: few endpoints get enough requests to be
+shown to be well alone, and the rate of all of them together is judged.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from slo.difference import Question, judge
+from slo.documents import DocumentError
+from slo.load import load_health
+from slo.mann_whitney import superiority
+from slo.model import Difference, Order, Outcome, ReleaseComparison, Unit, Verdict, worst
+from slo.policy import ComparisonPolicy
+from slo.recording import Recording
+from slo.sides import EVERYTHING, Side, side
+from slo.stats import quantile
+
+_TICK_S = 0.001  # what an idle machine is late by; a finer difference is the clock's
+
+
+class ComparisonError(DocumentError):
+    """These two runs cannot be compared; the message is one sentence."""
+
+
+def compare(new: Recording, baseline: Recording) -> ReleaseComparison:
+    """Judge a run against another, by the new run's policy. Raises ComparisonError."""
+    ours, theirs = new.started, baseline.started
+    if ours.scenario != theirs.scenario:
+        raise ComparisonError(
+            f"{ours.run} was under the load {ours.scenario!r}, {theirs.run} under"
+            f" {theirs.scenario!r}: they cannot be compared"
+        )
+    policy = new.policy.comparison
+    window_s = policy.window.total_seconds()
+    a, b = side(baseline, window_s), side(new, window_s)
+    doubts = [*_doubts(baseline, "the baseline run"), *_doubts(new, "this run")]
+    rows = _judge_all(list(_questions(a, b, policy)), policy, doubts)
+    outcome = worst([row.outcome for row in rows if row.judged])
+    return ReleaseComparison(
+        baseline=theirs.run,
+        outcome=outcome,
+        headline=_headline(outcome, [row for row in rows if row.judged], theirs.run),
+        confidence=policy.confidence,
+        window_s=window_s,
+        differences=rows,
+        orders=tuple(_orders(a, b)),
+        notes=tuple(f"Nothing passes: {doubt}." for doubt in doubts),
+    )
+
+
+def with_comparison(verdict: Verdict, comparison: ReleaseComparison) -> Verdict:
+    """The verdict with the comparison in it; where that is worse, it has the first word."""
+    worse = comparison.outcome.rank > verdict.outcome.rank
+    return replace(
+        verdict,
+        outcome=worst([verdict.outcome, comparison.outcome]),
+        headline=comparison.headline if worse else verdict.headline,
+        comparison=comparison,
+    )
+
+
+def _doubts(recording: Recording, which: str) -> Iterator[str]:
+    """Why what looks well in this run may not be: load that was not sent would have queued."""
+    started = recording.started
+    load = load_health(started.scenario, recording.journal, recording.samples, fault_phases=())
+    if not load.complete:
+        yield f"of {which}, {load.result.reason}"
+
+
+def _questions(a: Side, b: Side, policy: ComparisonPolicy) -> Iterator[Question]:
+    yield _rate(EVERYTHING, a, b, policy)
+    busier = {q: _busier(a, b, q) for q in policy.quantiles}
+    for endpoint in sorted({*a.names, *b.names}):
+        for q in policy.quantiles:
+            before = a.latency(endpoint, q)
+            usual = before.value if before is not None else 0.0
+            slower = policy.slower
+            yield Question(
+                endpoint=endpoint,
+                quantity=f"p{100 * q:g}",
+                unit=Unit.SECONDS,
+                a=before,
+                b=b.latency(endpoint, q),
+                matters=max(slower.absolute.total_seconds(), slower.relative * usual),
+                machine=(busier[q] - 1) * usual,
+            )
+        yield replace(_rate(endpoint, a, b, policy), alarm=True)
+
+
+def _rate(endpoint: str, a: Side, b: Side, policy: ComparisonPolicy) -> Question:
+    return Question(
+        endpoint=endpoint,
+        quantity="error rate",
+        unit=Unit.RATIO,
+        a=a.error_rate(endpoint),
+        b=b.error_rate(endpoint),
+        matters=policy.failing,
+    )
+
+
+def _busier(a: Side, b: Side, q: float) -> float:
+    """How many times as late the generator was in b; 1 where it was no later."""
+    late = [np.sort(s.late()) for s in (a, b)]
+    if not all(values.size for values in late):
+        return 1.0
+    before, after = (max(_TICK_S, quantile(values, q)) for values in late)
+    return max(1.0, after / before)
+
+
+def _judge_all(
+    questions: Sequence[Question], policy: ComparisonPolicy, doubts: Sequence[str]
+) -> tuple[Difference, ...]:
+    """Holm's procedure: the clearest question at alpha / m, the next at alpha / (m - 1), ...
+
+    From the first that is not answered with "worse" on, all have the level of that one.
+    """
+    left, levels, p = len(questions), {}, [question.p for question in questions]
+    for place in sorted(range(len(questions)), key=lambda i: p[i]):
+        levels[place] = (1 - policy.confidence) / left
+        if p[place] <= levels[place]:
+            left -= 1
+    return tuple(judge(q, levels[i], policy, doubts) for i, q in enumerate(questions))
+
+
+def _orders(a: Side, b: Side) -> Iterator[Order]:
+    for endpoint in sorted({*a.names} & {*b.names}):
+        (before, before_windows), (after, after_windows) = (s.latencies(endpoint) for s in (a, b))
+        if before.size and after.size:
+            found = superiority(before, before_windows, after, after_windows)
+            yield Order(endpoint=endpoint, slower=found.value, p=found.p)
+
+
+def _headline(outcome: Outcome, judged: Iterable[Difference], baseline: str) -> str:
+    rows = list(judged)
+    alike = [row for row in rows if row.outcome is outcome]
+    if outcome is Outcome.PASS:
+        return f"Not worse than {baseline}: {len(alike)} of {len(rows)} comparisons passed."
+    first = max(alike, key=lambda row: (row.change or 0.0) / row.matters)
+    more = f" ({len(alike)} of {len(rows)} comparisons)" if len(alike) > 1 else ""
+    said = {
+        Outcome.FAIL: "Worse than",
+        Outcome.WARN: "Perhaps worse than",
+        Outcome.INCONCLUSIVE: "Not to be told from",
+    }[outcome]
+    where = f"{first.endpoint or 'all endpoints'}, {first.quantity}"
+    return f"{said} {baseline}: {where}: {first.reason}{more}."

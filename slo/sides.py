@@ -1,0 +1,85 @@
+"""What of a run is compared with another run: its baseline phases, cut into windows, as columns.
+
+Of a run without experiments it is the whole load: nothing was broken.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from slo.chronicle import chronicle
+from slo.client import Flags, Requests, requests
+from slo.model import PhaseKind
+from slo.recording import Recording
+from slo.samples import Samples
+from slo.shift import Estimate, quantile_estimate, rate_estimate
+from slo.stats import Floats
+from slo.windows import Windows
+
+EVERYTHING = ""  # as an endpoint's name: all of them together
+_GAP = 100  # windows between phases, so that the last of one is no neighbour of the next's first
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Side:
+    """The compared requests of a run. `endpoint` holds places in `names`."""
+
+    names: tuple[str, ...]
+    endpoint: Windows
+    window: Windows
+    found: Requests
+
+    def late(self) -> Floats:
+        """Seconds that each request started after it was due."""
+        return np.maximum(self.found.response_time - self.found.service_time, 0.0)
+
+    def latencies(self, endpoint: str) -> tuple[Floats, Windows]:
+        """Response times that count for latency, and their windows."""
+        chosen = self._chosen(endpoint) & self.found.timed
+        return self.found.response_time[chosen], self.window[chosen]
+
+    def latency(self, endpoint: str, q: float) -> Estimate | None:
+        values, of = self.latencies(endpoint)
+        return quantile_estimate(values, of, q) if values.size else None
+
+    def error_rate(self, endpoint: str) -> Estimate | None:
+        chosen = self._chosen(endpoint)
+        failed = self.found.failed[chosen]
+        return rate_estimate(failed, self.window[chosen]) if failed.size else None
+
+    def _chosen(self, endpoint: str) -> Flags:
+        if endpoint == EVERYTHING:
+            return np.ones(len(self.found), dtype=np.bool_)
+        place = self.names.index(endpoint) if endpoint in self.names else -1
+        chosen: Flags = self.endpoint == place
+        return chosen
+
+
+def side(recording: Recording, window_s: float) -> Side:
+    """The run's side; empty if it has no samples, or none in a baseline phase."""
+    samples = recording.samples if recording.samples is not None else Samples.from_rows(())
+    found = requests(samples)
+    order = np.argsort(samples.intended_start, kind="stable")  # as in `found`
+    names, endpoint = np.unique(samples.endpoint[order].astype(str), return_inverse=True)
+    window = np.full(len(found), -1, dtype=np.int64)
+    first = 0
+    for start, end in _spans(recording, found):
+        a, b = np.searchsorted(found.due, (start, end), side="left")
+        window[a:b] = first + (found.due[a:b] - start) // window_s
+        first = int(window[a:b].max(initial=first)) + _GAP
+    chosen = window >= 0
+    return Side(
+        names=tuple(map(str, names)),
+        endpoint=endpoint[chosen],
+        window=window[chosen],
+        found=found.where(chosen),
+    )
+
+
+def _spans(recording: Recording, found: Requests) -> list[tuple[float, float]]:
+    stories = chronicle(recording.journal)
+    if stories:
+        phases = [p for story in stories if (p := story.phase(PhaseKind.BASELINE))]
+        return [(p.start.timestamp(), p.end.timestamp()) for p in phases]
+    return [(float(found.due[0]), math.inf)] if len(found) else []
