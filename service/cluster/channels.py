@@ -14,7 +14,7 @@ import pty
 import signal
 import struct
 import termios
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
@@ -53,6 +53,20 @@ def failure_status(message: str) -> dict[str, Any]:
     }
 
 
+async def messages(websocket: WebSocket) -> AsyncIterator[bytes]:
+    """What the client sends, without empty messages, until it goes away."""
+    while True:
+        try:
+            message = await websocket.receive()
+        except RuntimeError:  # it has gone already
+            return
+        if message["type"] == "websocket.disconnect":
+            return
+        data = message.get("bytes") or (message.get("text") or "").encode()
+        if data:
+            yield data
+
+
 async def serve_command(
     websocket: WebSocket, argv: Sequence[str], *, stdin: bool, tty: bool
 ) -> None:
@@ -65,7 +79,11 @@ async def serve_command(
         if tty:
             primary, replica = pty.openpty()
             process = await asyncio.create_subprocess_exec(
-                *argv, stdin=replica, stdout=replica, stderr=replica, start_new_session=True
+                *argv,
+                stdin=replica,
+                stdout=replica,
+                stderr=replica,
+                start_new_session=True,
             )
             os.close(replica)
             replica = None
@@ -145,18 +163,10 @@ async def _listen(
     websocket: WebSocket, process: asyncio.subprocess.Process, terminal: int | None
 ) -> None:
     """Hand the client's input to the command; returns when the client goes away."""
-    while True:
-        try:
-            message = await websocket.receive_bytes()
-        except (WebSocketDisconnect, RuntimeError):
-            return
-        if not message:
-            continue
+    async for message in messages(websocket):
         channel, data = message[0], message[1:]
         if channel == RESIZE and terminal is not None:
-            size = json.loads(data)
-            packed = struct.pack("HHHH", size.get("Height", 0), size.get("Width", 0), 0, 0)
-            fcntl.ioctl(terminal, termios.TIOCSWINSZ, packed)
+            resize(terminal, data)
         elif channel == STDIN and terminal is not None:
             os.write(terminal, data)
         elif channel == STDIN and process.stdin is not None:
@@ -165,6 +175,14 @@ async def _listen(
                 await process.stdin.drain()
         elif channel == CLOSE and data[:1] == bytes([STDIN]) and process.stdin is not None:
             process.stdin.close()
+
+
+def resize(terminal: int, message: bytes) -> None:
+    """`message` is JSON: {"Width", "Height"}, in characters."""
+    with contextlib.suppress(ValueError, OSError):
+        size = json.loads(message)
+        packed = struct.pack("HHHH", size.get("Height", 0), size.get("Width", 0), 0, 0)
+        fcntl.ioctl(terminal, termios.TIOCSWINSZ, packed)
 
 
 async def end_with(websocket: WebSocket, status: dict[str, Any]) -> None:

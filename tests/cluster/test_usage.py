@@ -93,7 +93,9 @@ def test_top_shows_what_really_is_used(cluster: Cluster) -> None:
 
         lines = cluster.said("top", "pods", "--sort-by=cpu").splitlines()
         assert lines[0].split() == ["NAME", "CPU(cores)", "MEMORY(bytes)"]
-        assert [line.split()[0] for line in lines[1:]] == ["busy", "idle"]
+        names = [line.split()[0] for line in lines[1:]]
+        assert names[0] == "busy"
+        assert "idle" in names
         lines = cluster.said("top", "pod", "busy", "--containers").splitlines()
         assert lines[0].split()[:2] == ["POD", "NAME"]
         assert {line.split()[1] for line in lines[1:]} == {"c", "c1"}

@@ -50,6 +50,7 @@ class Container:
     ready: bool = False
     process: subprocess.Popen[bytes] | None = None
     group: Group | None = None
+    stdin: int | None = None  # where what is attached writes to
     started_at: float = 0.0
     oom_before: int = 0
 
@@ -129,16 +130,35 @@ class Container:
             "env": env,
             "workingDir": self.spec.get("workingDir", ""),
             "cgroups": [str(p) for p in self.group.paths] if self.group else [],
+            "stdin": bool(self.spec.get("stdin")),
+            "tty": bool(self.spec.get("tty")),
             "log": str(self.log_file()),
             "pidFile": str(self.directory / "init.pid"),
         }
         path = self.directory / "spec.json"
         path.write_text(json.dumps(spec))
-        process = self.process = subprocess.Popen(shim_command(path), start_new_session=True)
+        process = self.process = self._launch(path)
         up = self.directory / "init.pid"
         wait_until(lambda: up.exists() or process.poll() is not None, SET_UP_S, every_s=0.005)
         self.state = {"running": {"startedAt": now()}}
         self.started = self.ready = False
+
+    def _launch(self, spec_file: Path) -> subprocess.Popen[bytes]:
+        self.close_stdin()
+        theirs = subprocess.DEVNULL
+        if self.spec.get("stdin"):
+            theirs, self.stdin = os.pipe()
+        try:
+            return subprocess.Popen(shim_command(spec_file), stdin=theirs, start_new_session=True)
+        finally:
+            if theirs >= 0:
+                os.close(theirs)
+
+    def close_stdin(self) -> None:
+        """The process reads the end of its input."""
+        if self.stdin is not None:
+            descriptor, self.stdin = self.stdin, None
+            os.close(descriptor)
 
     def signal(self, number: signal.Signals) -> None:
         """To the command; SIGKILL takes the whole container."""
@@ -159,6 +179,7 @@ class Container:
         ended = {"exitCode": code, "reason": reason, "startedAt": begun, "finishedAt": now()}
         self.state = {"terminated": {**ended, "containerID": self.container_id}}
         self.process = None
+        self.close_stdin()
         self.started = self.ready = False
         return True
 

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shlex
 import sys
 from collections.abc import Callable
 from functools import cache
@@ -93,33 +94,28 @@ class Launcher:
         self._directory.mkdir(parents=True, exist_ok=True)
         container.start(argv, env, mounts, self._node.mode, self._node.cgroups)
 
-    def enter(self, container: Container, argv: list[str]) -> list[str]:
-        """`argv` as a command that enters the running container. Raises NotRunningError."""
+    def enter(self, container: Container, argv: list[str], *, tty: bool = False) -> list[str]:
+        """`argv` as a command that enters the running container. Raises NotRunningError.
+
+        With `tty`, its standard input is a terminal, which is to control it (Ctrl-C, jobs).
+        """
         env = self._environment(container.spec)
         if self._node.mode == "none":
             mounts = [*self._shared, *self._volumes.mounts(container.spec)]
             argv, env = self._in_place(argv, env, mounts)
         words = [f"{k}={v}" for k, v in env.items()]
         where = container.spec.get("workingDir") or "/"
-        inside = ["env", "-i", "-C", where, *words, *argv]
+        session = ["setsid", "--ctty", "--wait"] if tty else []
+        inside = [*session, "env", "-i", "-C", where, *words, *argv]
         pid = container.init_pid
         if pid is None:  # never the same command outside
             raise NotRunningError(f"container {container.name} is not running")
         if self._node.mode == "none":
-            return inside
+            return _within(container, inside)
         user = ["-U", "--preserve-credentials"] if self._node.mode == "user" else []
-        return [
-            *_joining(container),
-            "nsenter",
-            "-t",
-            str(pid),
-            *user,
-            "-m",
-            "-p",
-            "--root",
-            "--",
-            *inside,
-        ]
+        return _within(
+            container, ["nsenter", "-t", str(pid), *user, "-m", "-p", "--root", "--", *inside]
+        )
 
     def _environment(self, spec: Json) -> dict[str, str]:
         host, port = self._node.api_address
@@ -181,12 +177,12 @@ class Launcher:
         return path
 
 
-def _joining(container: Container) -> list[str]:
-    """A command that continues, as a member of the container's network group, with its words."""
-    group = container.group.network if container.group else None
-    if group is None:
-        return []
-    return ["sh", "-c", 'echo 0 > "$0" && exec "$@"', str(group / "cgroup.procs")]
+def _within(container: Container, command: list[str]) -> list[str]:
+    """The command under the container's limits."""
+    if container.group is None:
+        return command
+    joins = [f"echo $$ >{shlex.quote(str(p / 'cgroup.procs'))}" for p in container.group.paths]
+    return ["sh", "-c", " && ".join([*joins, 'exec "$@"']), "enter", *command]
 
 
 @cache

@@ -1,18 +1,24 @@
-"""The node agent's HTTPS server: logs, exec, container metrics."""
+"""The node agent's HTTPS server: logs, exec, attach, port-forward, metrics.
 
+Paths and queries are the kubelet's, so that any API server can ask.
+"""
+
+import contextlib
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import uvicorn
 from starlette.applications import Starlette
+from starlette.datastructures import QueryParams
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
 from service.cluster import channels
-from service.cluster.agent import cadvisor, logs
+from service.cluster.agent import cadvisor, forward, logs
+from service.cluster.agent.attach import attach
 from service.cluster.agent.container import Container
 from service.cluster.agent.resource_metrics import ResourceMetrics
 from service.cluster.agent.worker import PodWorker
@@ -34,6 +40,8 @@ class AgentServer:
                 Route("/metrics/resource", self._resource),
                 Route("/containerLogs/{namespace}/{pod}/{container}", self._log),
                 WebSocketRoute("/exec/{namespace}/{pod}/{container}", self._execute),
+                WebSocketRoute("/attach/{namespace}/{pod}/{container}", self._attach),
+                WebSocketRoute("/portForward/{namespace}/{pod}", self._forward),
             ]
         )
 
@@ -47,8 +55,9 @@ class AgentServer:
             log_level="warning",
             access_log=False,
             loop="asyncio",  # commands are started from this thread, which uvloop cannot
-            ws="websockets-sansio",
+            ws="wsproto",  # which takes names of protocols as they come
             ws_max_size=64 * 1024 * 1024,
+            ws_per_message_deflate=False,
         )
         server = uvicorn.Server(config)
         threading.Thread(target=server.run, name="server", daemon=True).start()
@@ -98,38 +107,79 @@ class AgentServer:
                 path, options, lambda: container.process is not None and container.restarts == run
             )
             return StreamingResponse(body, media_type="text/plain")
-        return Response(logs.existing(path, options)[0], media_type="text/plain")
+        return Response(logs.existing(path, options), media_type="text/plain")
 
-    async def _execute(self, websocket: WebSocket) -> None:
-        protocol = channels.choose_protocol(websocket.scope.get("subprotocols") or [])
+    async def _accept(self, websocket: WebSocket, protocols: Sequence[str]) -> str | None:
+        """The protocol that is spoken from now on; None when nothing is."""
+        offered = websocket.scope.get("subprotocols") or []
+        protocol = next((p for p in protocols if p in offered), None)
         if not self._allowed(websocket.headers.get("authorization", "")) or protocol is None:
             await websocket.close()
-            return
+            return None
         await websocket.accept(subprotocol=protocol)
+        return protocol
+
+    async def _running(self, websocket: WebSocket) -> tuple[PodWorker, Container] | None:
+        """The container that the path names; when it does not run, the client is told."""
         found = self._find(websocket.path_params)
-        query = websocket.query_params
         if found is None or found[1].process is None:
-            status = channels.failure_status("container not found or not running")
+            name = websocket.path_params["container"]
+            status = channels.failure_status(f'container not found ("{name}")')
             await channels.end_with(websocket, status)
+            return None
+        return found
+
+    async def _execute(self, websocket: WebSocket) -> None:
+        if await self._accept(websocket, channels.PROTOCOLS) is None:
+            return
+        found = await self._running(websocket)
+        if found is None:
             return
         worker, container = found
+        query = websocket.query_params
+        tty = _is_set(query, "tty")
         try:
-            command = worker.launcher.enter(container, query.getlist("command"))
+            command = worker.launcher.enter(container, query.getlist("command"), tty=tty)
         except OSError as error:
             await channels.end_with(websocket, channels.failure_status(str(error)))
             return
-        await channels.serve_command(
-            websocket,
-            command,
-            stdin=query.get("stdin") in ("1", "true"),
-            tty=query.get("tty") in ("1", "true"),
-        )
+        await channels.serve_command(websocket, command, stdin=_is_set(query, "input"), tty=tty)
 
-    def _find(self, path: dict[str, str]) -> tuple[PodWorker, Container] | None:
+    async def _attach(self, websocket: WebSocket) -> None:
+        if await self._accept(websocket, channels.PROTOCOLS) is None:
+            return
+        found = await self._running(websocket)
+        if found is not None:
+            stdin = _is_set(websocket.query_params, "input")
+            await attach(websocket, found[1], stdin=stdin)
+
+    async def _forward(self, websocket: WebSocket) -> None:
+        protocol = await self._accept(websocket, forward.PROTOCOLS)
+        if protocol is None:
+            return
+        worker = self._worker(websocket.path_params)
+        if worker is not None:
+            listed = ",".join(websocket.query_params.getlist("port")).split(",")
+            ports = [int(p) for p in listed if p.isdigit() and 0 < int(p) < 1 << 16]
+            target = forward.Target(worker.ip, worker.uid)
+            await forward.forward(websocket, protocol, target, ports)
+        with contextlib.suppress(RuntimeError):
+            await websocket.close()
+
+    def _worker(self, path: dict[str, str]) -> PodWorker | None:
         for worker in self._workers():
             metadata = worker.pod["metadata"]
             if (metadata["namespace"], metadata["name"]) == (path["namespace"], path["pod"]):
-                for container in worker.containers:
-                    if container.name == path["container"]:
-                        return worker, container
+                return worker
         return None
+
+    def _find(self, path: dict[str, str]) -> tuple[PodWorker, Container] | None:
+        worker = self._worker(path)
+        for container in worker.containers if worker else []:
+            if worker and container.name == path["container"]:
+                return worker, container
+        return None
+
+
+def _is_set(query: QueryParams, name: str) -> bool:
+    return query.get(name) in ("1", "true")

@@ -152,6 +152,8 @@ def _spawn(spec: dict[str, Any], set_up: int) -> int:
     pid = os.fork()
     if pid == 0:
         os.setsid()
+        if spec.get("tty"):
+            _own_terminal(0)
         _die_with_parent()
         for number in FORWARDED:
             signal.signal(number, signal.SIG_DFL)
@@ -212,33 +214,64 @@ def _kill_session(leader: int) -> None:
         pass
 
 
-class _Log:
-    """Lines with time and stream, as container runtimes write them (CRI logging format)."""
+def _own_terminal(descriptor: int) -> None:
+    import fcntl
+    import termios
 
-    def __init__(self, path: str) -> None:
+    fcntl.ioctl(descriptor, termios.TIOCSCTTY, 0)
+
+
+class _Log:
+    """Lines with time and stream, as container runtimes write them (CRI logging format).
+
+    With `at_once` parts of lines are written too: whoever is attached wants to see a prompt.
+    """
+
+    def __init__(self, path: str, *, at_once: bool = False) -> None:
+        self._at_once = at_once
         self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o640)
         self._rest = {"stdout": b"", "stderr": b""}
 
     def add(self, stream: str, data: bytes, *, last: bool = False) -> None:
-        *lines, self._rest[stream] = (self._rest[stream] + data).split(b"\n")
-        if last and self._rest[stream]:
-            lines.append(self._rest[stream])
-        if lines:
+        *lines, rest = (self._rest[stream] + data).split(b"\n")
+        if last and rest:
+            lines.append(rest)
+        part = rest if self._at_once and not last else b""
+        self._rest[stream] = b"" if part else rest
+        if lines or part:
             now = time.time_ns()
             seconds, nanos = divmod(now, 1_000_000_000)
             stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds)) + f".{nanos:09d}Z"
             head = f"{stamp} {stream} F ".encode()
-            os.write(self._file, b"".join(head + line + b"\n" for line in lines))
+            text = b"".join(head + line + b"\n" for line in lines)
+            if part:
+                text += f"{stamp} {stream} P ".encode() + part + b"\n"
+            os.write(self._file, text)
 
 
-def _keep_log(log: _Log, streams: dict[int, str]) -> None:
-    """Until all writers have closed their ends."""
+def _read(descriptor: int) -> bytes:
+    try:
+        return os.read(descriptor, 65536)
+    except OSError:  # EIO: the last process on the terminal is gone
+        return b""
+
+
+def _keep_log(log: _Log, streams: dict[int, str], typed: tuple[int, int] | None) -> None:
+    """Until all writers have closed their ends; `typed` input goes from one to the other."""
     poll = select.poll()
     for descriptor in streams:
         poll.register(descriptor, select.POLLIN)
+    if typed:
+        poll.register(typed[0], select.POLLIN)
     while streams:
         for descriptor, _ in poll.poll():
-            data = os.read(descriptor, 65536)
+            data = _read(descriptor)
+            if typed and descriptor == typed[0]:
+                if data:
+                    os.write(typed[1], data)
+                else:
+                    poll.unregister(descriptor)
+                continue
             log.add(streams[descriptor], data, last=not data)
             if not data:
                 poll.unregister(descriptor)
@@ -254,8 +287,11 @@ def main() -> None:
         spec = json.load(file)
     if os.getppid() != parent:  # the agent died before the kernel knew what to do then
         os._exit(NOT_STARTED)
-    log = _Log(spec["log"])
+    stdin, tty = bool(spec.get("stdin")), bool(spec.get("tty"))
+    log = _Log(spec["log"], at_once=stdin or tty)
     out, err = os.pipe(), os.pipe()
+    if tty:
+        out = err = os.openpty()
     try:
         if spec["mode"] != "none":
             _enter_namespaces(spec["mode"])
@@ -265,12 +301,12 @@ def main() -> None:
     wait, set_up = os.pipe()
     init = os.fork()
     if init == 0:
-        null = os.open("/dev/null", os.O_RDONLY)
-        for source, target in ((null, 0), (out[1], 1), (err[1], 2), (set_up, 3)):
+        entry = out[1] if tty else 0 if stdin else os.open("/dev/null", os.O_RDONLY)
+        for source, target in ((entry, 0), (out[1], 1), (err[1], 2), (set_up, 3)):
             os.dup2(source, target)
         os.closerange(4, 256)
         _init(spec, 3)
-    for descriptor in (out[1], err[1], set_up):
+    for descriptor in {out[1], err[1], set_up}:
         os.close(descriptor)
     if os.read(wait, 1):  # who enters the container earlier would find the host's files
         with open(spec["pidFile"] + ".new", "w") as file:
@@ -278,7 +314,8 @@ def main() -> None:
         os.rename(spec["pidFile"] + ".new", spec["pidFile"])
     for number in FORWARDED:
         signal.signal(number, lambda n, _frame: os.kill(init, n))
-    _keep_log(log, {out[0]: "stdout", err[0]: "stderr"})
+    streams = {out[0]: "stdout"} if tty else {out[0]: "stdout", err[0]: "stderr"}
+    _keep_log(log, streams, (0, out[0]) if tty and stdin else None)
     _, status = os.waitpid(init, 0)
     code = os.waitstatus_to_exitcode(status)
     sys.exit(code if code >= 0 else 128 - code)

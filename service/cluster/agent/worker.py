@@ -97,6 +97,10 @@ class PodWorker(threading.Thread):
         return self._pod
 
     @property
+    def ip(self) -> str:
+        return self._ip
+
+    @property
     def containers(self) -> list[Container]:
         return [*self._init, *self._main]
 

@@ -29,7 +29,7 @@ def main() -> None:
         log_level="warning",
         access_log=False,
         timeout_graceful_shutdown=1,  # open watches do not keep us
-        ws="websockets-sansio",
+        ws="wsproto",  # which takes names of protocols as they come
         ws_max_size=64 * 1024 * 1024,
         server_header=False,
         backlog=1024,

@@ -13,7 +13,7 @@ from service.cluster.apiserver.errors import StatusError
 from service.cluster.apiserver.request import Place, is_true
 
 _VERBS = {"POST": "create", "PUT": "update", "PATCH": "patch"}
-_STREAMS = ("exec", "attach", "portforward")
+STREAMS = ("exec", "attach", "portforward")
 _SERVICE_ACCOUNT = "system:serviceaccount:"
 
 
@@ -55,7 +55,7 @@ class Access:
 
 
 def _verb(method: str, query: Mapping[str, str], place: Place) -> str:
-    if place.sub in _STREAMS:
+    if place.sub in STREAMS:
         return "create"
     if method in _VERBS:
         return _VERBS[method]

@@ -23,7 +23,7 @@ from service.cluster.apiserver import (
     tables,
     watching,
 )
-from service.cluster.apiserver.access import Access
+from service.cluster.apiserver.access import STREAMS, Access
 from service.cluster.apiserver.auth import Authenticator
 from service.cluster.apiserver.authorization import Authorizer
 from service.cluster.apiserver.bootstrap import bootstrap
@@ -364,9 +364,9 @@ class ApiServer:
             user = self.access.user(websocket.headers)
             place = locate(self.resources.kinds, websocket.url.path)
             self.access.check(user, "GET", websocket.query_params, place)
-            if place.sub != "exec":
+            if place.sub not in STREAMS:
                 raise errors.no_such_resource()
-            await self.relay.execute(websocket, place.namespace, place.name)
+            await self.relay.stream(websocket, place.namespace, place.name, place.sub)
         except errors.StatusError as error:
             await websocket.send_denial_response(JSONResponse(error.status(), error.code))
 

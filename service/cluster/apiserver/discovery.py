@@ -27,6 +27,8 @@ _FOREIGN = {
     "binding": ("", "v1", "Binding"),
     "token": ("authentication.k8s.io", "v1", "TokenRequest"),
     "exec": ("", "v1", "PodExecOptions"),
+    "attach": ("", "v1", "PodAttachOptions"),
+    "portforward": ("", "v1", "PodPortForwardOptions"),
     "proxy": ("", "v1", "ServiceProxyOptions"),
 }
 _SUB_VERBS = {
@@ -35,6 +37,8 @@ _SUB_VERBS = {
     "finalize": ["update"],
     "log": ["get"],
     "exec": ["create", "get"],
+    "attach": ["create", "get"],
+    "portforward": ["create", "get"],
     "proxy": ["create", "get"],
 }
 

@@ -84,7 +84,7 @@ BUILT_IN = (
         "pods",
         "Pod",
         ("po",),
-        subresources=("status", "binding", "eviction", "log", "exec"),
+        subresources=("status", "binding", "eviction", "log", "exec", "attach", "portforward"),
         categories=_ALL,
     ),
     Kind("", "v1", "services", "Service", ("svc",), True, ("status", "proxy"), _ALL),

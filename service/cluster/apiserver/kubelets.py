@@ -14,6 +14,16 @@ from service.cluster.apiserver.resources import Resources
 Json = dict[str, Any]
 
 
+class _AnySubprotocol(websockets.ClientConnection):
+    """kubectl's name for SPDY has a slash, so it is no token, on which the library insists."""
+
+    def __init__(self, protocol: websockets.ClientProtocol, **options: Any) -> None:
+        protocol.process_subprotocol = (  # type: ignore[method-assign]
+            lambda headers: websockets.Subprotocol(headers["Sec-WebSocket-Protocol"])
+        )
+        super().__init__(protocol, **options)
+
+
 class Kubelets:
     """Reached with the API server's own token, verified by the cluster's CA."""
 
@@ -64,8 +74,8 @@ class Kubelets:
             return await websockets.connect(
                 f"wss://{address}{path}",
                 ssl=self._tls,
-                subprotocols=[websockets.Subprotocol(protocol)],
-                additional_headers=self._headers,
+                additional_headers={**self._headers, "Sec-WebSocket-Protocol": protocol},
+                create_connection=_AnySubprotocol,
                 compression=None,  # the data is not, or already, compressed: only time would go
                 max_size=None,
                 proxy=None,

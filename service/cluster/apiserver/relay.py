@@ -1,4 +1,4 @@
-"""Requests that the API server hands on: to node agents (logs, exec) and to services."""
+"""Requests that the API server hands on: to node agents (logs, streams) and to services."""
 
 import asyncio
 import contextlib
@@ -14,10 +14,18 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from service.cluster.apiserver import errors
 from service.cluster.apiserver.kubelets import Kubelets
+from service.cluster.apiserver.request import is_true
 from service.cluster.apiserver.resources import Resources
-from service.cluster.channels import PROTOCOLS
+from service.cluster.channels import PROTOCOLS, messages
 
 Json = dict[str, Any]
+_PROTOCOLS = {
+    "exec": PROTOCOLS,
+    "attach": PROTOCOLS,
+    "portforward": ("SPDY/3.1+portforward.k8s.io", "v4.channel.k8s.io"),
+}
+# What clients call the streams, and what kubelets do.
+_KUBELET_NAMES = {"stdin": "input", "stdout": "output", "stderr": "error", "tty": "tty"}
 _HOP_BY_HOP = {"connection", "content-length", "transfer-encoding", "host", "authorization"}
 
 
@@ -43,19 +51,25 @@ class Relay:
             _chunks(answer), media_type=answer.headers.get("content-type", "text/plain")
         )
 
-    async def execute(self, websocket: WebSocket, namespace: str, name: str) -> None:
-        """Carry a remote command's streams between client and kubelet, byte for byte."""
+    async def stream(self, websocket: WebSocket, namespace: str, name: str, sub: str) -> None:
+        """exec, attach or portforward: between client and kubelet, byte for byte."""
         offered = websocket.scope.get("subprotocols") or []
-        protocol = next((p for p in PROTOCOLS if p in offered), None)
+        protocol = next((p for p in _PROTOCOLS[sub] if p in offered), None)
         if protocol is None:
             await websocket.close()
             return
         query = websocket.query_params
         pod = self._pod(namespace, name)
-        container = query.get("container") or self._only_container(pod)
-        pairs = [(k, v) for k, v in query.multi_items() if k != "container"]
-        path = f"/exec/{namespace}/{name}/{container}?{urlencode(pairs)}"
-        upstream = await self._kubelets.connect(self._kubelets.of_pod(pod), path, protocol)
+        if sub == "portforward":
+            path = f"/portForward/{namespace}/{name}"
+            pairs = [("port", ",".join(query.getlist("ports")))]
+        else:
+            container = query.get("container") or self._only_container(pod)
+            path = f"/{sub}/{namespace}/{name}/{container}"
+            pairs = [("command", word) for word in query.getlist("command")]
+            pairs += [(_KUBELET_NAMES[k], "1") for k in _KUBELET_NAMES if is_true(query.get(k))]
+        address = self._kubelets.of_pod(pod)
+        upstream = await self._kubelets.connect(address, f"{path}?{urlencode(pairs)}", protocol)
         await websocket.accept(subprotocol=protocol)
         async with upstream:
             await _both_ways(websocket, upstream)
@@ -164,8 +178,8 @@ async def _raw_chunks(answer: httpx.Response) -> AsyncIterator[bytes]:
 
 async def _both_ways(client: WebSocket, kubelet: websockets.ClientConnection) -> None:
     async def upwards() -> None:
-        while True:
-            await kubelet.send(await client.receive_bytes())
+        async for message in messages(client):
+            await kubelet.send(message)
 
     async def downwards() -> None:
         async for message in kubelet:
