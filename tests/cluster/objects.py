@@ -125,3 +125,21 @@ def replica_set(
             "observedGeneration": 1,
         },
     }
+
+
+def node(
+    name: str = "n1",
+    *,
+    ready: object = True,
+    labels: Json | None = None,
+    allocatable: Json | None = None,
+    **spec: Any,
+) -> Json:
+    return {
+        "metadata": meta(name, labels={"kubernetes.io/hostname": name, **(labels or {})}),
+        "spec": spec,
+        "status": {
+            "conditions": [condition("Ready", ready)],
+            "allocatable": {"cpu": "2", "memory": "8Gi", "pods": "110", **(allocatable or {})},
+        },
+    }

@@ -1,6 +1,5 @@
 """The pure cores of the other controllers, by tables of cases."""
 
-from collections import Counter
 from datetime import timedelta
 from typing import Any
 
@@ -17,11 +16,10 @@ from service.cluster.controllers import (
     objects,
     replicaset,
     revisions,
-    scheduler,
     statefulset,
 )
 from service.cluster.controllers.workqueue import WorkQueue
-from tests.cluster.objects import NOW, at, condition, meta, owner, pod, replica_set, template
+from tests.cluster.objects import NOW, at, condition, meta, node, owner, pod, replica_set, template
 
 
 def names(found: Any) -> Any:
@@ -196,55 +194,6 @@ def test_unready_pods_are_published_on_request() -> None:
     early = service(publishNotReadyAddresses=True)
     (only,) = endpoints.slices(early, [pod("a", ready=False)])
     assert only["endpoints"][0]["conditions"]["ready"] is True
-
-
-# --- scheduler --------------------------------------------------------------------------------
-
-
-def node(name: str = "n1", *, ready: Any = True, labels: Any = None, **spec: Any) -> Any:
-    return {
-        "metadata": meta(name, labels=labels or {}),
-        "spec": spec,
-        "status": {"conditions": [condition("Ready", ready)]},
-    }
-
-
-TAINT = {"key": "gpu", "value": "yes", "effect": "NoSchedule"}
-
-
-@pytest.mark.parametrize(
-    ("why", "spec", "candidate", "fits"),
-    [
-        ("plain", {}, node(), True),
-        ("not ready", {}, node(ready=False), False),
-        ("cordoned", {}, node(unschedulable=True), False),
-        ("selector missed", {"nodeSelector": {"disk": "ssd"}}, node(), False),
-        ("selector met", {"nodeSelector": {"disk": "ssd"}}, node(labels={"disk": "ssd"}), True),
-        ("tainted", {}, node(taints=[TAINT]), False),
-        ("tolerated", {"tolerations": [{"key": "gpu", "value": "yes"}]}, node(taints=[TAINT]),
-         True),
-        ("another value", {"tolerations": [{"key": "gpu", "value": "no"}]}, node(taints=[TAINT]),
-         False),
-        ("tolerates all", {"tolerations": [{"operator": "Exists"}]}, node(taints=[TAINT]), True),
-    ],
-)  # fmt: skip
-def test_which_node_fits(why: str, spec: Any, candidate: Any, fits: Any) -> None:
-    waiting = pod("a", node=None)
-    waiting["spec"].update(spec)
-    assert (scheduler.obstacle(waiting, candidate) is None) is fits, why
-
-
-def test_the_emptier_node_is_chosen() -> None:
-    chosen = scheduler.choose(pod("a", node=None), [node("n1"), node("n2")], Counter(n1=3, n2=1))
-    assert chosen is not None
-    assert chosen["metadata"]["name"] == "n2"
-
-
-def test_a_refusal_counts_the_reasons() -> None:
-    found = scheduler.refusal(pod("a"), [node("n1", unschedulable=True), node("n2", ready=False)])
-    assert found == (
-        "0/2 nodes are available: 1 node(s) were not ready, 1 node(s) were unschedulable."
-    )
 
 
 # --- garbage, nodes, budgets, jobs ------------------------------------------------------------

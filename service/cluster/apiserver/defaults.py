@@ -67,9 +67,23 @@ def _pod(obj: Json) -> None:
     spec.setdefault("enableServiceLinks", True)
     spec.setdefault("preemptionPolicy", "PreemptLowerPriority")
     spec.setdefault("priority", 0)
+    _tolerate_for_a_while(spec)
     status = obj.setdefault("status", {})
     status.setdefault("phase", "Pending")
     status.setdefault("qosClass", _qos(spec))
+
+
+def _tolerate_for_a_while(spec: Json) -> None:
+    """What the admission plugin DefaultTolerationSeconds adds."""
+    held = spec.get("tolerations") or []
+    for key in ("node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"):
+        meant = [t for t in held if t.get("key") in (None, "", key)]
+        if not any(t.get("effect") in (None, "", "NoExecute") for t in meant):
+            own = {"key": key, "operator": "Exists", "effect": "NoExecute"}
+            spec["tolerations"] = [
+                *(spec.get("tolerations") or []),
+                {**own, "tolerationSeconds": 300},
+            ]
 
 
 def _qos(spec: Json) -> str:

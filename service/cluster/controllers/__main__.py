@@ -14,6 +14,7 @@ import urllib3
 from service.cluster.controllers.autoscaling.autoscaler import Autoscalers
 from service.cluster.controllers.certificates import Certificates
 from service.cluster.controllers.claims import Claims
+from service.cluster.controllers.daemonset import DaemonSets
 from service.cluster.controllers.deployment import Deployments
 from service.cluster.controllers.disruption import DisruptionBudgets
 from service.cluster.controllers.endpoints import Endpoints
@@ -35,6 +36,7 @@ CONTROLLERS: tuple[type[Controller], ...] = (
     ReplicaSets,
     Deployments,
     StatefulSets,
+    DaemonSets,
     Endpoints,
     Claims,
     Certificates,

@@ -1,9 +1,11 @@
-"""Nodes that are lost: not renewed is Unknown, their pods are unready, later gone.
+"""Nodes that are lost, unready, cordoned or tainted, and what becomes of their pods.
 
-The times are the defaults of kube-controller-manager: 40 s without a renewed Lease, then 300 s of
-toleration before the pods are evicted.
+A node that has not renewed its Lease for 40 s is Unknown; a node that is not Ready is tainted, and
+pods leave when their toleration of a NoExecute taint is over (300 s, unless they say otherwise:
+the API server gives every pod the tolerations that admission gives it in a real cluster).
 """
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from service.cluster.controllers.objects import (
@@ -12,16 +14,20 @@ from service.cluster.controllers.objects import (
     finished,
     moment,
     name,
+    namespace,
     status,
     timestamp,
     with_condition,
 )
+from service.cluster.controllers.placement import tolerates
 from service.cluster.controllers.runtime import Cluster, Controller
 from service.cluster.informer import Key
 from service.cluster.kube import LEASES, NODES, PODS, Json
 
 GRACE = timedelta(seconds=40)
-TOLERATION = timedelta(seconds=300)
+NOT_READY, UNREACHABLE, CORDONED = (
+    f"node.kubernetes.io/{name}" for name in ("not-ready", "unreachable", "unschedulable")
+)
 _LEASE_NAMESPACE = "kube-node-lease"
 
 
@@ -46,6 +52,40 @@ def lost(node: Json, now: datetime) -> Json:
     return {"conditions": with_condition(status(node).get("conditions") or [], unknown, now)}
 
 
+def wanted_taints(node: Json, now: datetime) -> list[Json]:
+    """The node's taints with ours as its condition and its cordon ask for them."""
+    spec = node.get("spec") or {}
+    value = (condition(node, "Ready") or {}).get("status", "Unknown")
+    ours = {NOT_READY, UNREACHABLE, CORDONED}
+    held = {(t["key"], t["effect"]): t for t in spec.get("taints") or []}
+    found = [t for t in held.values() if t["key"] not in ours]
+    wanted = [(CORDONED, "NoSchedule")] if spec.get("unschedulable") else []
+    if value != "True":
+        key = NOT_READY if value == "False" else UNREACHABLE
+        wanted += [(key, "NoSchedule"), (key, "NoExecute")]
+    for key, effect in wanted:
+        fresh = {"key": key, "effect": effect, "timeAdded": timestamp(now)}
+        found.append(held.get((key, effect), fresh))
+    return found
+
+
+def leaves_in_s(pod: Json, taints: Sequence[Json], now: datetime) -> float | None:
+    """Seconds until the pod has to go for a NoExecute taint; 0: now; None: it may stay."""
+    waits = []
+    tolerations = pod["spec"].get("tolerations") or []
+    for taint in taints:
+        if taint["effect"] != "NoExecute":
+            continue
+        meant = [t for t in tolerations if tolerates(t, taint)]
+        if not meant:
+            return 0.0
+        limits = [t["tolerationSeconds"] for t in meant if t.get("tolerationSeconds") is not None]
+        if limits:
+            added = moment(taint["timeAdded"]) if taint.get("timeAdded") else now
+            waits.append((added + timedelta(seconds=min(limits)) - now).total_seconds())
+    return max(0.0, min(waits)) if waits else None
+
+
 def unready(pod: Json, now: datetime) -> Json:
     """The status fields that take a pod out of service."""
     held = condition(pod, "Ready") or {}
@@ -66,8 +106,12 @@ class Nodes(Controller):
 
     def _pod_changed(self, _: str, pod: Json) -> None:
         node_name = pod["spec"].get("nodeName")
-        if node_name and self._unusable(self._nodes.get(node_name)):
+        if node_name and self._drives_out(self._nodes.get(node_name)):
             self.queue.add(("", node_name))
+
+    def _drives_out(self, node: Json | None) -> bool:
+        taints = ((node or {}).get("spec") or {}).get("taints") or []
+        return self._unusable(node) or any(t["effect"] == "NoExecute" for t in taints)
 
     @staticmethod
     def _unusable(node: Json | None) -> bool:
@@ -78,24 +122,38 @@ class Nodes(Controller):
         if node is None:
             return self._collect(key[1], now)
         self._missing.pop(name(node), None)
-        left = last_sign(node, self._leases.get(name(node), _LEASE_NAMESPACE)) + GRACE - now
-        if left > timedelta(0):
-            if self._unusable(node):
-                self._mark_unready(node, now)
-            return left.total_seconds()
+        silent = last_sign(node, self._leases.get(name(node), _LEASE_NAMESPACE)) + GRACE
+        left_s = (silent - now).total_seconds()
         ready = condition(node, "Ready")
-        if ready is None or ready["status"] != "Unknown":
+        if left_s <= 0 and (ready is None or ready["status"] != "Unknown"):
             node = self.cluster.patch_status(NODES, node, lost(node, now))
             text = f"Node {name(node)} status is now: NodeNotReady"
             self.cluster.events.normal(self.name, NODES, node, "NodeNotReady", text)
-        self._mark_unready(node, now)
-        since = moment((condition(node, "Ready") or {})["lastTransitionTime"])
-        if (wait := (since + TOLERATION - now).total_seconds()) > 0:
-            return min(wait, GRACE.total_seconds())
+        if left_s <= 0 or self._unusable(node):
+            self._mark_unready(node, now)
+        if ready is not None or left_s <= 0:  # a node that has yet to say anything has time
+            taints = wanted_taints(node, now)
+            if taints != ((node.get("spec") or {}).get("taints") or []):
+                node = self.cluster.patch(NODES, node, {"spec": {"taints": taints}})
+        waits = [self._evict(node, now), left_s if left_s > 0 else GRACE.total_seconds()]
+        return min(wait for wait in waits if wait is not None)
+
+    def _evict(self, node: Json, now: datetime) -> float | None:
+        """Delete the pods whose time is over; returns the seconds until the next one's is."""
+        taints, waits = (node.get("spec") or {}).get("taints") or [], []
+        if not any(taint["effect"] == "NoExecute" for taint in taints):
+            return None
         for pod in self._pods_of(name(node)):
-            if not deleting(pod):
-                self.cluster.delete(PODS, pod)
-        return None
+            wait = leaves_in_s(pod, taints, now)
+            if wait is None or deleting(pod) or finished(pod):
+                continue
+            if wait > 0:
+                waits.append(wait)
+                continue
+            text = f"Marking for deletion Pod {namespace(pod)}/{name(pod)}"
+            self.cluster.events.normal(self.name, PODS, pod, "TaintManagerEviction", text)
+            self.cluster.delete(PODS, pod)
+        return min(waits, default=None)
 
     def _pods_of(self, node_name: str) -> list[Json]:
         return [pod for pod in self._pods.list() if pod["spec"].get("nodeName") == node_name]
