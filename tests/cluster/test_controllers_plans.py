@@ -11,7 +11,6 @@ from service.cluster.controllers import (
     disruption,
     endpoints,
     garbage,
-    job,
     nodes,
     objects,
     replicaset,
@@ -247,30 +246,6 @@ def test_expected_pods_are_what_the_deployment_wants() -> None:
     pods = [pod("a", ownerReferences=[owner(owned, "ReplicaSet")])]
     known = {"ReplicaSet": owned, "Deployment": deployment}
     assert disruption.expected(pods, lambda kind, *_: known.get(kind)) == 12
-
-
-def a_job(**spec: Any) -> Any:
-    return {"metadata": meta("once"), "spec": {"completions": 1, **spec}, "status": {}}
-
-
-@pytest.mark.parametrize(
-    ("spec", "phases", "create", "ended"),
-    [
-        ({}, [], 1, None),
-        ({}, ["Running"], 0, None),
-        ({}, ["Succeeded"], 0, "Complete"),
-        ({}, ["Failed"], 1, None),
-        ({"backoffLimit": 0}, ["Failed"], 0, "Failed"),
-        ({"completions": 5, "parallelism": 2}, ["Succeeded", "Running"], 1, None),
-        ({"completions": 5, "parallelism": 2}, ["Succeeded"] * 4, 1, None),
-        ({"suspend": True}, [], 0, None),
-    ],
-)
-def test_the_next_step_of_a_job(spec: Any, phases: Any, create: Any, ended: Any) -> None:
-    pods = [pod(f"p{n}", phase=phase) for n, phase in enumerate(phases)]
-    step = job.plan(a_job(**spec), pods, NOW)
-    assert step.create == create
-    assert (step.ended[0] if step.ended else None) == ended
 
 
 # --- ground -----------------------------------------------------------------------------------

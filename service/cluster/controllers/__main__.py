@@ -14,6 +14,7 @@ import urllib3
 from service.cluster.controllers.autoscaling.autoscaler import Autoscalers
 from service.cluster.controllers.certificates import Certificates
 from service.cluster.controllers.claims import Claims
+from service.cluster.controllers.cronjob import CronJobs
 from service.cluster.controllers.daemonset import DaemonSets
 from service.cluster.controllers.deployment import Deployments
 from service.cluster.controllers.disruption import DisruptionBudgets
@@ -41,6 +42,7 @@ CONTROLLERS: tuple[type[Controller], ...] = (
     Claims,
     Certificates,
     Jobs,
+    CronJobs,
     DisruptionBudgets,
     Autoscalers,
     Nodes,
