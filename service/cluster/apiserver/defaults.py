@@ -161,6 +161,52 @@ def _service(obj: Json) -> None:
     obj.setdefault("status", {"loadBalancer": {}})
 
 
+def _cron_job(obj: Json) -> None:
+    spec = obj.setdefault("spec", {})
+    spec.setdefault("concurrencyPolicy", "Allow")
+    spec.setdefault("suspend", False)
+    spec.setdefault("successfulJobsHistoryLimit", 3)
+    spec.setdefault("failedJobsHistoryLimit", 1)
+    template = spec.setdefault("jobTemplate", {})
+    template.setdefault("metadata", {})
+    _template(template.setdefault("spec", {}))
+
+
+def _daemon_set(obj: Json) -> None:
+    spec = obj.setdefault("spec", {})
+    spec.setdefault("revisionHistoryLimit", 10)
+    strategy = spec.setdefault("updateStrategy", {})
+    if strategy.setdefault("type", "RollingUpdate") == "RollingUpdate":
+        rolling = strategy.setdefault("rollingUpdate", {})
+        rolling.setdefault("maxSurge", 0)
+        rolling.setdefault("maxUnavailable", 1)
+    _template(spec)
+
+
+def _priority_class(obj: Json) -> None:
+    obj.setdefault("preemptionPolicy", "PreemptLowerPriority")
+
+
+def _storage_class(obj: Json) -> None:
+    obj.setdefault("reclaimPolicy", "Delete")
+    obj.setdefault("volumeBindingMode", "Immediate")
+
+
+def _volume(obj: Json) -> None:
+    spec = obj.setdefault("spec", {})
+    spec.setdefault("persistentVolumeReclaimPolicy", "Retain")
+    spec.setdefault("volumeMode", "Filesystem")
+    obj.setdefault("status", {"phase": "Available"})
+
+
+def _network_policy(obj: Json) -> None:
+    spec = obj.setdefault("spec", {})
+    spec.setdefault("policyTypes", ["Ingress", *(["Egress"] if spec.get("egress") else [])])
+    for rule in [*(spec.get("ingress") or []), *(spec.get("egress") or [])]:
+        for port in rule.get("ports") or []:
+            port.setdefault("protocol", "TCP")
+
+
 def _secret(obj: Json) -> None:
     obj.setdefault("type", "Opaque")
     for key, text in (obj.pop("stringData", None) or {}).items():
@@ -194,11 +240,17 @@ _BY_KIND: dict[str, Callable[[Json], None]] = {
     "ReplicaSet": _replica_set,
     "StatefulSet": _stateful_set,
     "Job": _job,
+    "CronJob": _cron_job,
+    "DaemonSet": _daemon_set,
     "Service": _service,
     "Secret": _secret,
     "Namespace": _namespace,
     "PersistentVolumeClaim": _claim,
+    "PersistentVolume": _volume,
+    "StorageClass": _storage_class,
+    "PriorityClass": _priority_class,
     "Ingress": _ingress,
+    "NetworkPolicy": _network_policy,
     "HorizontalPodAutoscaler": _autoscaler,
 }
 

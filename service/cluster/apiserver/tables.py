@@ -90,6 +90,7 @@ def pod_status(pod: Json) -> tuple[str, str, str]:
         restarts += state.get("restartCount", 0)
         ended = _get(state, "lastState", "terminated", "finishedAt")
         last = max(last, ended or "")
+    running = False
     if starting is not None:
         reason = starting
     else:
@@ -99,7 +100,12 @@ def pod_status(pod: Json) -> tuple[str, str, str]:
             if waiting:
                 reason = waiting
             elif ended is not None:
-                reason = ended.get("reason") or f"ExitCode:{ended.get('exitCode')}"
+                signal = f"Signal:{ended['signal']}" if ended.get("signal") else ""
+                reason = ended.get("reason") or signal or f"ExitCode:{ended.get('exitCode')}"
+            else:
+                running = running or bool(state.get("ready"))
+        if reason == "Completed" and any(_get(s, "state", "running") for s in states):
+            reason = "Running" if running else "NotReady"
     if pod["metadata"].get("deletionTimestamp"):
         reason = "Terminating"
     total = len(_get(pod, "spec", "containers", default=[]))
@@ -164,7 +170,11 @@ def _stateful_set(o: Json) -> Cells:
 def _service(o: Json) -> Cells:
     spec = o.get("spec") or {}
     balancers = _get(o, "status", "loadBalancer", "ingress", default=[])
-    external = ",".join(i.get("ip") or i.get("hostname", "") for i in balancers)
+    external = ",".join(
+        [*(i.get("ip") or i.get("hostname", "") for i in balancers), *spec.get("externalIPs", [])]
+    )
+    if spec.get("type") == "ExternalName":
+        external = spec.get("externalName", "")
     if not external:
         external = "<pending>" if spec.get("type") == "LoadBalancer" else "<none>"
     ports = ",".join(
@@ -242,16 +252,10 @@ def _slice(o: Json) -> Cells:
 def _autoscaler(o: Json) -> Cells:
     spec, status = o.get("spec") or {}, o.get("status") or {}
     target = spec.get("scaleTargetRef") or {}
-    current = {_metric_name(m): _metric_value(m, "current") for m in _current(status)}
-    targets = ", ".join(
-        f"{name}: {current.get(name, '<unknown>')}/{_metric_value(metric, 'target')}"
-        for metric in spec.get("metrics") or []
-        for name in [_metric_name(metric)]
-    )
     return [
         _name(o),
         f"{target.get('kind')}/{target.get('name')}",
-        targets or "<none>",
+        _targets(spec.get("metrics") or [], status.get("currentMetrics") or []),
         spec.get("minReplicas", "<unset>"),
         spec.get("maxReplicas"),
         status.get("currentReplicas", 0),
@@ -259,18 +263,27 @@ def _autoscaler(o: Json) -> Cells:
     ]
 
 
-def _current(status: Json) -> list[Json]:
-    return [m for m in status.get("currentMetrics") or [] if m]
+def _targets(metrics: list[Json], current: list[Json]) -> str:
+    """E.g. "cpu: 5%/70%, memory: <unknown>/80% + 1 more..."; current values are in their order."""
+    listed = []
+    for number, metric in enumerate(metrics):
+        now = _metric_value(current[number], "current") if number < len(current) else "<unknown>"
+        name = _source(metric).get("name")  # of a resource; other metrics are shown without
+        listed.append(f"{name + ': ' if name else ''}{now}/{_metric_value(metric, 'target')}")
+    more = f" + {len(listed) - _SHOWN} more..." if len(listed) > _SHOWN else ""
+    return ", ".join(listed[:_SHOWN]) + more or "<none>"
 
 
-def _metric_name(metric: Json) -> str:
-    source = metric.get(metric["type"][:1].lower() + metric["type"][1:]) or {}
-    return str(source.get("name") or _get(source, "metric", "name", default=metric["type"]))
+_SHOWN = 2  # metrics of a HorizontalPodAutoscaler
+
+
+def _source(metric: Json) -> Json:
+    kind = metric.get("type", "")
+    return metric.get(kind[:1].lower() + kind[1:]) or {}
 
 
 def _metric_value(metric: Json, field: str) -> str:
-    source = metric.get(metric["type"][:1].lower() + metric["type"][1:]) or {}
-    value = source.get(field) or {}
+    value = _source(metric).get(field) or {}
     if "averageUtilization" in value:
         return f"{value['averageUtilization']}%"
     return str(value.get("averageValue") or value.get("value") or "<unknown>")
@@ -302,8 +315,9 @@ def _policy(o: Json) -> Cells:
 
 def _job(o: Json) -> Cells:
     status = o.get("status") or {}
-    done = [c["type"] for c in status.get("conditions") or [] if c.get("status") == "True"]
-    state = "Complete" if "Complete" in done else "Failed" if "Failed" in done else "Running"
+    done = {c["type"] for c in status.get("conditions") or [] if c.get("status") == "True"}
+    order = ("Complete", "Failed", "Suspended", "FailureTarget", "SuccessCriteriaMet")
+    state = next((s for s in order if s in done), "Running")
     wanted = _get(o, "spec", "completions", default=1)
     took = ""
     if status.get("startTime"):
@@ -311,7 +325,140 @@ def _job(o: Json) -> Cells:
         end = status.get("completionTime")
         until = datetime.fromisoformat(end) if end else datetime.now(UTC)
         took = human_duration((until - start).total_seconds())
-    return [_name(o), state, f"{status.get('succeeded', 0)}/{wanted}", took, _born(o)]
+    done_of = f"{status.get('succeeded', 0)}/{wanted}"
+    selector = _selector(_get(o, "spec", "selector"))
+    return [_name(o), state, done_of, took, _born(o), *_images(o), selector]
+
+
+def _cron_job(o: Json) -> Cells:
+    spec, status = o.get("spec") or {}, o.get("status") or {}
+    last = status.get("lastScheduleTime")
+    return [
+        _name(o),
+        spec.get("schedule", ""),
+        spec.get("timeZone", "<none>"),
+        str(bool(spec.get("suspend"))),
+        len(status.get("active") or []),
+        age(last) if last else "<none>",
+        _born(o),
+        *_images(spec.get("jobTemplate") or {}),
+        _selector(_get(spec, "jobTemplate", "spec", "selector")),
+    ]
+
+
+def _daemon_set(o: Json) -> Cells:
+    status = o.get("status") or {}
+    chosen = _get(o, "spec", "template", "spec", "nodeSelector", default={})
+    return [
+        _name(o),
+        status.get("desiredNumberScheduled", 0),
+        status.get("currentNumberScheduled", 0),
+        status.get("numberReady", 0),
+        status.get("updatedNumberScheduled", 0),
+        status.get("numberAvailable", 0),
+        ",".join(f"{k}={v}" for k, v in chosen.items()) or "<none>",
+        _born(o),
+        *_images(o),
+        _selector(_get(o, "spec", "selector")),
+    ]
+
+
+_MODES = {
+    "ReadWriteOnce": "RWO",
+    "ReadOnlyMany": "ROX",
+    "ReadWriteMany": "RWX",
+    "ReadWriteOncePod": "RWOP",
+}
+
+
+def _modes(spec: Json) -> str:
+    return ",".join(_MODES.get(m, m) for m in spec.get("accessModes") or [])
+
+
+def _claim(o: Json) -> Cells:
+    spec, status = o.get("spec") or {}, o.get("status") or {}
+    return [
+        _name(o),
+        status.get("phase", ""),
+        spec.get("volumeName", ""),
+        _get(status, "capacity", "storage", default=""),
+        _modes(spec) if spec.get("volumeName") else "",
+        spec.get("storageClassName", ""),
+        "<unset>",
+        _born(o),
+        spec.get("volumeMode", "<unset>"),
+    ]
+
+
+def _volume(o: Json) -> Cells:
+    spec, claim = o.get("spec") or {}, _get(o, "spec", "claimRef", default={})
+    return [
+        _name(o),
+        _get(spec, "capacity", "storage", default=""),
+        _modes(spec),
+        spec.get("persistentVolumeReclaimPolicy", ""),
+        _get(o, "status", "phase", default=""),
+        f"{claim.get('namespace')}/{claim.get('name')}" if claim else "",
+        spec.get("storageClassName", ""),
+        "<unset>",
+        _get(o, "status", "reason", default=""),
+        _born(o),
+        spec.get("volumeMode", "<unset>"),
+    ]
+
+
+def _storage_class(o: Json) -> Cells:
+    notes = o["metadata"].get("annotations") or {}
+    default = notes.get("storageclass.kubernetes.io/is-default-class") == "true"
+    return [
+        _name(o) + (" (default)" if default else ""),
+        o.get("provisioner", ""),
+        o.get("reclaimPolicy", "Delete"),
+        o.get("volumeBindingMode", "Immediate"),
+        str(bool(o.get("allowVolumeExpansion"))).lower(),
+        _born(o),
+    ]
+
+
+def _quota(o: Json) -> Cells:
+    hard, used = _get(o, "status", "hard", default={}), _get(o, "status", "used", default={})
+    shown = {name: f"{name}: {used.get(name, '0')}/{hard[name]}" for name in sorted(hard)}
+    limits = [text for name, text in shown.items() if name.startswith("limits.")]
+    requests = [text for name, text in shown.items() if not name.startswith("limits.")]
+    return [_name(o), ", ".join(requests), ", ".join(limits), _born(o)]
+
+
+def _binding(o: Json) -> Cells:
+    subjects = o.get("subjects") or []
+    named: dict[str, list[str]] = {"User": [], "Group": [], "ServiceAccount": []}
+    for subject in subjects:
+        home = f"{subject.get('namespace')}/" if subject["kind"] == "ServiceAccount" else ""
+        named.setdefault(subject["kind"], []).append(home + subject["name"])
+    who = [", ".join(named[kind]) for kind in ("User", "Group", "ServiceAccount")]
+    return [_name(o), f"{o['roleRef']['kind']}/{o['roleRef']['name']}", _born(o), *who]
+
+
+def _revision(o: Json) -> Cells:
+    owner = next((r for r in o["metadata"].get("ownerReferences") or [] if r["controller"]), None)
+    group = (owner or {}).get("apiVersion", "").partition("/")[0]
+    title = f"{owner['kind'].lower()}.{group}/{owner['name']}" if owner else "<none>"
+    return [_name(o), title, o.get("revision", 0), _born(o)]
+
+
+def _endpoints(o: Json) -> Cells:
+    found = [
+        f"{address['ip']}:{port['port']}"
+        for subset in o.get("subsets") or []
+        for port in subset.get("ports") or []
+        for address in subset.get("addresses") or []
+    ]
+    more = f" + {len(found) - 3} more..." if len(found) > 3 else ""  # noqa: PLR2004 - as kubectl
+    return [_name(o), (",".join(found[:3]) + more) or "<none>", _born(o)]
+
+
+def _priority_class(o: Json) -> Cells:
+    default = str(bool(o.get("globalDefault"))).lower()
+    return [_name(o), o.get("value", 0), default, _born(o), o.get("preemptionPolicy", "")]
 
 
 def _used(o: Json) -> Cells:
@@ -344,6 +491,10 @@ def _claim(o: Json) -> Cells:
 
 
 _DEFAULT = Layout(("Name", "Age"), lambda o: [_name(o), _born(o)])
+_DATED = Layout(
+    ("Name", "Created At"), lambda o: [_name(o), o["metadata"].get("creationTimestamp", "")]
+)
+_BINDING = Layout(("Name", "Role", "Age", "Users*", "Groups*", "ServiceAccounts*"), _binding)
 _LAYOUTS: dict[str, Layout] = {
     "Pod": Layout(
         (
@@ -437,7 +588,57 @@ _LAYOUTS: dict[str, Layout] = {
     ),
     "Ingress": Layout(("Name", "Class", "Hosts", "Address", "Ports", "Age"), _ingress),
     "NetworkPolicy": Layout(("Name", "Pod-Selector", "Age"), _policy),
-    "Job": Layout(("Name", "Status", "Completions", "Duration", "Age"), _job),
+    "Job": Layout(
+        (
+            *("Name", "Status", "Completions", "Duration", "Age"),
+            *("Containers*", "Images*", "Selector*"),
+        ),
+        _job,
+    ),
+    "CronJob": Layout(
+        (
+            *("Name", "Schedule", "Timezone", "Suspend", "Active", "Last Schedule", "Age"),
+            *("Containers*", "Images*", "Selector*"),
+        ),
+        _cron_job,
+    ),
+    "DaemonSet": Layout(
+        (
+            *("Name", "Desired", "Current", "Ready", "Up-to-date", "Available", "Node Selector"),
+            *("Age", "Containers*", "Images*", "Selector*"),
+        ),
+        _daemon_set,
+    ),
+    "ControllerRevision": Layout(("Name", "Controller", "Revision", "Age"), _revision),
+    "Endpoints": Layout(("Name", "Endpoints", "Age"), _endpoints),
+    "ResourceQuota": Layout(("Name", "Request", "Limit", "Age"), _quota),
+    "LimitRange": _DATED,
+    "Role": _DATED,
+    "ClusterRole": _DATED,
+    "CustomResourceDefinition": _DATED,
+    "RoleBinding": _BINDING,
+    "ClusterRoleBinding": _BINDING,
+    "PriorityClass": Layout(
+        ("Name", "Value", "Global-Default", "Age", "PreemptionPolicy"), _priority_class
+    ),
+    "StorageClass": Layout(
+        (
+            *("Name", "Provisioner", "ReclaimPolicy", "VolumeBindingMode"),
+            *("AllowVolumeExpansion", "Age"),
+        ),
+        _storage_class,
+    ),
+    "IngressClass": Layout(
+        ("Name", "Controller", "Parameters", "Age"),
+        lambda o: [_name(o), _get(o, "spec", "controller", default=""), "<none>", _born(o)],
+    ),
+    "PersistentVolume": Layout(
+        (
+            *("Name", "Capacity", "Access Modes", "Reclaim Policy", "Status", "Claim"),
+            *("StorageClass", "VolumeAttributesClass", "Reason", "Age", "VolumeMode*"),
+        ),
+        _volume,
+    ),
     "PersistentVolumeClaim": Layout(
         (
             "Name",
@@ -446,8 +647,9 @@ _LAYOUTS: dict[str, Layout] = {
             "Capacity",
             "Access Modes",
             "StorageClass",
-            "VolumeAttributesClass*",
+            "VolumeAttributesClass",
             "Age",
+            "VolumeMode*",
         ),
         _claim,
     ),
