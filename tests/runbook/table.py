@@ -20,7 +20,7 @@ class Row:
 
     command: str
     says: str
-    code: int = 0
+    code: int | None = 0  # None: either, because kubectl itself does not wait for it
     fault: str = ""
     how: str = RUN
     typed: str = ""
@@ -46,6 +46,11 @@ def crashed(stage: Stage) -> None:
         return state["restartCount"] > 0 and state["ready"]
 
     eventually(again)
+
+
+def measured(stage: Stage) -> None:
+    """Until there are readings of every pod: of young ones there are none yet."""
+    eventually(lambda: len(stage.pods()) == stage.kubectl("top", "pods").count("bizra-api-"))
 
 
 def image_is(tag: str) -> Step:
@@ -166,6 +171,7 @@ TABLE = [
     Row(
         "kubectl top pods -n bizra-system",
         r"(?s)NAME +CPU\(cores\) +MEMORY\(bytes\).*\nbizra-api-\S+ +\d+m +\d+Mi",
+        before=measured,
     ),
     Row(
         "kubectl top nodes",
@@ -331,8 +337,8 @@ TABLE = [
     ),
     Row(
         "kubectl cp bizra-system/neo4j-0:/backup ./neo4j-backup",
-        r"tar: backup: Cannot stat: No such file or directory",
-        code=1,
+        r"tar: /backup: Cannot stat: No such file or directory",
+        code=None,
         fault=_NO_FOLDER,
     ),
     # Neo4j Recovery
@@ -430,7 +436,11 @@ TABLE = [
         fault="without -n it asks about the namespace default, where the account may do nothing",
     ),
     # High Memory Usage
-    Row("kubectl top pods -n bizra-system", r"bizra-api-\S+ +\d+m +\d+Mi"),
+    Row(
+        "kubectl top pods -n bizra-system",
+        r"bizra-api-\S+ +\d+m +\d+Mi",
+        before=measured,
+    ),
     Row(
         'kubectl describe pod <pod-name> -n bizra-system | grep -A5 "Last State"',
         r"Last State: +Terminated\n +Reason: +Error\n +Exit Code: +137",
