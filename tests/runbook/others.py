@@ -120,7 +120,6 @@ OTHERS = [
     Row(
         "kubectl apply -k overlays/embedded",
         r"deployment.apps/bizra-api (configured|unchanged)",
-        after=settled,
     ),
     Row("kubectl diff -k overlays/embedded", r"^$"),
     # Changing

@@ -2,6 +2,15 @@
 
 from typing import Any
 
+Cause = tuple[str, str]  # a field's path and what is wrong with it
+_REASONS = {
+    "Required value": "FieldValueRequired",
+    "Forbidden": "FieldValueForbidden",
+    "Duplicate value": "FieldValueDuplicate",
+    "Unsupported value": "FieldValueNotSupported",
+    "Not found": "FieldValueNotFound",
+}
+
 
 class StatusError(Exception):
     """Becomes a Status object. `details` may carry name, group, kind and causes."""
@@ -58,8 +67,8 @@ def conflict(plural: str, group: str, name: str, why: str = "") -> StatusError:
     )
 
 
-def invalid(kind: str, group: str, name: str, causes: list[tuple[str, str]]) -> StatusError:
-    """422; `causes` are (field, message) pairs."""
+def invalid(kind: str, group: str, name: str, causes: list[Cause]) -> StatusError:
+    """422."""
     listed = ", ".join(f"{field}: {message}" for field, message in causes)
     if len(causes) > 1:
         listed = f"[{listed}]"
@@ -72,11 +81,15 @@ def invalid(kind: str, group: str, name: str, causes: list[tuple[str, str]]) -> 
             "group": group,
             "kind": kind,
             "causes": [
-                {"reason": "FieldValueInvalid", "field": field, "message": message}
+                {"reason": _reason(message), "field": field, "message": message}
                 for field, message in causes
             ],
         },
     )
+
+
+def _reason(message: str) -> str:
+    return _REASONS.get(message.partition(":")[0], "FieldValueInvalid")
 
 
 def bad_request(message: str) -> StatusError:

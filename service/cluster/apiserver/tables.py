@@ -469,27 +469,6 @@ def _used(o: Json) -> Cells:
     return [_name(o), f"{cpu}n", f"{memory}Ki", o["window"]]
 
 
-def _claim(o: Json) -> Cells:
-    spec, status = o.get("spec") or {}, o.get("status") or {}
-    short = {
-        "ReadWriteOnce": "RWO",
-        "ReadOnlyMany": "ROX",
-        "ReadWriteMany": "RWX",
-        "ReadWriteOncePod": "RWOP",
-    }
-    modes = ",".join(short.get(m, m) for m in spec.get("accessModes") or [])
-    return [
-        _name(o),
-        status.get("phase", ""),
-        spec.get("volumeName", ""),
-        _get(status, "capacity", "storage", default=""),
-        modes,
-        spec.get("storageClassName", ""),
-        "<unset>",
-        _born(o),
-    ]
-
-
 _DEFAULT = Layout(("Name", "Age"), lambda o: [_name(o), _born(o)])
 _DATED = Layout(
     ("Name", "Created At"), lambda o: [_name(o), o["metadata"].get("creationTimestamp", "")]
