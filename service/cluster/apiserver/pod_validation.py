@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Sequence
 from typing import Any
 
 from kubernetes.utils.quantity import parse_quantity
@@ -22,7 +23,8 @@ _HANDLERS = ("exec", "grpc", "httpGet", "tcpSocket")
 _PORTS = range(1, 65536)
 
 
-def pod_spec(where: str, spec: Json) -> list[Cause]:
+def pod_spec(where: str, spec: Json, claims: Sequence[str] = ()) -> list[Cause]:
+    """`claims` are names of volumes that a controller will add."""
     listed = spec.get("containers") or []
     if not listed:
         return [(f"{where}.containers", "Required value")]
@@ -32,7 +34,7 @@ def pod_spec(where: str, spec: Json) -> list[Cause]:
     for field in ("initContainers", "containers"):
         for number, container in enumerate(spec.get(field) or []):
             place = f"{where}.{field}[{number}]"
-            causes += _container(place, container, {*filter(None, volumes)})
+            causes += _container(place, container, {*filter(None, volumes), *claims})
             if container.get("name") in seen:
                 causes.append((f"{place}.name", _duplicate(container["name"])))
             seen.append(container.get("name", ""))

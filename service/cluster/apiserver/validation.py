@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from service.cluster.apiserver.errors import Cause, StatusError, invalid
@@ -96,7 +96,8 @@ def _workload(obj: Json) -> list[Cause]:
     causes += _labels("spec.template.metadata.labels", labels)
     for field in ("replicas", "minReadySeconds", "revisionHistoryLimit"):
         causes += _not_negative(spec, field)
-    return causes + _template(template, ("Always",))
+    claims = [c["metadata"].get("name", "") for c in spec.get("volumeClaimTemplates") or []]
+    return causes + _template(template, ("Always",), claims)
 
 
 def _deployment(obj: Json) -> list[Cause]:
@@ -131,9 +132,9 @@ def _cron_job(obj: Json) -> list[Cause]:
     return causes + [(f"spec.jobTemplate.{where}", text) for where, text in job]
 
 
-def _template(template: Json, policies: tuple[str, ...]) -> list[Cause]:
+def _template(template: Json, policies: tuple[str, ...], claims: Sequence[str] = ()) -> list[Cause]:
     spec = template.get("spec") or {}
-    causes = pod_spec("spec.template.spec", spec)
+    causes = pod_spec("spec.template.spec", spec, claims)
     policy = spec.get("restartPolicy")
     if policy not in policies:
         text = unsupported(policy, policies)
