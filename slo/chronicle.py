@@ -22,6 +22,7 @@ class Story:
     confirmed: journal.FaultConfirmed | None = None
     unconfirmed: journal.FaultUnconfirmed | None = None
     undone: journal.FaultReverted | journal.FaultStuck | None = None
+    procedure: journal.ProcedureStarted | None = None
     ended: bool = False
 
     @property
@@ -86,5 +87,7 @@ def _tell(stories: dict[str, Story], entry: Entry) -> None:
             story.unconfirmed = entry
         case journal.FaultReverted() | journal.FaultStuck():
             story.undone = entry  # the last word counts: what was stuck may have been undone
+        case journal.ProcedureStarted():
+            story.procedure = story.procedure or entry
         case journal.ExperimentEnded():
             story.ended = True

@@ -9,16 +9,20 @@ waited: a service does not become faster by not answering, nor by failing fast. 
 whatever kind are in the error rate.
 """
 
-from dataclasses import dataclass, fields, replace
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from slo.model import ErrorKind, Indicator
+from slo.evidence import Quantiles, Share
+from slo.model import ErrorKind
 from slo.samples import Samples
-from slo.stats import Floats, quantile, quantile_interval, wilson_interval
+from slo.stats import Floats
 
 Flags = NDArray[np.bool_]
+Codes = NDArray[np.intp]
+KINDS = tuple(k.value for k in ErrorKind)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,7 +30,8 @@ class Requests:
     """Columns, ordered by `due` (seconds since the epoch). Durations in seconds.
 
     `response_time` counts from due, `service_time` from the actual start. `timed` marks those that
-    have a latency worth the name, `failed` those without an answer below 400.
+    have a latency worth the name, `failed` those without an answer below 400. `endpoint` is a
+    position in `names`, which are sorted, `kind` one in KINDS.
     """
 
     due: Floats
@@ -34,6 +39,9 @@ class Requests:
     service_time: Floats
     failed: Flags
     timed: Flags
+    endpoint: Codes
+    kind: Codes
+    names: tuple[str, ...]
 
     def __len__(self) -> int:
         return int(self.due.size)
@@ -41,17 +49,32 @@ class Requests:
     def between(self, start: float, end: float) -> "Requests":
         """Those that were due in start <= t < end."""
         a, b = np.searchsorted(self.due, (start, end), side="left")
-        return Requests(
-            due=self.due[a:b],
-            response_time=self.response_time[a:b],
-            service_time=self.service_time[a:b],
-            failed=self.failed[a:b],
-            timed=self.timed[a:b],
-        )
+        return self.where(slice(a, b))
 
-    def where(self, chosen: Flags) -> "Requests":
+    def within(self, windows: Sequence[tuple[float, float]]) -> "Requests":
+        """Those that were due in any of the windows, each once."""
+        chosen = np.zeros(len(self), dtype=np.bool_)
+        for start, end in windows:
+            a, b = np.searchsorted(self.due, (start, end), side="left")
+            chosen[a:b] = True
+        return self.where(chosen)
+
+    def of(self, endpoints: Collection[int]) -> "Requests":
+        """Those to the endpoints with these positions in `names`."""
+        return self.where(np.isin(self.endpoint, list(endpoints)))
+
+    def where(self, chosen: slice | Flags) -> "Requests":
         """Those that are marked, in the same order."""
-        return Requests(**{f.name: getattr(self, f.name)[chosen] for f in fields(self)})
+        return Requests(
+            due=self.due[chosen],
+            response_time=self.response_time[chosen],
+            service_time=self.service_time[chosen],
+            failed=self.failed[chosen],
+            timed=self.timed[chosen],
+            endpoint=self.endpoint[chosen],
+            kind=self.kind[chosen],
+            names=self.names,
+        )
 
     def from_start(self) -> "Requests":
         """As if each had been due when it started: without what a late generator added."""
@@ -71,6 +94,7 @@ def requests(samples: Samples) -> Requests:
     due = samples.intended_start[order]
     service_time = samples.latency[order]
     status, error = samples.status[order], samples.error[order]
+    names, endpoint = np.unique(samples.endpoint[order].astype(str), return_inverse=True)
     answered = (status > 0) & (status < 500)  # noqa: PLR2004 - HTTP
     return Requests(
         due=due,
@@ -78,31 +102,28 @@ def requests(samples: Samples) -> Requests:
         service_time=service_time,
         failed=error != ErrorKind.NONE.value,
         timed=answered | (error == ErrorKind.TIMEOUT.value),
+        endpoint=endpoint,
+        kind=_kinds(error),
+        names=tuple(names.tolist()),
     )
 
 
-NO_REQUESTS = "no request was due in this phase"
+def _kinds(error: NDArray[np.object_]) -> Codes:
+    found, which = np.unique(error.astype(str), return_inverse=True)
+    return np.array([KINDS.index(k) for k in found.tolist()], dtype=np.intp)[which]
 
 
-def latency(found: Requests, q: float) -> Indicator:
-    """The q-quantile of response times."""
+NO_REQUESTS = "no traffic: no request was due in this phase"
+
+
+def latency(found: Requests, q: float) -> Quantiles | str:
+    """The q-quantile of response times, or why there is none."""
     if len(found) == 0:
-        return Indicator(value=None, count=0, missing=NO_REQUESTS)
+        return NO_REQUESTS
     times = found.latencies()
-    if times.size == 0:
-        return Indicator(value=None, count=0, missing="no request was answered below 500")
-    return Indicator(
-        value=quantile(times, q), count=int(times.size), interval=quantile_interval(times, q)
-    )
+    return Quantiles(times, q) if times.size else "no request was answered below 500"
 
 
-def error_rate(found: Requests) -> Indicator:
-    """The share of requests without an answer below 400."""
-    if len(found) == 0:
-        return Indicator(value=None, count=0, missing=NO_REQUESTS)
-    failures = int(found.failed.sum())
-    return Indicator(
-        value=failures / len(found),
-        count=len(found),
-        interval=wilson_interval(failures, len(found)),
-    )
+def error_rate(found: Requests) -> Share | str:
+    """The share of requests without an answer below 400, or why there is none."""
+    return Share(int(found.failed.sum()), len(found)) if len(found) else NO_REQUESTS

@@ -23,6 +23,15 @@ def _kept(verdict: Verdict) -> str:
     missed = [r for r in verdict.objectives if r.judged and r.outcome is Outcome.WARN]
     if missed:
         return f"Nothing critical, but {_say(missed[0])}; {tally}."
+    for promise in verdict.promises:
+        if promise.counts is Outcome.WARN:
+            return f"Nothing critical, but {promise.objective.title}: {promise.reason}; {tally}."
+    settled = {p.objective.name for p in verdict.promises}
+    for result in verdict.objectives:
+        elsewhere = result.objective.name in settled
+        if result.judged and result.counted is Outcome.WARN and not elsewhere:
+            title, where = result.objective.title, _where(result)
+            return f"Nothing critical, but {title} in the {where}: {result.reason}; {tally}."
     return f"The service kept its promises: {tally}; {_worst(verdict)}."
 
 
@@ -41,7 +50,10 @@ def _broke(verdict: Verdict) -> str:
     if failed:
         more = f" ({len(failed)} of {_count(len(verdict.experiments), 'experiment')} failed)"
         return f"The service broke its promises: {_why(failed[0])}{more}."
-    return f"The service broke its promises: {_say(broken[0])}."
+    if broken:
+        return f"The service broke its promises: {_say(broken[0])}."
+    lost = [p for p in verdict.promises if p.outcome is Outcome.FAIL]
+    return f"The service broke its promises: {lost[0].objective.title}, {lost[0].reason}."
 
 
 def _failed(experiment: ExperimentResult, check: str) -> bool:
@@ -75,8 +87,11 @@ def _why_unknown(verdict: Verdict) -> str:
             if check.outcome is Outcome.INCONCLUSIVE:
                 return f"{experiment.title!r}, {check.name}: {check.evidence}"
     for result in verdict.objectives:
-        if result.judged and result.outcome is Outcome.INCONCLUSIVE:
+        if result.judged and result.counted is Outcome.INCONCLUSIVE:
             return f"{result.objective.title} in the {_where(result)}: {result.reason}"
+    for promise in verdict.promises:
+        if promise.counts is Outcome.INCONCLUSIVE:
+            return f"{promise.objective.title} over all undisturbed phases: {promise.reason}"
     return "nothing was tried"
 
 

@@ -7,6 +7,10 @@
   generator's. It is believed only where it also stands measured from the actual start. A pass
   stays a pass. Within fault phases lateness says nothing of the generator: a service that stalls
   fills the bounded number of requests in flight, and the next ones have to wait.
+- It used up its CPU: its own queue is in everything that it measured, from the actual start as
+  well. No breach of a latency is believed; a pass, which it can only have made harder, stays one.
+
+The limits are the policy's.
 """
 
 from collections.abc import Sequence
@@ -16,21 +20,20 @@ import numpy as np
 
 from slo.journal import Entry, LoadEnded
 from slo.model import LoadResult, Outcome, Phase, Unit
+from slo.policy import GeneratorPolicy
 from slo.samples import Samples
 from slo.show import show
 from slo.stats import quantile
 
-MIN_ACHIEVED = 0.95
-MAX_LATE_P99_S = 0.25
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoadHealth:
-    """`complete` and `punctual` say what the client's view can be used for."""
+    """`complete`, `punctual` and `capable` say what the client's view can be used for."""
 
     result: LoadResult
     complete: bool
     punctual: bool
+    capable: bool
 
 
 def load_health(
@@ -38,6 +41,7 @@ def load_health(
     journal: Sequence[Entry],
     samples: Samples | None,
     fault_phases: Sequence[Phase],
+    policy: GeneratorPolicy,
 ) -> LoadHealth:
     """What the samples and the generator's last words say about it."""
     ended = next((e for e in journal if isinstance(e, LoadEnded)), None)
@@ -51,20 +55,27 @@ def load_health(
         reasons.append(ended.reason)
     elif scheduled == 0 or kept == 0:
         reasons.append("no request was sent")
-    elif min(sent, kept) < MIN_ACHIEVED * scheduled:
+    elif min(sent, kept) < policy.sent * scheduled:
         lost = f"{sent} of {scheduled} scheduled requests were sent"
         reasons.append(lost + (f", and {kept} are recorded" if kept < sent else ""))
     complete = not reasons
-    punctual = late is not None and late <= MAX_LATE_P99_S
+    most = policy.late.total_seconds()
+    punctual = late is not None and late <= most
     if late is not None and not punctual:
-        limit = show(MAX_LATE_P99_S, Unit.SECONDS)
+        limit = show(most, Unit.SECONDS)
         reasons.append(
             f"1 % of the requests started over {show(late, Unit.SECONDS)} late, more than {limit}"
         )
+    cpu = ended.cpu_share if ended else None
+    capable = cpu is None or cpu <= policy.cpu
+    if cpu is not None and not capable:
+        used, limit = show(cpu, Unit.RATIO), show(policy.cpu, Unit.RATIO)
+        reasons.append(f"the load generator used {used} of its core, more than {limit}")
     span = _span(samples)
     return LoadHealth(
         complete=complete,
         punctual=punctual,
+        capable=capable,
         result=LoadResult(
             scenario=scenario,
             scheduled=scheduled,
@@ -72,6 +83,7 @@ def load_health(
             scheduled_rate=scheduled / span if span else 0.0,
             achieved_rate=sent / span if span else 0.0,
             late_p99_s=late,
+            cpu_share=cpu,
             outcome=Outcome.PASS if not reasons else Outcome.INCONCLUSIVE,
             reason="; ".join(reasons) or _good(scheduled, sent, late),
         ),

@@ -16,6 +16,19 @@ import pyarrow.parquet as pq
 
 from slo.model import Indicator, PhaseKind
 
+CLOCK = "clock_skew"
+"""Prometheus' clock minus ours in seconds, at a time of ours."""
+
+REDUNDANCY = "pods_available_share"
+"""Available pods as share of the desired ones, at each scrape."""
+
+ALERTS = "ALERTS"
+"""Prometheus' own series of alerts: 1 at each moment at which one is pending or firing."""
+
+RULES = "alert_rules"
+"""One series for each alerting rule: its value is its `for` in seconds, its labels those of the
+alerts it makes. Empty labels and a value of 0 say that Prometheus was asked and has none."""
+
 
 class MetricsError(Exception):
     """metrics.parquet cannot be read; the message names the file."""
@@ -26,7 +39,9 @@ class Measurement:
     """One SLI in one phase by the server's view.
 
     `coverage` is the share of the expected scrapes that are there, in [0, 1]; `expr` is the PromQL
-    that gave the value, evaluated at `time`.
+    that gave the value, evaluated at `time`. `buckets` is the histogram behind a quantile, (upper
+    edge, cumulative count); `slack` by how much a reading may be off; `resets` how often counters
+    began anew.
     """
 
     sli: str
@@ -36,6 +51,9 @@ class Measurement:
     indicator: Indicator
     coverage: float
     expr: str
+    buckets: tuple[tuple[float, float], ...] = ()
+    slack: float | None = None
+    resets: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +79,15 @@ _COLUMNS: list[tuple[str, pa.DataType]] = [
     ("missing", pa.string()),
     ("expr", pa.string()),
 ]
-_SCHEMA = pa.schema(_COLUMNS)
+_LATER: list[tuple[str, pa.DataType]] = [
+    ("buckets", pa.list_(pa.list_(pa.float64()))),
+    ("slack", pa.float64()),
+    ("resets", pa.int64()),
+]
+"""Columns that files of earlier versions do not have."""
+
+_FIRST = pa.schema(_COLUMNS)
+_SCHEMA = pa.schema(_COLUMNS + _LATER)
 
 
 def write_metrics(
@@ -98,6 +124,9 @@ def _measurement_row(measurement: Measurement) -> dict[str, object]:
         coverage=measurement.coverage,
         missing=measurement.indicator.missing,
         expr=measurement.expr,
+        buckets=[list(edge) for edge in measurement.buckets],
+        slack=measurement.slack,
+        resets=measurement.resets,
     )
 
 
@@ -107,7 +136,7 @@ def read_metrics(path: Path) -> tuple[tuple[Measurement, ...], tuple[Series, ...
         table = pq.read_table(path)
     except (OSError, pa.ArrowException) as error:
         raise MetricsError(f"{path}: not a readable Parquet file") from error
-    if table.schema.remove_metadata() != _SCHEMA:
+    if table.schema.remove_metadata() not in (_SCHEMA, _FIRST):
         raise MetricsError(f"{path}: not the columns of metrics.parquet")
     rows = table.to_pylist()
     try:
@@ -134,7 +163,18 @@ def _measurement(row: dict[str, object]) -> Measurement:
         ),
         coverage=float(str(row["coverage"])),
         expr=str(row["expr"]),
+        buckets=tuple((float(le), float(n)) for le, n in _list(row.get("buckets"))),
+        slack=_maybe(row.get("slack")),
+        resets=int(str(row.get("resets") or 0)),
     )
+
+
+def _list(value: object) -> list[tuple[float, float]]:
+    return value if isinstance(value, list) else []
+
+
+def _maybe(value: object) -> float | None:
+    return value if isinstance(value, float) else None
 
 
 def _series(rows: Iterable[dict[str, object]]) -> Iterable[Series]:

@@ -143,12 +143,16 @@ class Interval:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Indicator:
-    """An SLI over a window: a value with its count, or the reason why there is none."""
+    """An SLI over a window: a value with its count, or the reason why there is none.
+
+    `method` is how the interval is made, in words.
+    """
 
     value: float | None
     count: int
     interval: Interval | None = None
     missing: str = ""
+    method: str = ""
 
     def __post_init__(self) -> None:
         if (self.value is None) != bool(self.missing):
@@ -168,6 +172,10 @@ class ObjectiveResult:
 
     `judged` says whether the outcome counts towards the verdict; what a fault phase may do to an
     objective is judged by the experiment's expectation instead, and shown here all the same.
+    `counts` is what the outcome means to the run, and `missed` that the target surely was, whatever
+    is open about the critical threshold (see slo.objectives.Judgement). `formula` and
+    `data` say how to come to the value by hand, and from which file. `disagreement` is what the
+    other view says, where the two cannot both be right.
     """
 
     experiment: str
@@ -178,6 +186,35 @@ class ObjectiveResult:
     outcome: Outcome
     judged: bool
     reason: str
+    counts: Outcome | None = None  # as the outcome, where nothing else is said
+    missed: bool = False
+    formula: str = ""
+    data: str = ""
+    disagreement: str = ""
+
+    @property
+    def counted(self) -> Outcome:
+        return self.counts or self.outcome
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PromiseResult:
+    """An objective over everything undisturbed: the baselines and recoveries of all experiments.
+
+    A target of 0.1 % takes thousands of requests to be shown, more than a phase has. So a phase has
+    to rule out the critical threshold, and the target is settled here, from all phases together.
+    `phases` is how many went into it.
+    """
+
+    objective: Objective
+    view: View
+    phases: int
+    indicator: Indicator
+    outcome: Outcome
+    counts: Outcome
+    reason: str
+    formula: str
+    data: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -185,7 +222,9 @@ class Check:
     """One question put to an experiment, its answer and the evidence for it.
 
     Names in use: `effect` (did the fault bite), `undone` (is it gone), `severity` (observed no
-    worse than expected), `recovery` (within the limit).
+    worse than expected), `recovery` (within the limit), `response` (answered in the time that the
+    runbook gives its severity), `degraded` (no endpoint further than the plan allows), `alerts`
+    (fired where they should and nowhere else), `data` (nothing acknowledged was lost).
     """
 
     name: str
@@ -193,6 +232,95 @@ class Check:
     expected: str
     observed: str
     evidence: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SeveritySpan:
+    """How bad it was in start <= t < end, flapping smoothed out; `reason` is the worst within."""
+
+    start: datetime
+    end: datetime
+    severity: Severity
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moment:
+    """A station between injection and stability; `missing` says why there is no time."""
+
+    name: str
+    time: datetime | None
+    evidence: str
+    missing: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlertSpell:
+    """One alert from when it was pending until Prometheus no longer had it, as scrapes saw it.
+
+    `severity` is what its label means by the policy, None where the policy does not know it.
+    """
+
+    name: str
+    label: str
+    severity: Severity | None
+    pending: datetime | None
+    firing: datetime | None
+    end: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Damage:
+    """What the incident cost, from the injection to the end of the recovery phase.
+
+    `slow` were answered later than the critical response time. `lost_data` is None when nothing
+    in the run could have shown it; `data_evidence` says what was looked at.
+    """
+
+    requests: int
+    failed: int
+    slow: int
+    lost_data: int | None
+    data_evidence: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndpointPhase:
+    """One endpoint in one phase, clients' view. `rate` in requests per second.
+
+    `available` is the share that was answered below 500: the service was there.
+    """
+
+    endpoint: str
+    phase: PhaseKind
+    requests: int
+    rate: float
+    errors: dict[str, int]
+    error_rate: Indicator
+    available: Indicator
+    p50: Indicator
+    p95: Indicator
+    p99: Indicator
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Addend:
+    """A part of the score: `points` of at most `of`. All of them add up to the score exactly."""
+
+    name: str
+    points: float
+    of: float
+    because: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Certainty:
+    """How sure the verdict is. `tests` decisions could fail the run; each may err with `error`."""
+
+    confidence: float
+    false_fails: float
+    tests: int
+    error: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -208,13 +336,20 @@ class ExperimentResult:
     time_to_recover_s: float | None
     checks: tuple[Check, ...]
     phases: tuple[Phase, ...]
+    severities: tuple[SeveritySpan, ...] = ()
+    moments: tuple[Moment, ...] = ()
+    alerts: tuple[AlertSpell, ...] = ()
+    alerting: str = ""  # what the alerts say against what the data says, in a sentence
+    damage: Damage | None = None
+    endpoints: tuple[EndpointPhase, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoadResult:
     """How well the generator kept its schedule. Rates in requests per second.
 
-    `late_p99_s` is the 99th percentile of start minus intended start.
+    `late_p99_s` is the 99th percentile of start minus intended start; `cpu_share` is the
+    generator's own use of one core, None when it did not say.
     """
 
     scenario: str
@@ -225,6 +360,7 @@ class LoadResult:
     late_p99_s: float | None
     outcome: Outcome
     reason: str
+    cpu_share: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -333,3 +469,6 @@ class Verdict:
     marks: tuple[Mark, ...]
     notes: tuple[str, ...] = field(default=())
     comparison: ReleaseComparison | None = None
+    promises: tuple[PromiseResult, ...] = ()
+    addends: tuple[Addend, ...] = ()
+    certainty: Certainty | None = None

@@ -1,27 +1,18 @@
-"""Indicators against objectives: pass, warn, fail or inconclusive, each with its reason.
-
-For now the point estimate decides and the interval is shown beside it.
-"""
+"""Evidence against objectives: pass, warn, fail or inconclusive, each with its reason."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from slo.documents import DocumentError
+from slo.evidence import Evidence
 from slo.journal import Threshold
-from slo.model import Comparison, Indicator, Objective, Outcome, Unit
+from slo.model import Comparison, Objective, Outcome
 from slo.show import show, show_critical, show_target
-from slo.slis import by_name
-from slo.stats import quantile_minimum, rate_minimum
 
 
 class ThresholdError(DocumentError):
     """A plan's thresholds do not fit the runbook; the message is one sentence."""
-
-
-class Judgement(NamedTuple):
-    outcome: Outcome
-    reason: str
 
 
 def override(
@@ -62,37 +53,83 @@ def past_critical(objective: Objective, value: float) -> bool:
     return _past(objective, value, objective.critical)
 
 
-def minimum_count(objective: Objective) -> int:
-    """The fewest requests from which this objective can be judged; 1 where requests do not count.
-
-    For a quantile: enough that its confidence interval has an upper end (72 for p95). For the
-    error rate: enough that none failing would exclude the critical rate (299 for 1 %).
+class Decision(NamedTuple):
+    """How sure one has to be. `confidence` is that of every interval that is shown and passes;
+    `error` is the chance, of this one decision, that what fails was within its threshold.
     """
-    sli = by_name(objective.name)
-    if sli is None:
-        return 1
-    if sli.quantile is not None:
-        return quantile_minimum(sli.quantile)
-    if sli.client and objective.unit is Unit.RATIO:
-        return rate_minimum(objective.critical)
-    return 1
+
+    confidence: float
+    error: float
 
 
-def judge(objective: Objective, indicator: Indicator, minimum: int = 1) -> Judgement:
-    """`minimum` is the fewest observations from which a conclusion is drawn."""
-    value = indicator.value
-    if value is None:
-        return Judgement(Outcome.INCONCLUSIVE, indicator.missing)
-    seen = show(value, objective.unit)
-    if indicator.count < minimum:
-        return Judgement(
-            Outcome.INCONCLUSIVE,
-            f"{seen} from {indicator.count} requests; at least {minimum} are needed",
-        )
-    if past_critical(objective, value):
-        return Judgement(
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judgement:
+    """`counts` is what the outcome means to the run.
+
+    The same, but for one case: where the critical threshold is ruled out and only the target is
+    open, the run is warned. Otherwise a few more failures, with which the target were surely
+    missed (a warning), would turn an inconclusive run into a better one.
+    """
+
+    outcome: Outcome
+    reason: str
+    counts: Outcome
+    missed: bool  # the target, surely, whatever is open about the critical threshold
+
+    @classmethod
+    def of(
+        cls,
+        outcome: Outcome,
+        reason: str,
+        *,
+        counts: Outcome | None = None,
+        missed: bool | None = None,
+    ) -> "Judgement":
+        surely = outcome in {Outcome.WARN, Outcome.FAIL} if missed is None else missed
+        return cls(outcome=outcome, reason=reason, counts=counts or outcome, missed=surely)
+
+
+def judge(objective: Objective, evidence: Evidence, decision: Decision) -> Judgement:
+    """The interval decides, not the value.
+
+    Fail: surely past the critical threshold. Pass: the whole interval meets the target. Warn: the
+    whole interval lies between the two. Otherwise inconclusive, with how many more observations
+    would settle it.
+    """
+    below = objective.comparison is Comparison.BELOW
+    surely_past = evidence.surely_above if below else evidence.surely_below
+    seen = show(evidence.value, objective.unit)
+    span = evidence.span(decision.confidence)
+    good, bad = (span.low, span.high) if below else (span.high, span.low)
+    if surely_past(objective.critical, decision.error):
+        return Judgement.of(
             Outcome.FAIL, f"{seen} is past the critical threshold {show_critical(objective)}"
         )
-    if meets_target(objective, value):
-        return Judgement(Outcome.PASS, f"{seen} meets the target {show_target(objective)}")
-    return Judgement(Outcome.WARN, f"{seen} misses the target {show_target(objective)}")
+    missed = good is not None and not meets_target(objective, good)
+    if bad is None or past_critical(objective, bad):
+        more = _more(objective, objective.critical, evidence, decision)
+        text = f"{seen}, but {evidence.count} observations do not rule out"
+        reason = f"{text} {show_critical(objective)}; {more}"
+        return Judgement.of(Outcome.INCONCLUSIVE, reason, missed=missed)
+    if meets_target(objective, evidence.value) and not _past(objective, bad, objective.target):
+        return Judgement.of(Outcome.PASS, f"{seen} meets the target {show_target(objective)}")
+    if missed:
+        return Judgement.of(Outcome.WARN, f"{seen} misses the target {show_target(objective)}")
+    more = _more(objective, objective.target, evidence, decision)
+    text = f"{seen} is not critical, but the interval spans the target {show_target(objective)}"
+    return Judgement.of(Outcome.INCONCLUSIVE, f"{text}; {more}", counts=Outcome.WARN)
+
+
+def _more(objective: Objective, threshold: float, evidence: Evidence, decision: Decision) -> str:
+    """How many more observations would settle it, as the end of a sentence."""
+    wanted = evidence.needed(threshold, decision.confidence)
+    if wanted is None:
+        return "more of the same would not settle it"
+    more = max(1, wanted - evidence.count)
+    limit = show(threshold, objective.unit)
+    return f"about {more} more of the same would tell it from {limit}"
+
+
+def unknown(missing: str) -> Judgement:
+    """Of a value that is missing, for the reason given."""
+    return Judgement.of(Outcome.INCONCLUSIVE, missing)

@@ -4,14 +4,16 @@ Nothing here raises for an answer that is missing: that is an outcome, and is to
 """
 
 import math
+import time
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from slo.metrics import Measurement, Series
+from slo.metrics import ALERTS, CLOCK, REDUNDANCY, RULES, Measurement, Series
 from slo.model import Indicator, Phase
 from slo.prometheus import Prometheus, PrometheusError
-from slo.slis import DEFAULT_SLIS, PROMETHEUS_SCRAPES, Sli, fill
+from slo.slis import AVAILABLE_SHARE, DEFAULT_SLIS, PROMETHEUS_SCRAPES, Sli, fill
 
 MIN_COVERAGE = 0.8
 """Below this share of the expected scrapes a window is not known well enough to be judged."""
@@ -45,8 +47,18 @@ class _Window:
 
     def measure(self, sli: Sli) -> Measurement:
         expr = self._fill(sli.server.value)
+        buckets: tuple[tuple[float, float], ...] = ()
+        slack, resets = None, 0
         try:
             indicator, coverage = self._indicator(sli, expr)
+            if indicator.value is not None:
+                buckets = self._buckets(sli)
+                slack = self._number(self._fill(sli.server.slack)) if sli.server.slack else None
+                resets = (
+                    round(self._number(self._fill(sli.server.resets)) or 0)
+                    if (sli.server.resets)
+                    else 0
+                )
         except PrometheusError as error:
             indicator, coverage = _missing(f"Prometheus gave no answer: {error}"), 0.0
         return Measurement(
@@ -57,7 +69,17 @@ class _Window:
             indicator=indicator,
             coverage=coverage,
             expr=expr,
+            buckets=buckets,
+            slack=slack,
+            resets=resets,
         )
+
+    def _buckets(self, sli: Sli) -> tuple[tuple[float, float], ...]:
+        """The histogram behind a quantile, ascending: (upper edge, cumulative count)."""
+        if not sli.server.buckets:
+            return ()
+        rows = self._prometheus.instant(self._fill(sli.server.buckets), self._phase.end)
+        return tuple(sorted((float(r.labels["le"]), r.value) for r in rows if "le" in r.labels))
 
     def _indicator(self, sli: Sli, expr: str) -> tuple[Indicator, float]:
         expected = self._length_s / self._scope.scrape_interval.total_seconds()
@@ -115,7 +137,9 @@ def series(
 ) -> list[Series]:
     """Each SLI over time, one point per scrape, each over the five scrapes before it.
 
-    Where Prometheus gives no answer there is no series; `measure` says why.
+    Beside them what other questions need: the pods available, the alerts and the rules that make
+    them, and Prometheus' clock. Where Prometheus gives no answer there is no series; `measure` says
+    why.
     """
     window_s = 5 * scope.scrape_interval.total_seconds()
     found = []
@@ -133,4 +157,30 @@ def series(
             Series(name=sli.name, labels=dict(p.labels), times=p.times, values=p.values)
             for p in points
         ]
-    return found
+    return [*found, *_context(prometheus, start, end, scope)]
+
+
+def _context(
+    prometheus: Prometheus, start: datetime, end: datetime, scope: Scope
+) -> Iterable[Series]:
+    """What is not an indicator: redundancy, alerts, their rules, the clock."""
+    exprs = {REDUNDANCY: _fill(AVAILABLE_SHARE, scope, 0.0), ALERTS: ALERTS}
+    for name, expr in exprs.items():
+        with suppress(PrometheusError):
+            for p in prometheus.range(
+                expr, start.astimezone(UTC), end.astimezone(UTC), scope.scrape_interval
+            ):
+                labels = {k: v for k, v in p.labels.items() if k != "__name__"}
+                yield Series(name=name, labels=labels, times=p.times, values=p.values)
+    at = (end.timestamp(),)
+    with suppress(PrometheusError):
+        rules = prometheus.alert_rules()
+        yield Series(name=RULES, labels={}, times=at, values=(0.0,))
+        for rule in rules:
+            labels = {**rule.labels, "alertname": rule.name}
+            yield Series(name=RULES, labels=labels, times=at, values=(rule.for_s,))
+    with suppress(PrometheusError):
+        before = time.time()
+        theirs = prometheus.clock()
+        ours = (before + time.time()) / 2
+        yield Series(name=CLOCK, labels={}, times=(ours,), values=(round(theirs - ours, 3),))

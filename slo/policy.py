@@ -7,11 +7,12 @@ policy.yaml in its directory.
 from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from slo.documents import Duration, read_document
+from slo.model import Severity
 
 BUNDLED_POLICY = Path(__file__).with_name("policy.yaml")
 
@@ -85,7 +86,97 @@ class ErrorBudgetPolicy(_Part):
     )
 
 
+class DecisionPolicy(_Part):
+    """How sure a verdict has to be; slo.objectives says how each is used."""
+
+    confidence: Ratio = Field(default=0.95, ge=0.5, lt=1)
+    false_fails: Ratio = Field(default=0.01, gt=0, lt=0.5)
+    window_confidence: Ratio = Field(default=0.99, ge=0.5, lt=1)
+    clock_skew: Length = timedelta(seconds=1)
+
+
+class GeneratorPolicy(_Part):
+    """When the load generator's own health makes its measurements doubtful; see slo.load."""
+
+    sent: Ratio = Field(default=0.95, gt=0, le=1)
+    late: Length = timedelta(milliseconds=250)
+    cpu: Ratio = Field(default=0.9, gt=0, le=1)
+
+
+class ScorePolicy(_Part):
+    """How many of the 100 points are for what."""
+
+    objectives: int = Field(default=50, ge=0, le=100)
+    experiments: int = Field(default=50, ge=0, le=100)
+
+    @model_validator(mode="after")
+    def _hundred(self) -> Self:
+        if self.objectives + self.experiments != 100:  # noqa: PLR2004
+            raise ValueError("'objectives' and 'experiments' must add up to 100")
+        return self
+
+
+class SeverityRule(_Part):
+    """One row of the severity table; slo.severity says what each `when` means.
+
+    `share` is the ratio that "failing" compares with.
+    """
+
+    severity: Severity
+    when: Literal["failing", "critical", "function-away", "target-missed", "redundancy-lost"]
+    of: Literal["users", "internals"] = "users"
+    share: Ratio | None = Field(default=None, gt=0, le=1)
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        if (self.share is None) == (self.when == "failing"):
+            raise ValueError("'share' belongs to 'when: failing', and to that alone")
+        if self.severity is Severity.NONE:
+            raise ValueError("a rule gives SEV1, SEV2, SEV3 or SEV4")
+        return self
+
+
+class SeverityPolicy(_Part):
+    """The severity table, from the worst down, and what keeps it from flapping."""
+
+    window: Length = timedelta(seconds=1)
+    dwell: Length = timedelta(seconds=5)
+    minor_endpoints: tuple[str, ...] = ("GET /health", "GET /ready", "GET /metrics")
+    rules: tuple[SeverityRule, ...] = Field(
+        default=(
+            SeverityRule(severity=Severity.SEV1, when="failing", share=0.5),
+            SeverityRule(severity=Severity.SEV2, when="critical", of="users"),
+            SeverityRule(severity=Severity.SEV2, when="function-away"),
+            SeverityRule(severity=Severity.SEV3, when="target-missed", of="users"),
+            SeverityRule(severity=Severity.SEV3, when="critical", of="internals"),
+            SeverityRule(severity=Severity.SEV3, when="redundancy-lost"),
+            SeverityRule(severity=Severity.SEV4, when="target-missed", of="internals"),
+        ),
+        min_length=1,
+    )
+    respond_within: dict[Severity, Length] = Field(
+        default={
+            Severity.SEV1: timedelta(minutes=15),
+            Severity.SEV2: timedelta(minutes=30),
+            Severity.SEV3: timedelta(hours=2),
+        }
+    )
+    alert_labels: dict[str, Severity] = Field(
+        default={
+            "critical": Severity.SEV2,
+            "warning": Severity.SEV3,
+            "info": Severity.SEV4,
+            "page": Severity.SEV1,
+            "ticket": Severity.SEV3,
+        }
+    )
+
+
 class Policy(_Part):
+    decision: DecisionPolicy = DecisionPolicy()
+    severity: SeverityPolicy = SeverityPolicy()
+    generator: GeneratorPolicy = GeneratorPolicy()
+    score: ScorePolicy = ScorePolicy()
     comparison: ComparisonPolicy = ComparisonPolicy()
     error_budget: ErrorBudgetPolicy = ErrorBudgetPolicy()
 

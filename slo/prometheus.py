@@ -1,4 +1,4 @@
-"""The one module that talks to Prometheus, by the two queries of its HTTP API that we need.
+"""The one module that talks to Prometheus, by the few queries of its HTTP API that we need.
 
 https://prometheus.io/docs/prometheus/latest/querying/api/. How bytes travel is handed in: over
 HTTP directly, or through the Kubernetes API server's service proxy.
@@ -8,7 +8,7 @@ import json
 import math
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, Literal, NamedTuple, TypeVar
 
 import httpx
 from pydantic import BaseModel, Field, TypeAdapter, ValidationError
@@ -36,6 +36,14 @@ class Points(NamedTuple):
     values: tuple[float, ...]
 
 
+class AlertRule(NamedTuple):
+    """A rule that makes alerts of this name; `for_s` is how long its condition has to hold."""
+
+    name: str
+    labels: Mapping[str, str]
+    for_s: float
+
+
 _Point = tuple[float, float]  # Prometheus sends the value as a string, "NaN" among them
 
 
@@ -60,6 +68,26 @@ class _Success(BaseModel):
     data: Annotated[_Vector | _Scalar, Field(discriminator="resultType")]
 
 
+class _Rule(BaseModel):
+    type: str
+    name: str
+    duration: float = 0.0
+    labels: dict[str, str] = Field(default_factory=dict)
+
+
+class _Group(BaseModel):
+    rules: tuple[_Rule, ...]
+
+
+class _Groups(BaseModel):
+    groups: tuple[_Group, ...]
+
+
+class _SuccessRules(BaseModel):
+    status: Literal["success"]
+    data: _Groups
+
+
 class _Refusal(BaseModel):
     status: Literal["error"]
     error: str
@@ -68,6 +96,12 @@ class _Refusal(BaseModel):
 _ANSWER: TypeAdapter[_Success | _Refusal] = TypeAdapter(
     Annotated[_Success | _Refusal, Field(discriminator="status")]
 )
+
+
+_RULES: TypeAdapter[_SuccessRules | _Refusal] = TypeAdapter(
+    Annotated[_SuccessRules | _Refusal, Field(discriminator="status")]
+)
+_Good = TypeVar("_Good", _Success, _SuccessRules)
 
 
 class Prometheus:
@@ -108,15 +142,37 @@ class Prometheus:
                 rows.append(Points(series.metric, times, values))
         return rows
 
+    def clock(self) -> float:
+        """What Prometheus says the time is, in seconds since the epoch."""
+        data = self._query("/api/v1/query", {"query": "time()"})
+        if not isinstance(data, _Scalar):
+            raise PrometheusError("Prometheus did not say what time it is")
+        return data.result[1]
+
+    def alert_rules(self) -> list[AlertRule]:
+        """All alerting rules that Prometheus evaluates."""
+        answer = self._ask(_RULES, "/api/v1/rules", {"type": "alert"})
+        return [
+            AlertRule(rule.name, rule.labels, rule.duration)
+            for group in answer.data.groups
+            for rule in group.rules
+            if rule.type == "alerting"
+        ]
+
     def _query(self, path: str, query: dict[str, str]) -> _Vector | _Scalar:
+        return self._ask(_ANSWER, path, query).data
+
+    def _ask(
+        self, kind: "TypeAdapter[_Good | _Refusal]", path: str, query: dict[str, str]
+    ) -> "_Good":
         body = self._fetch(path, query)
         try:
-            answer = _ANSWER.validate_python(json.loads(body))
+            answer = kind.validate_python(json.loads(body))
         except (ValueError, ValidationError) as error:
             raise PrometheusError("what answers is not Prometheus: no JSON of its API") from error
         if isinstance(answer, _Refusal):
             raise PrometheusError(f"Prometheus refused the query: {answer.error}")
-        return answer.data
+        return answer
 
 
 def _stamp(time: datetime) -> str:

@@ -3,25 +3,29 @@
 Outcome: the worst of the judged objectives, the experiments and the load generator's health; a run
 that did not run to its end is inconclusive at best.
 
-Score: 100 points, half of them for objectives and half for experiments. A pass is worth 1, a warn
-1/2, inconclusive and fail nothing. Objectives earn 50 x the mean over all judged results;
-experiments 50 x the mean over experiments of the mean over their checks. With no results, or no
-experiments, that half is 0.
+Many decisions are taken of one run, and each may err. So that a healthy service fails in one run of
+a hundred at most (the policy's `false_fails`), that chance is shared among all decisions that could
+fail the run (Bonferroni; Dunn, "Multiple Comparisons Among Means", 1961), which need not be
+independent of one another for that.
+
+How the score is made up stands in slo.points.
 """
 
 from collections.abc import Sequence
-from statistics import fmean
 
 from slo.chronicle import Story, chronicle
-from slo.client import requests
-from slo.experiments import judge_experiment
+from slo.client import Requests, requests
+from slo.degraded import limit_count
+from slo.experiments import Case, judge_experiment
 from slo.headline import headline
 from slo.journal import RunEnded
 from slo.load import load_health
 from slo.model import (
     SCHEMA_VERSION,
+    Certainty,
     ExperimentResult,
     Mark,
+    Objective,
     ObjectiveResult,
     Outcome,
     PhaseKind,
@@ -29,47 +33,67 @@ from slo.model import (
     Verdict,
     worst,
 )
-from slo.objectives import override
+from slo.objectives import Decision, override
+from slo.points import addends, total
+from slo.policy import DecisionPolicy
 from slo.recording import Recording
-from slo.results import disagreements, phase_results
+from slo.results import Witnesses, counted, disagreements, phase_results, promises
+from slo.server import clock
 from slo.timeline import endpoints, marks, timeline
-
-_POINTS = {Outcome.PASS: 1.0, Outcome.WARN: 0.5, Outcome.INCONCLUSIVE: 0.0, Outcome.FAIL: 0.0}
 
 
 def score(recording: Recording) -> Verdict:
     """Judge a run. Raises ThresholdError where the plan's thresholds do not fit the runbook."""
-    started = recording.started
+    started, policy = recording.started, recording.policy
     objectives = override(recording.runbook.objectives, started.thresholds)
     stories = chronicle(recording.journal)
     found = requests(recording.samples) if recording.samples is not None else None
     fault_phases = [p for story in stories if (p := story.phase(PhaseKind.FAULT))]
-    load = load_health(started.scenario, recording.journal, recording.samples, fault_phases)
+    load = load_health(
+        started.scenario, recording.journal, recording.samples, fault_phases, policy.generator
+    )
+    certainty = _certainty(stories, objectives, found, policy.decision)
+    seen = Witnesses(
+        found=found,
+        measurements=recording.measurements,
+        load=load,
+        clock=clock(recording.series, policy.decision.clock_skew.total_seconds()),
+        decision=Decision(certainty.confidence, certainty.error),
+    )
 
     results: list[ObjectiveResult] = []
     experiments: list[ExperimentResult] = []
     moments: list[Mark] = []
     for story in stories:
-        own = [
-            result
-            for phase in story.phases
-            for result in phase_results(phase, objectives, found, recording.measurements, load)
-        ]
-        experiment, recovered = judge_experiment(story, objectives, own, found, load)
+        own = [r for phase in story.phases for r in phase_results(phase, objectives, seen)]
+        case = Case(
+            story=story,
+            objectives=objectives,
+            results=own,
+            seen=seen,
+            series=recording.series,
+            scrape_interval_s=started.scrape_interval_s,
+            time_scale=started.time_scale,
+            levels=recording.runbook.severities,
+            policy=policy,
+        )
+        experiment, recovered = judge_experiment(case)
         results += own
         experiments.append(experiment)
         moments += marks(story, recovered)
+    settled = promises([p for story in stories for p in story.phases], objectives, seen)
 
     ended = next((e for e in recording.journal if isinstance(e, RunEnded)), None)
     last = recording.journal[-1].time
     outcome = worst(
         [
-            worst([r.outcome for r in results if r.judged]),
+            worst(counted(results, settled)),
             worst([e.outcome for e in experiments]),
             load.result.outcome,
             Outcome.PASS if ended and ended.ended_by == "completed" else Outcome.INCONCLUSIVE,
         ]
     )
+    parts = addends(results, settled, experiments, policy.score)
     verdict = Verdict(
         schema_version=SCHEMA_VERSION,
         gameday_version=started.gameday_version,
@@ -82,7 +106,7 @@ def score(recording: Recording) -> Verdict:
         time_scale=started.time_scale,
         outcome=outcome,
         headline="",
-        score=points(results, experiments),
+        score=total(parts),
         severity=min((e.observed_severity for e in experiments), key=_rank, default=Severity.NONE),
         objectives=tuple(results),
         experiments=tuple(experiments),
@@ -90,7 +114,10 @@ def score(recording: Recording) -> Verdict:
         endpoints=endpoints(recording.samples, found),
         timeline=timeline(found, started.time, ended.time if ended else last),
         marks=tuple(moments),
-        notes=_notes(recording, stories, results, ended),
+        notes=_notes(recording, stories, results, seen, ended),
+        promises=tuple(settled),
+        addends=parts,
+        certainty=certainty,
     )
     return headline(verdict)
 
@@ -99,17 +126,30 @@ def _rank(severity: Severity) -> int:
     return severity.rank
 
 
-def points(results: Sequence[ObjectiveResult], experiments: Sequence[ExperimentResult]) -> float:
-    """The score, 0 to 100, with one decimal; the formula stands above."""
-    judged = [_POINTS[r.outcome] for r in results if r.judged]
-    checked = [fmean(_POINTS[c.outcome] for c in e.checks) for e in experiments]
-    return round(sum(50 * fmean(half) for half in (judged, checked) if half), 1)
+def _certainty(
+    stories: Sequence[Story],
+    objectives: Sequence[Objective],
+    found: Requests | None,
+    policy: DecisionPolicy,
+) -> Certainty:
+    """How many decisions could fail the run, and the chance of error that is left for each."""
+    phases = sum(len(story.phases) for story in stories)
+    names = 0 if found is None else len(found.names)
+    allowed = sum(limit_count(s.started.expectation.degraded, names) for s in stories)
+    tests = max(1, (phases + 1) * len(objectives) + allowed)
+    return Certainty(
+        confidence=policy.confidence,
+        false_fails=policy.false_fails,
+        tests=tests,
+        error=policy.false_fails / tests,
+    )
 
 
 def _notes(
     recording: Recording,
     stories: Sequence[Story],
     results: Sequence[ObjectiveResult],
+    seen: Witnesses,
     ended: RunEnded | None,
 ) -> tuple[str, ...]:
     notes = [*recording.gaps, *(f"{note}." for note in recording.runbook.notes)]
@@ -123,5 +163,13 @@ def _notes(
     ]
     if not stories:
         notes.append("No experiment was begun.")
+    if seen.clock.skewed:
+        notes.append(f"{seen.clock.skewed[0].upper()}{seen.clock.skewed[1:]}.")
+    notes += [
+        f"{m.experiment}, {m.phase.value}: counters behind {m.sli} began anew {m.resets} times"
+        " (restarts); increases are counted across them."
+        for m in recording.measurements
+        if m.resets
+    ]
     notes += disagreements(results)
     return tuple(notes)

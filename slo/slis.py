@@ -2,7 +2,8 @@
 
 Every PromQL expression is evaluated as an instant query at the end of a window, with the window's
 length as its range. Placeholders: {namespace}, {workload}, {window} and {step}, the time between
-scrapes; `fill` puts values in their place. What to know of the expressions:
+scrapes, the last two also as numbers of seconds ({window_s}, {step_s}); `fill` puts values in their
+place. What to know of the expressions:
 
 - increase() and rate() extrapolate to the window's edges, by up to half a scrape interval (or, for
   series that cover the window, up to 1.1 intervals) on each side; with 2 s scrapes and a window of
@@ -11,7 +12,7 @@ scrapes; `fill` puts values in their place. What to know of the expressions:
   that dies what it counted after its last: while pods are replaced the server sees less than its
   clients do. That is why the client's view decides where there is one.
 - histogram_quantile() interpolates within a bucket: the error is up to the bucket's width, and
-  nothing is larger than the highest finite bound.
+  nothing is larger than the highest finite bound. So the buckets are kept beside the value.
 """
 
 import re
@@ -27,7 +28,9 @@ class ServerView:
 
     `count` is how many observations are behind the value, and `scrapes` how often, at best, its
     series was scraped in the window. `empty` says what it means when scrapes are there and the
-    value is not.
+    value is not. How sure the value is comes from one of three: `buckets`, the histogram behind a
+    `quantile`; `share`, a part of `count` observations; or `slack`, by how much a reading may be
+    off. `resets` is how often a counter behind it began anew, which increase() and rate() handle.
     """
 
     value: str
@@ -35,6 +38,11 @@ class ServerView:
     scrapes: str
     series: str  # the metric to name when nothing exports it
     empty: str
+    quantile: float | None = None
+    buckets: str = ""
+    share: bool = False
+    slack: str = ""
+    resets: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,9 +71,12 @@ _DEPLOYMENT = 'namespace="{namespace}",deployment="{workload}"'
 _TRAFFIC = f"sum(increase(bizra_requests_total{{{_REQUESTS}}}[{{window}}]))"
 
 
-def _increase_quantile(q: float, histogram: str, labels: str) -> str:
-    increases = f"sum by (le) (increase({histogram}_bucket{{{labels}}}[{{window}}]))"
-    return f"histogram_quantile({q:g}, {increases})"
+def _increases(histogram: str, labels: str) -> str:
+    return f"sum by (le) (increase({histogram}_bucket{{{labels}}}[{{window}}]))"
+
+
+def _resets(selector: str) -> str:
+    return f"sum(resets({selector}[{{window}}]))"
 
 
 def _limit(resource: str, cadvisor: str) -> str:
@@ -92,7 +103,10 @@ def response_time(q: float) -> Sli:
         client=True,
         quantile=q,
         server=ServerView(
-            value=_increase_quantile(q, histogram, _REQUESTS),
+            value=f"histogram_quantile({q:g}, {_increases(histogram, _REQUESTS)})",
+            quantile=q,
+            buckets=_increases(histogram, _REQUESTS),
+            resets=_resets(f"{histogram}_count{{{_REQUESTS}}}"),
             count=f"sum(increase({histogram}_count{{{_REQUESTS}}}[{{window}}]))",
             scrapes=_scrapes(f"{histogram}_count{{{_REQUESTS}}}"),
             series=f"{histogram}_bucket",
@@ -113,6 +127,8 @@ _ERROR_RATE = Sli(
         value=f'(sum(increase(bizra_requests_total{{{_REQUESTS},status=~"5.."}}[{{window}}]))'
         f" or 0 * {_TRAFFIC}) / ({_TRAFFIC} > 0)",
         count=_TRAFFIC,
+        share=True,
+        resets=_resets(f"bizra_requests_total{{{_REQUESTS}}}"),
         scrapes=_scrapes(f"bizra_requests_total{{{_REQUESTS}}}"),
         series="bizra_requests_total",
         empty="no traffic in the window",
@@ -120,6 +136,14 @@ _ERROR_RATE = Sli(
 )
 
 _CPU_SECONDS = f"container_cpu_usage_seconds_total{{{_CONTAINERS}}}"
+_CPU_SHARE = (
+    f"max(sum by (namespace, pod, container) (rate({_CPU_SECONDS}[{{window}}])) / "
+    + _limit(
+        "cpu",
+        f"container_spec_cpu_quota{{{_CONTAINERS}}} / container_spec_cpu_period{{{_CONTAINERS}}}",
+    )
+    + ")"
+)
 _CPU = Sli(
     name="cpu_utilization",
     unit=Unit.RATIO,
@@ -127,13 +151,10 @@ _CPU = Sli(
     user_facing=False,
     client=False,
     server=ServerView(
-        value=f"max(sum by (namespace, pod, container) (rate({_CPU_SECONDS}[{{window}}])) / "
-        + _limit(
-            "cpu",
-            f"container_spec_cpu_quota{{{_CONTAINERS}}}"
-            f" / container_spec_cpu_period{{{_CONTAINERS}}}",
-        )
-        + ")",
+        value=_CPU_SHARE,
+        # rate() extrapolates to the window's edges, by up to a scrape interval in all.
+        slack=f"{_CPU_SHARE} * {{step_s}} / {{window_s}}",
+        resets=_resets(_CPU_SECONDS),
         count=f"sum(count_over_time({_CPU_SECONDS}[{{window}}]))",
         scrapes=_scrapes(_CPU_SECONDS),
         series="container_cpu_usage_seconds_total",
@@ -173,6 +194,9 @@ _AVAILABILITY = Sli(
     server=ServerView(
         value=f"max(avg_over_time(clamp_max({_AVAILABLE} / ({_DESIRED} > 0), 1)"
         "[{window}:{step}]))",
+        # Each change was seen by a scrape and came at any time since the one before.
+        slack=f"max(changes({_AVAILABLE}[{{window}}]) / ({_DESIRED} > 0)) * {{step_s}}"
+        " / {window_s}",
         count=f"max(count_over_time({_AVAILABLE}[{{window}}]))",
         scrapes=_scrapes(_AVAILABLE),
         series="kube_deployment_status_replicas_available",
@@ -180,6 +204,7 @@ _AVAILABILITY = Sli(
     ),
 )
 
+_FAISS_INCREASES = _increases("bizra_faiss_query_duration_seconds", 'namespace="{namespace}"')
 _FAISS = Sli(
     name="faiss_query_time",
     unit=Unit.SECONDS,
@@ -188,9 +213,10 @@ _FAISS = Sli(
     user_facing=False,
     client=False,
     server=ServerView(
-        value=_increase_quantile(
-            0.95, "bizra_faiss_query_duration_seconds", 'namespace="{namespace}"'
-        ),
+        value=f"histogram_quantile(0.95, {_FAISS_INCREASES})",
+        quantile=0.95,
+        buckets=_FAISS_INCREASES,
+        resets=_resets('bizra_faiss_query_duration_seconds_count{namespace="{namespace}"}'),
         count='sum(increase(bizra_faiss_query_duration_seconds_count{namespace="{namespace}"}'
         "[{window}]))",
         scrapes=_scrapes('bizra_faiss_query_duration_seconds_count{namespace="{namespace}"}'),
@@ -198,6 +224,9 @@ _FAISS = Sli(
         empty="no search in the window",
     ),
 )
+
+AVAILABLE_SHARE = f"min(clamp_max({_AVAILABLE} / ({_DESIRED} > 0), 1))"
+"""Available pods as share of the desired ones, at one moment."""
 
 PROMETHEUS_SCRAPES = "max(count_over_time(up[{window}]))"
 """How often, at best, Prometheus scraped anything at all in the window, in vain or not."""
@@ -239,6 +268,8 @@ def fill(expr: str, *, namespace: str, workload: str, window_s: float, step_s: f
         "{workload}": workload,
         "{window}": f"{round(window_s * 1000)}ms",
         "{step}": f"{round(step_s * 1000)}ms",
+        "{window_s}": f"{window_s:g}",
+        "{step_s}": f"{step_s:g}",
     }
     for placeholder, value in values.items():
         expr = expr.replace(placeholder, value)

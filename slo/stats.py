@@ -59,15 +59,54 @@ def quantile_interval(
 
 def _ranks(count: int, q: float, confidence: float) -> tuple[int, int] | None:
     """Ranks from 1, P(low <= B < high) >= confidence for B ~ binomial(count, q)."""
+    low, high = open_ranks(count, q, (1 - confidence) / 2)
+    return (low, high) if low is not None and high is not None else None
+
+
+def open_ranks(count: int, q: float, tail: float) -> tuple[int | None, int | None]:
+    """Ranks from 1 below and above the q-quantile, each wrong with a probability of `tail` at most.
+
+    None on the side where even the smallest, or the largest, value is not sure enough.
+    """
     if count == 0:
-        return None
+        return None, None
     first, cumulative = _binomial_cdf(count, q)
-    tail = (1 - confidence) / 2
     # P(B < low) = P(B <= low - 1) <= tail, low as large as it may be.
     low = first + int(np.searchsorted(cumulative, tail, side="right"))
     # P(B < high) = P(B <= high - 1) >= 1 - tail, high as small as it may be.
     high = first + int(np.searchsorted(cumulative, 1 - tail, side="left")) + 1
-    return (low, high) if low >= 1 and high <= count else None
+    return (low if low >= 1 else None), (high if high <= count else None)
+
+
+def at_least(hits: int, count: int, share: float) -> float:
+    """P(B >= hits) for B ~ binomial(count, share): the exact one-sided test of a share.
+
+    Wilson's interval is shown, but far out in its tail it promises more than it keeps for rare
+    events (Brown, Cai and DasGupta, "Interval Estimation for a Binomial Proportion", 2001); what
+    fails a run is therefore tested exactly.
+    """
+    if hits <= 0 or share >= 1:
+        return 1.0
+    if share <= 0 or hits > count:
+        return 0.0
+    first, cumulative = _binomial_cdf(count, share)
+    if hits <= first:
+        return 1.0
+    below = hits - 1 - first
+    return max(0.0, 1 - float(cumulative[below])) if below < cumulative.size else 0.0
+
+
+def needed(share: float, threshold: float, confidence: float = CONFIDENCE) -> int | None:
+    """About how many observations tell a share from a threshold, were it to stay as it is.
+
+    Where Wilson's interval ends at the threshold: n = z^2 t (1 - t) / (share - t)^2. None where
+    they are equal, so that no number does.
+    """
+    if share == threshold:
+        return None
+    z = NormalDist().inv_cdf((1 + confidence) / 2)
+    wanted = z * z * threshold * (1 - threshold) / (share - threshold) ** 2
+    return math.ceil(wanted) if wanted < 1e12 else None  # noqa: PLR2004 - nobody sends as many
 
 
 def _binomial_cdf(count: int, q: float) -> tuple[int, Floats]:

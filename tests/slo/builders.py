@@ -13,7 +13,7 @@ from random import Random
 from typing import Literal
 
 from slo import journal, verdict_json
-from slo.journal import Entry, Expectation, Threshold
+from slo.journal import Degraded, Entry, Expectation, Threshold
 from slo.metrics import Measurement, Series, write_metrics
 from slo.model import SCHEMA_VERSION, ErrorKind, Indicator, PhaseKind, Sample, Severity
 from slo.recording import read_recording
@@ -68,6 +68,8 @@ class Act:
     recover_within: float = 15.0
     good_windows: int = 3
     window: float = 2.0
+    degraded: tuple[Degraded, ...] | None = None
+    alerts: tuple[str, ...] = ()
     server: Mapping[tuple[str, PhaseKind], float | None] = field(default_factory=dict)
 
 
@@ -80,7 +82,7 @@ class Run:
     """
 
     acts: tuple[Act, ...] = (Act(),)
-    rate: float = 60.0
+    rate: float = 100.0
     seed: int = 1
     ended_by: Literal["completed", "aborted", "interrupted", ""] = "completed"
     thresholds: Mapping[str, Threshold] = field(default_factory=dict)
@@ -89,6 +91,8 @@ class Run:
     samples: bool = True
     metrics: bool = True
     runbook: str | None = None
+    series: tuple[Series, ...] = ()
+    cpu_share: float | None = 0.2
     cut_at: float | None = None
 
 
@@ -106,7 +110,9 @@ def build(run: Run, run_dir: Path) -> Path:
     if run.samples:
         Samples.from_rows(rows).write_parquet(run_dir / "samples.parquet")
     if run.metrics:
-        write_metrics(run_dir / "metrics.parquet", measurements, [_series(measurements)])
+        write_metrics(
+            run_dir / "metrics.parquet", measurements, [*run.series, _series(measurements)]
+        )
     event = {
         "time": START.isoformat(),
         "type": "Normal",
@@ -133,7 +139,11 @@ def _play(run: Run) -> tuple[list[Entry], list[Sample], list[Measurement]]:
         measurements += _measurements(act, now)
         now += length + 1
     scheduled = round(len(rows) / run.sent_share)
-    entries.append(journal.LoadEnded(time=_at(now), scheduled=scheduled, sent=len(rows), reason=""))
+    entries.append(
+        journal.LoadEnded(
+            time=_at(now), scheduled=scheduled, sent=len(rows), reason="", cpu_share=run.cpu_share
+        )
+    )
     if run.ended_by:
         entries.append(
             journal.RunEnded(
@@ -182,6 +192,8 @@ def _journal(act: Act, begin: float) -> list[Entry]:
                 recover_within_s=act.recover_within,
                 good_windows=act.good_windows,
                 window_s=act.window,
+                degraded=act.degraded,
+                alerts=act.alerts,
             ),
         ),
         *_phase(name, PhaseKind.BASELINE, begin, fault),

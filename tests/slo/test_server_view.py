@@ -8,11 +8,13 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from slo.metrics import Measurement
+from slo.evidence import Buckets
+from slo.metrics import ALERTS, CLOCK, REDUNDANCY, RULES, Measurement
 from slo.model import Phase, PhaseKind
 from slo.observe import Scope, measure, series
 from slo.prometheus import Prometheus, PrometheusError, http_fetch
-from slo.slis import response_time
+from slo.server import Clock, evidence_of
+from slo.slis import DEFAULT_SLIS, by_name, response_time
 from tests.slo.tsdb import STEP_S, Series, serving
 
 BEGIN = (int(time.time()) // 3600 - 5) * 3600.0
@@ -131,6 +133,16 @@ def world() -> Series:
     containers(found, "unlimited", POD, cpu=1, peak=0.5)
     replicas(found, "unlimited", away=0, desired=0)
     requests(found, "broken", rate=50, times=scrapes()[:9])
+    alert = {"alertname": "HighErrorRate", "alertstate": "firing", "severity": "critical"}
+    found.add("ALERTS", alert, scrapes(), constant(1))
+    anew = {"namespace": "restarted", "pod": POD, "endpoint": "/score", "status": "200"}
+    moment = BEGIN + LENGTH / 2
+    found.add(
+        "bizra_requests_total",
+        anew,
+        scrapes(),
+        lambda t: counter(50)(t) if t < moment else 50 * (t - moment),
+    )
     return found
 
 
@@ -214,9 +226,52 @@ def test_a_window_shorter_than_three_scrapes_is_not_judged(prometheus: Prometheu
 def test_series_have_a_point_for_each_scrape(prometheus: Prometheus) -> None:
     when = phase()
     found = {s.name: s for s in series(prometheus, when.start, when.end, SCOPE)}
-    assert len(found) == 6
+    assert found.keys() >= {sli.name for sli in DEFAULT_SLIS}
     assert len(found["error_rate"].times) == SCRAPES + 1
     assert all(math.isfinite(v) for s in found.values() for v in s.values)
+
+
+def test_beside_the_indicators_stand_redundancy_alerts_rules_and_the_clock(
+    prometheus: Prometheus,
+) -> None:
+    when = phase()
+    found = {s.name: s for s in series(prometheus, when.start, when.end, SCOPE)}
+    assert set(found[REDUNDANCY].values) == {0.75, 1.0}
+    # ALERTS as the rules make it; of a Prometheus without rules it is known that it has none.
+    (alert,) = [s for s in series(prometheus, when.start, when.end, SCOPE) if s.name == ALERTS]
+    assert alert.labels["alertstate"] == "firing"
+    assert (found[RULES].labels, found[RULES].values) == ({}, (0.0,))
+    assert abs(found[CLOCK].values[0]) < 60
+
+
+def test_a_quantile_comes_with_its_histogram_and_an_interval_of_whole_buckets(
+    prometheus: Prometheus,
+) -> None:
+    found = ask(prometheus)["faiss_query_time"]
+    sli = by_name("faiss_query_time")
+    assert sli is not None
+    assert [le for le, _ in found.buckets] == [0.005, 0.01, math.inf]
+    seen = evidence_of(sli, found, Clock(skew_s=0.0, limit_s=1.0))
+    assert isinstance(seen, Buckets)
+    assert seen.span(0.95) == (0.005, 0.01)  # 0.0095 lies between the edges
+    assert seen.surely_above(0.004, 1e-4)
+    assert not seen.surely_above(0.006, 1e-4)
+    assert seen.needed(0.006, 0.95) is None  # no count makes buckets finer
+
+
+def test_what_one_scrape_leaves_open_is_the_slack_of_a_reading(prometheus: Prometheus) -> None:
+    found = ask(prometheus)
+    # Two changes of one pod in four, each up to a scrape early or late.
+    assert found["pod_availability"].slack == pytest.approx(2 / 4 * STEP_S / LENGTH, rel=0.51)
+    cpu = found["cpu_utilization"]
+    assert cpu.indicator.value is not None
+    assert cpu.slack == pytest.approx(cpu.indicator.value * STEP_S / LENGTH)
+
+
+def test_a_counter_that_began_anew_is_counted_across_and_told(prometheus: Prometheus) -> None:
+    found = ask(prometheus, "restarted")["error_rate"]
+    assert found.resets >= 1
+    assert found.indicator.count == pytest.approx(50 * LENGTH, rel=0.15)
 
 
 def test_other_percentiles_can_be_asked_for(prometheus: Prometheus) -> None:

@@ -1,0 +1,113 @@
+"""The stations of an incident, from the injection to stability, all of them.
+
+A moment without a time has a reason: that it did not happen, or that nothing could have shown it.
+"""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+from slo.chronicle import Story
+from slo.model import AlertSpell, Moment, Severity
+from slo.recovery import Recovery
+from slo.severity import Observation
+
+
+def moments(
+    story: Story,
+    observed: Observation,
+    back: Recovery | None,
+    alerts: Sequence[AlertSpell],
+    alerting: str,
+) -> tuple[Moment, ...]:
+    """In the order in which one hopes for them."""
+    if story.injected is None:
+        return ()
+    since = story.injected.time
+    return (
+        Moment(name="injected", time=since, evidence="the journal"),
+        _effect(story),
+        _first_bad(story, back),
+        _alert("alert pending", [a for a in alerts if a.pending], alerting, since),
+        _alert("alert firing", [a for a in alerts if a.firing], alerting, since),
+        _severity(observed),
+        _procedure(story),
+        _undone(story),
+        _back("recovered", back, back.recovered_at if back else None),
+        _back("stable", back, back.stable_at if back else None),
+    )
+
+
+def _at(seconds: float) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)
+
+
+def _effect(story: Story) -> Moment:
+    if story.confirmed is not None:
+        return Moment(
+            name="effect seen", time=story.confirmed.time, evidence=story.confirmed.evidence
+        )
+    why = story.unconfirmed.reason if story.unconfirmed else "no effect was seen"
+    return Moment(name="effect seen", time=None, evidence="", missing=why)
+
+
+def _first_bad(story: Story, back: Recovery | None) -> Moment:
+    name = "first bad window"
+    if back is None:
+        return Moment(name=name, time=None, evidence="", missing="no requests were kept")
+    if back.first_bad is None:
+        why = f"none of {back.windows} windows was past a critical threshold"
+        return Moment(name=name, time=None, evidence="", missing=why)
+    window = story.started.expectation.window_s
+    end = _at(back.first_bad) + timedelta(seconds=window)
+    return Moment(name=name, time=end, evidence=f"the end of it: a window has {window:g} s")
+
+
+def _alert(name: str, found: Sequence[AlertSpell], alerting: str, since: datetime) -> Moment:
+    firing = name == "alert firing"
+    times = [(t, a) for a in found if (t := a.firing if firing else a.pending) and t >= since]
+    if not times:
+        return Moment(name=name, time=None, evidence="", missing=alerting)
+    time, first = min(times, key=lambda pair: pair[0])
+    return Moment(name=name, time=time, evidence=f"{first.name}, as Prometheus scraped it")
+
+
+def _severity(observed: Observation) -> Moment:
+    name = f"{observed.severity.value} reached"
+    if observed.severity is Severity.NONE:
+        return Moment(name="severity reached", time=None, evidence="", missing=observed.reason)
+    reached = [s for s in observed.spans if s.severity is observed.severity]
+    if not reached:
+        why = f"only over the whole phase: {observed.reason}"
+        return Moment(name=name, time=None, evidence="", missing=why)
+    return Moment(name=name, time=reached[0].start, evidence=reached[0].reason)
+
+
+def _procedure(story: Story) -> Moment:
+    name, begun = "procedure started", story.procedure
+    if begun is None:
+        why = "none was: the service was left to itself"
+        return Moment(name=name, time=None, evidence="", missing=why)
+    return Moment(name=name, time=begun.time, evidence=begun.procedure)
+
+
+def _undone(story: Story) -> Moment:
+    undone = story.undone
+    if undone is None or undone.event != "fault.reverted":
+        why = "the journal does not say that the fault was undone"
+        return Moment(name="fault undone", time=None, evidence="", missing=why)
+    return Moment(name="fault undone", time=undone.time, evidence=undone.evidence)
+
+
+def _back(name: str, back: Recovery | None, at: float | None) -> Moment:
+    if back is None:
+        return Moment(name=name, time=None, evidence="", missing="no requests were kept")
+    if at is None:
+        why = back.unknown or "not by the end of the recovery phase"
+        return Moment(name=name, time=None, evidence="", missing=why)
+    if not back.troubled:
+        why = "never needed: users were never past a critical threshold"
+        return Moment(name=name, time=None, evidence="", missing=why)
+    which = "the first bad one" if name == "recovered" else "the last bad one"
+    return Moment(
+        name=name, time=_at(at), evidence=f"the first good windows in a row after {which}"
+    )
