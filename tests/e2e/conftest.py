@@ -21,6 +21,7 @@ target:
   {namespace: bizra-system, workload: bizra-api, service: bizra-api-internal, port: 8000}
 prometheus: {service: prometheus-service, port: 9090, scrape_interval: 2s}
 load: {scenario: smoke}
+objectives: {error_rate: {target: 1%, critical: 2%}}  # what so few requests can show
 experiments:
   - name: pod-delete
     title: One pod goes

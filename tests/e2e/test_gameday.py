@@ -89,8 +89,9 @@ def test_a_service_that_survives_passes_and_leaves_all_its_evidence(gameday: Com
 
 @pytest.mark.usefixtures("kube")
 def test_a_promise_that_cannot_be_kept_fails(gameday: Command) -> None:
-    override = "objectives: {response_time_p95: {target: 0.5ms, critical: 1ms}}\nexperiments:"
-    done = gameday("run", str(gameday.write_plan("experiments:", override)), "--embedded", "--json")
+    override = "objectives: {response_time_p95: {target: 0.5ms, critical: 1ms}, "
+    plan = gameday.write_plan("objectives: {", override)
+    done = gameday("run", str(plan), "--embedded", "--json")
     assert done.returncode == 1, done.stdout + done.stderr
     said = json.loads(done.stdout)
     assert (said["outcome"], said["exit_code"]) == ("fail", 1)
