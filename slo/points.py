@@ -6,7 +6,10 @@ it is worth, a warning half, and what is inconclusive or failed nothing:
 
 - an objective earns the mean over its judged results and, where clients measured it, its answer
   over all undisturbed phases together;
-- an experiment earns the mean over its checks.
+- an experiment earns the mean over what was asked of it in any case: that the fault took effect
+  and was undone, the severity, the recovery, and what the plan lets degrade. Its other checks are
+  there only where evidence is; they have a say in the outcome but earn nothing, or else less
+  evidence could mean a better score.
 
 Every addend is a whole number of tenths, rounded down, so that the sum is exact. A half in which
 nothing was judged earns nothing.
@@ -27,6 +30,8 @@ _WORTH = {
     Outcome.FAIL: Fraction(0),
 }
 
+_ASKED = {"effect", "undone", "severity", "recovery", "degraded"}
+
 
 def addends(
     results: Sequence[ObjectiveResult],
@@ -41,7 +46,7 @@ def addends(
         own = [r for r in results if r.objective == objective]
         settled = [p for p in promises if p.objective == objective]
         parts.append((objective.title, counted(own, settled)))
-    checks = [(e.title, [c.outcome for c in e.checks]) for e in experiments]
+    checks = [(e.title, [c.outcome for c in e.checks if c.name in _ASKED]) for e in experiments]
     return (
         *_share(parts, policy.objectives, "results"),
         *_share(checks, policy.experiments, "checks"),
