@@ -79,7 +79,13 @@ def with_comparison(verdict: Verdict, comparison: ReleaseComparison) -> Verdict:
 def _doubts(recording: Recording, which: str) -> Iterator[str]:
     """Why what looks well in this run may not be: load that was not sent would have queued."""
     started = recording.started
-    load = load_health(started.scenario, recording.journal, recording.samples, fault_phases=())
+    load = load_health(
+        started.scenario,
+        recording.journal,
+        recording.samples,
+        fault_phases=(),
+        policy=recording.policy.generator,
+    )
     if not load.complete:
         yield f"of {which}, {load.result.reason}"
 
