@@ -52,6 +52,7 @@ def test_a_service_that_survives_passes_and_leaves_all_its_evidence(gameday: Com
     assert names == {
         "plan.yaml",
         "runbook.md",
+        "policy.yaml",
         "journal.jsonl",
         "samples.parquet",
         "metrics.parquet",
