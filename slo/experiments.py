@@ -370,5 +370,10 @@ def _recovery_answer(story: Story, back: Recovery | None) -> tuple[Outcome, str,
     evidence = f"{from_injection:.1f} s after the injection; {windows}"
     if back.relapses:
         evidence += f", {back.relapses} of them after it was first back"
-    outcome = Outcome.PASS if took <= expectation.recover_within_s else Outcome.FAIL
-    return outcome, f"after {took:.1f} s", evidence
+    if took <= expectation.recover_within_s:
+        return Outcome.PASS, f"after {took:.1f} s", evidence
+    at_best = (back.hopeful_at or 0.0) - story.confirmed.time.timestamp() if back.bad else 0.0
+    if at_best <= expectation.recover_within_s:
+        evidence += "; windows without requests, or with too few to tell, may have been good ones"
+        return Outcome.INCONCLUSIVE, f"after {took:.1f} s at the latest", evidence
+    return Outcome.FAIL, f"after {took:.1f} s", evidence

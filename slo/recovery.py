@@ -38,7 +38,9 @@ class Recovery:
     """`stable_at` is None where it was not, or where nothing tells; then `unknown` says why.
 
     `first_bad` is the start of the first window that was bad, None if none was; `recovered_at` is
-    None as long as there were never enough good windows after it.
+    None as long as there were never enough good windows after it. `hopeful_at` is when it was
+    stable if every window that nothing can be said of was a good one: what is too late even then
+    is surely too late.
     """
 
     windows: int
@@ -47,6 +49,7 @@ class Recovery:
     first_bad: float | None
     recovered_at: float | None
     stable_at: float | None
+    hopeful_at: float | None
     relapses: int  # windows that were bad again after the recovery
     unknown: str = ""
 
@@ -79,7 +82,9 @@ def recovery(
     trouble = [i for i, state in enumerate(states) if state in TROUBLE]
     back = _first_run(states, trouble[0] if trouble else 0, good_windows)
     stable = _first_run(states, trouble[-1] + 1 if trouble else 0, good_windows)
-    unknown = _unknown(states, judged, stable, good_windows)
+    hopeful = [Window.BAD if s is Window.BAD else Window.GOOD for s in states]
+    hope = _first_run(hopeful, bad[-1] + 1 if bad else 0, good_windows)
+    unknown = "" if stable is not None else _unknown(states, judged, hope)
 
     def at(i: int | None) -> float | None:
         return None if i is None or unknown else start + i * window_s
@@ -91,6 +96,7 @@ def recovery(
         first_bad=start + bad[0] * window_s if bad else None,
         recovered_at=at(back),
         stable_at=at(stable),
+        hopeful_at=at(hope),
         relapses=0 if back is None else sum(i > back for i in bad),
         unknown=unknown,
     )
@@ -122,20 +128,13 @@ def _first_run(states: Sequence[Window], first: int, length: int) -> int | None:
     return None
 
 
-def _unknown(
-    states: Sequence[Window], judged: Sequence[Objective], stable: int | None, needed: int
-) -> str:
+def _unknown(states: Sequence[Window], judged: Sequence[Objective], hope: int | None) -> str:
+    """Why nothing is known of a recovery that was not seen; "" where it surely was none."""
     if not judged:
         return "the runbook has no objective that clients could see"
-    if stable is not None:
+    if hope is None and Window.BAD in states:
         return ""
     empty, unclear = states.count(Window.EMPTY), states.count(Window.UNCLEAR)
-    last_bad = max((i for i, s in enumerate(states) if s is Window.BAD), default=None)
-    if last_bad is not None:
-        # Bad to the end is a failure, unless windows without requests may have been good ones.
-        hopeful = [Window.GOOD if s is Window.EMPTY else s for s in states]
-        if _first_run(hopeful, last_bad + 1, needed) is None:
-            return ""
     if empty:
         return f"{empty} of {len(states)} windows have no requests"
     if unclear:
