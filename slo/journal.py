@@ -203,6 +203,39 @@ class ProcedureStarted(_Entry):
     procedure: str
 
 
+class StepStarted(_Entry):
+    """A step is about to run; `command` as it runs, secrets masked. `line` is the runbook's."""
+
+    event: Literal["step.started"] = "step.started"
+    experiment: str
+    procedure: str
+    line: int
+    command: str
+
+
+class StepEnded(_Entry):
+    """`state` is a slo.proofs.StepState; `exit_code` is None where nothing ran."""
+
+    event: Literal["step.ended"] = "step.ended"
+    experiment: str
+    procedure: str
+    line: int
+    state: str
+    exit_code: int | None
+    seconds: float
+    reason: str
+    output: str
+
+
+class ProcedureEnded(_Entry):
+    """Every step was tried; `failed` are the lines of those that failed or were refused."""
+
+    event: Literal["procedure.ended"] = "procedure.ended"
+    experiment: str
+    procedure: str
+    failed: tuple[int, ...] = ()
+
+
 class ExperimentEnded(_Entry):
     event: Literal["experiment.ended"] = "experiment.ended"
     experiment: str
@@ -232,6 +265,9 @@ Entry = (
     | FaultReverted
     | FaultStuck
     | ProcedureStarted
+    | StepStarted
+    | StepEnded
+    | ProcedureEnded
     | ExperimentEnded
     | RunEnded
 )

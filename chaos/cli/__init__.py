@@ -8,9 +8,9 @@ from chaos.interrupt import InterruptedRunError
 from slo.exit_codes import ExitCode
 
 # Importing a command's module registers it.
-from chaos.cli import cluster, doctor, load, offline, run, runbook  # isort: skip
+from chaos.cli import cluster, doctor, load, offline, procedures, run, runbook  # isort: skip
 
-__all__ = ["app", "cluster", "doctor", "load", "main", "offline", "run", "runbook"]
+__all__ = ["app", "cluster", "doctor", "load", "main", "offline", "procedures", "run", "runbook"]
 
 
 def main() -> None:

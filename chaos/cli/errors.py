@@ -1,6 +1,8 @@
 """What a user can get wrong, or find wrong: each ends with one sentence and code 2."""
 
+from chaos.alerts.promtool import PromtoolError
 from chaos.cluster import ClusterError
+from chaos.procedures.session import SessionError
 from loadtests.runner import LoadError
 from service.cluster.embedded import EmbeddedError
 from service.cluster.prometheus_binary import PrometheusMissingError
@@ -22,6 +24,8 @@ USER_ERRORS: tuple[type[Exception], ...] = (
     JournalError,
     LoadError,
     PrometheusMissingError,
+    PromtoolError,
     RecordingError,
     RunbookError,
+    SessionError,
 )

@@ -24,7 +24,7 @@ from slo.samples import Samples, read_raw
 QUANTILES = {"p50_s": 0.5, "p95_s": 0.95, "p99_s": 0.99}
 
 
-def _duration(text: str) -> timedelta:
+def duration_option(text: str) -> timedelta:
     try:
         return parse_duration(text)
     except ValueError as error:
@@ -40,7 +40,7 @@ def load(
         bool, typer.Option("--embedded", help="To the reference service on this machine.")
     ] = False,
     duration: Annotated[
-        timedelta | None, typer.Option(parser=_duration, help='Stop after, e.g. "30s".')
+        timedelta | None, typer.Option(parser=duration_option, help='Stop after, e.g. "30s".')
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Keep samples.parquet in here.")] = None,
     seed: Annotated[int, typer.Option(help="For arrivals and bodies.")] = 0,

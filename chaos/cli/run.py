@@ -71,7 +71,7 @@ def run(
         shutil.copyfile(plan_file, setting.run_dir / "plan.yaml")
         (setting.run_dir / "runbook.md").write_bytes(runbook.read_bytes())
         (setting.run_dir / "policy.yaml").write_bytes(policy.read_bytes())
-        _point_latest_at(setting.run_dir)
+        point_latest_at(setting.run_dir)
         interrupted: InterruptedRunError | None = None
         try:
             runner.run(setting, progress)
@@ -107,7 +107,7 @@ def _prepare(
     if errors is None:
         raise UsageError("the runbook has no objective for the error rate, so nothing is steady")
     prometheus = Prometheus(_fetch(plan.prometheus, target.namespace, cluster))
-    run_dir = _new_run_dir(runs, plan.name)
+    run_dir = new_run_dir(runs, plan.name)
     return runner.Setting(
         run_dir=run_dir,
         plan=plan,
@@ -135,7 +135,7 @@ def _fetch(where: PlanPrometheus, namespace: str, cluster: Cluster) -> Fetch:
     return through_cluster
 
 
-def _new_run_dir(runs: Path, plan: str) -> Path:
+def new_run_dir(runs: Path, plan: str) -> Path:
     """runs/<UTC time>-<plan>, new: a second run within the same second gets a number."""
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
     for number in range(1, 100):
@@ -150,7 +150,7 @@ def _new_run_dir(runs: Path, plan: str) -> Path:
     raise UsageError(f"{runs}: no free name for a run directory")
 
 
-def _point_latest_at(run_dir: Path) -> None:
+def point_latest_at(run_dir: Path) -> None:
     """runs/latest, replaced in one step."""
     link = run_dir.parent / f".latest-{os.getpid()}"
     link.unlink(missing_ok=True)

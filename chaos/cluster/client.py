@@ -1,10 +1,12 @@
 """Requests to one cluster: objects as they are, and what a game day asks about often."""
 
+import base64
 import json
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import urllib3
@@ -223,6 +225,33 @@ class Cluster:
         path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
         answer = self._ask("POST", path, "ask what is allowed", body=body)
         return bool(answer["status"]["allowed"])
+
+    def make(self, ref: Ref, manifest: Json) -> Json:
+        """Create an object of a kind that need not be in the table."""
+        path = ref.kind.path(ref.namespace)
+        return self._ask("POST", path, f"create {ref}", body=manifest)
+
+    def token(self, namespace: str, account: str) -> str:
+        """A token of a service account, for an hour."""
+        path = Ref.of("ServiceAccount", namespace, account).path
+        body = {
+            "apiVersion": "authentication.k8s.io/v1",
+            "kind": "TokenRequest",
+            "spec": {"expirationSeconds": 3600},
+        }
+        answer = self._ask("POST", f"{path}/token", f"get a token of {account}", body=body)
+        return str(answer["status"]["token"])
+
+    def connection(self) -> Json:
+        """The `cluster` of a kubeconfig: where the API server is, and who vouches for it."""
+        settings = self._api.configuration
+        found: Json = {"server": self.server}
+        if settings.ssl_ca_cert:
+            authority = Path(settings.ssl_ca_cert).read_bytes()
+            found["certificate-authority-data"] = base64.b64encode(authority).decode()
+        if not settings.verify_ssl:
+            found["insecure-skip-tls-verify"] = True
+        return found
 
     # What a game day asks about
 

@@ -1,0 +1,92 @@
+"""Where procedures are carried out: the cluster, the workload, and a shell with rights there."""
+
+import os
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+from urllib.parse import urlsplit
+
+import typer
+
+from chaos.cli.errors import UsageError
+from chaos.cluster import Cluster
+from chaos.procedures.access import operator
+from chaos.procedures.placeholders import key
+from chaos.procedures.session import Session, find_programs
+from chaos.procedures.world import World
+
+Kubeconfig = Annotated[str | None, typer.Option(help="Default: as kubectl.")]
+Context = Annotated[str | None, typer.Option(help="A context of the kubeconfig.")]
+Namespace = Annotated[str, typer.Option(help="The only namespace that steps may change.")]
+Workload = Annotated[str, typer.Option(help="The Deployment that users depend on.")]
+Service = Annotated[str, typer.Option(help="The Service, with port, that users go to.")]
+Files = Annotated[
+    Path | None,
+    typer.Option(help="A folder of manifests that the runbook names, e.g. k8s.", file_okay=False),
+]
+Set = Annotated[
+    list[str] | None,
+    typer.Option("--set", help="A value for a placeholder: pod-name=api-7x."),
+]
+Unconfined = Annotated[
+    bool, typer.Option("--unconfined", help="Also where the kernel cannot confine the steps.")
+]
+
+HTTPS = 443
+
+
+def world(cluster: Cluster, namespace: str, workload: str, service: str) -> World:
+    """Raises UsageError or ClusterError where there is no such thing."""
+    name, colon, port = service.partition(":")
+    if not colon or not port.isdigit():
+        raise UsageError(f'--service is written like "shop:80", not {service!r}')
+    cluster.namespace(namespace)
+    cluster.workload(namespace, workload)
+    url = cluster.service_url(namespace, name, int(port))
+    return World(cluster=cluster, namespace=namespace, workload=workload, url=url)
+
+
+def values(given: list[str] | None) -> dict[str, str]:
+    """--set NAME=VALUE, by the placeholder's key."""
+    found = {}
+    for entry in given or ():
+        name, equals, value = entry.partition("=")
+        if not equals or not name:
+            raise UsageError(f'--set is written like "pod-name=api-7x", not {entry!r}')
+        found[key(name)] = value
+    return found
+
+
+def kubectl() -> Path:
+    """Beside our own Python, else on PATH."""
+    beside = Path(sys.executable).parent
+    found = shutil.which("kubectl", path=f"{beside}:{os.environ.get('PATH', '')}")
+    if found is None:
+        raise UsageError("kubectl is missing: a runbook's steps are run with the real one")
+    return Path(found)
+
+
+Shells = Callable[[Path, Callable[[str], str]], Session]
+
+
+@contextmanager
+def shells(cluster: Cluster, namespace: str, home: Path, *, unconfined: bool) -> Iterator[Shells]:
+    """Shells below `home` whose kubectl has the rights of an operator of the namespace."""
+    programs = find_programs(kubectl())
+    server = urlsplit(cluster.server)
+    with operator(cluster, namespace, home / "kubeconfig") as kubeconfig:
+
+        def open_shell(folder: Path, mask: Callable[[str], str]) -> Session:
+            return Session(
+                home=folder,
+                kubeconfig=kubeconfig,
+                port=server.port or HTTPS,
+                programs=programs,
+                mask=mask,
+                unconfined=unconfined,
+            )
+
+        yield open_shell

@@ -1,0 +1,126 @@
+"""What a drill is: the condition that a procedure is for, and how one sees that it is gone.
+
+One condition, one file. The prover decides when things happen; a drill says how to bring its
+condition about, how it shows, what must hold afterwards, and what to clear away beside the objects
+that are put back anyway.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from chaos.cluster import Json
+from chaos.procedures.secrecy import Secrets
+from chaos.procedures.session import Ran
+from chaos.procedures.world import World
+from loadtests.runner import LoadProgress
+from slo.proofs import Finding, Sight, StepProof
+from slo.reading.model import Procedure
+
+
+@dataclass(slots=True, kw_only=True)
+class Stage:
+    """Where a drill takes place. `values` fill placeholders; `memory` is the drill's own.
+
+    `scratch` is the folder that the steps run in, `own` runs a command of ours there.
+    `error_rate` and `p95_s` are the runbook's critical thresholds: a ratio, and seconds.
+    """
+
+    world: World
+    scratch: Path
+    load: Callable[[], LoadProgress]
+    own: Callable[[str], Ran]
+    error_rate: float
+    p95_s: float
+    values: dict[str, str] = field(default_factory=dict)
+    memory: dict[str, Any] = field(default_factory=dict)
+    secrets: Secrets
+    steps: list[StepProof] = field(default_factory=list)
+
+
+class Drill:
+    """The defaults are those of a condition that needs nothing special."""
+
+    topic = ""
+    words: tuple[str, ...] = ()  # that the title must have beside the topic
+    condition = ""
+    cure_within_s = 60.0
+    sign_within_s = 60.0
+
+    def fits(self, procedure: Procedure) -> bool:
+        title = procedure.title.casefold()
+        return procedure.topic == self.topic and all(w in title for w in self.words)
+
+    def prepare(self, stage: Stage) -> None:
+        """Before anything is broken: data to look for later, files that an operator would have."""
+
+    def fault(self, stage: Stage) -> None:
+        """Bring the condition about."""
+
+    def sign(self, stage: Stage) -> str:
+        """How the condition shows from outside; "" until it does."""
+        del stage
+        return "asked for"
+
+    def sights(self, stage: Stage) -> Sequence[Sight]:
+        """What must hold once the procedure has done its work."""
+        raise NotImplementedError
+
+    def tidy(self, stage: Stage) -> None:
+        """Data and files on volumes; objects are put back without this."""
+
+
+def sight(name: str, wanted: str, *, holds: bool, seen: str) -> Sight:
+    finding = Finding.PROVEN if holds else Finding.REFUTED
+    return Sight(name=name, finding=finding, wanted=wanted, seen=seen)
+
+
+def whole(stage: Stage, kind: str = "Deployment", name: str = "") -> Sight:
+    why = stage.world.settled(kind, name)
+    title = name or stage.world.workload
+    return sight("whole", f"all pods of {title} ready", holds=not why, seen=why or "all ready")
+
+
+def served(stage: Stage) -> Sight:
+    """By the clients' own requests of the last seconds."""
+    seen = stage.load()
+    wanted = f"errors at most {stage.error_rate:.3g}, p95 at most {stage.p95_s * 1000:.0f} ms"
+    if seen.p95_s is None:
+        return sight("users are served", wanted, holds=False, seen="no answer to any request")
+    holds = seen.error_rate <= stage.error_rate and seen.p95_s <= stage.p95_s
+    text = f"errors {seen.error_rate:.2%}, p95 {seen.p95_s * 1000:.0f} ms"
+    return sight("users are served", wanted, holds=holds, seen=text)
+
+
+def suffering(stage: Stage) -> str:
+    """Users feel it: the last seconds are past a critical threshold."""
+    found = served(stage)
+    return "" if found.finding is Finding.PROVEN else found.seen
+
+
+def container_states(pod: Json) -> list[Json]:
+    return [dict(s) for s in (pod.get("status") or {}).get("containerStatuses") or []]
+
+
+def waiting_reasons(stage: Stage) -> dict[str, str]:
+    """Pods of the workload's namespace that wait, and for what: {"bizra-api-x": "ErrImagePull"}."""
+    found = {}
+    for pod in stage.world.raw_pods():
+        for state in container_states(pod):
+            reason = (state.get("state") or {}).get("waiting", {}).get("reason", "")
+            if reason:
+                found[pod["metadata"]["name"]] = reason
+    return found
+
+
+def last_ends(stage: Stage) -> dict[str, str]:
+    """Why containers ended, by pod, e.g. {"bizra-api-x": "OOMKilled"}."""
+    found = {}
+    for pod in stage.world.raw_pods():
+        for state in container_states(pod):
+            for when in ("state", "lastState"):
+                reason = (state.get(when) or {}).get("terminated", {}).get("reason", "")
+                if reason:
+                    found[pod["metadata"]["name"]] = reason
+    return found

@@ -1,0 +1,51 @@
+"""A new version beside the old one, and users moved over."""
+
+from collections.abc import Sequence
+
+from chaos.cluster import kind_of
+from chaos.procedures.drills.base import Drill, Stage, served, sight
+from slo.proofs import Sight
+
+
+class BlueGreen(Drill):
+    topic = "blue_green"
+    condition = "a new version is to take over without a gap"
+    cure_within_s = 60.0
+
+    def prepare(self, stage: Stage) -> None:
+        stage.memory["failed before"] = stage.load().errors
+
+    def sights(self, stage: Stage) -> Sequence[Sight]:
+        versions = _versions_behind(stage)
+        lost = stage.load().errors - stage.memory["failed before"]
+        blue = stage.world.find("Deployment", stage.world.workload)
+        running = blue is not None and blue["spec"].get("replicas", 1) > 0
+        return (
+            sight(
+                "users",
+                "on green alone",
+                holds=versions == {"green"},
+                seen=str(versions or "nobody"),
+            ),
+            sight("blue", "gone", holds=not running, seen="still runs" if running else "gone"),
+            sight("requests lost", "none", holds=lost == 0, seen=str(lost)),
+            served(stage),
+        )
+
+
+def _versions_behind(stage: Stage) -> set[str]:
+    """The label `version` of the ready pods that the users' Service sends traffic to."""
+    labels = {
+        p["metadata"]["uid"]: p["metadata"].get("labels", {}).get("version", "?")
+        for p in stage.world.raw_pods()
+    }
+    name = f"{stage.world.workload}-service"
+    slices = stage.world.cluster.objects(
+        kind_of("EndpointSlice"), stage.world.namespace, f"kubernetes.io/service-name={name}"
+    )
+    return {
+        labels.get((point.get("targetRef") or {}).get("uid", ""), "?")
+        for piece in slices
+        for point in piece.get("endpoints") or []
+        if (point.get("conditions") or {}).get("ready") is not False
+    }

@@ -1,0 +1,59 @@
+"""Users see a page instead of the service, and the service again afterwards."""
+
+from collections.abc import Sequence
+
+from chaos.procedures.drills.base import Drill, Stage, served, sight, whole
+from chaos.procedures.world import INGRESS
+from slo.proofs import Finding, Sight
+from slo.reading.model import Procedure
+
+ANNOTATION = "nginx.ingress.kubernetes.io/custom-http-errors"
+HOST = "api.bizra.io"
+PATH = "/health"
+
+
+class MaintenanceOn(Drill):
+    topic = "maintenance_mode"
+    condition = "maintenance is about to begin"
+    cure_within_s = 45.0
+
+    def fits(self, procedure: Procedure) -> bool:
+        return super().fits(procedure) and not procedure.title.casefold().endswith(": off")
+
+    def sights(self, stage: Stage) -> Sequence[Sight]:
+        return (through_the_door(stage, page=True),)
+
+
+class MaintenanceOff(Drill):
+    topic = "maintenance_mode"
+    condition = "maintenance is over, users still see the page"
+    cure_within_s = 90.0
+
+    def fits(self, procedure: Procedure) -> bool:
+        return super().fits(procedure) and procedure.title.casefold().endswith(": off")
+
+    def fault(self, stage: Stage) -> None:
+        stage.own("kubectl apply -f k8s/maintenance-page.yaml")
+
+    def sights(self, stage: Stage) -> Sequence[Sight]:
+        return through_the_door(stage, page=False), whole(stage), served(stage)
+
+
+def through_the_door(stage: Stage, *, page: bool) -> Sight:
+    """What a user of the Ingress gets: the page, or the service."""
+    wanted = "users get the maintenance page" if page else "users get the service"
+    addresses = [
+        point.get("ip") or point.get("hostname")
+        for ingress in stage.world.cluster.objects(INGRESS, stage.world.namespace)
+        for point in ((ingress.get("status") or {}).get("loadBalancer") or {}).get("ingress") or []
+    ]
+    if not addresses:
+        seen = "no Ingress has an address here"
+        return Sight(name="users", finding=Finding.NOT_VERIFIABLE, wanted=wanted, seen=seen)
+    answer = stage.world.ask("GET", PATH, url=f"http://{addresses[0]}", host=HOST)
+    if answer is None:
+        return sight("users", wanted, holds=False, seen="no answer")
+    service = "json" in answer.headers.get("content-type", "") and answer.is_success
+    seen = f"{answer.status_code}, {answer.text.strip()[:60]!r}"
+    shown = not service and "maintenance" in answer.text.casefold()
+    return sight("users", wanted, holds=shown if page else service, seen=seen)

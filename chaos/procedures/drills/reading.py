@@ -1,0 +1,44 @@
+"""Procedures that only look: their promise is that every command answers."""
+
+from collections.abc import Sequence
+
+from chaos.faults.pod_kill import KILL_SCRIPT
+from chaos.procedures.drills.base import Drill, Stage, served, sight
+from chaos.procedures.world import wait
+from slo.proofs import Sight, StepState
+from slo.reading.model import Effect, Procedure, StepKind
+
+RESTART_S = 60.0
+
+
+class Looking(Drill):
+    condition = "somebody wants to know how things stand; one container has restarted"
+    cure_within_s = 0.0
+
+    def fits(self, procedure: Procedure) -> bool:
+        commands = [s for s in procedure.steps if s.kind is StepKind.COMMAND]
+        return bool(commands) and all(s.effect is Effect.READS for s in commands)
+
+    def prepare(self, stage: Stage) -> None:
+        """One container has restarted: some commands look at what came before."""
+        pod = stage.world.pods()[-1]
+        stage.values.setdefault("pod-name", pod.name)
+        stage.memory["pod"] = pod
+        stage.world.cluster.execute(
+            pod.name, pod.namespace, pod.containers[0], ["sh", "-c", KILL_SCRIPT.strip()]
+        )
+        uid, before = pod.uid, sum(pod.restarts.values())
+
+        def restarted() -> bool:
+            now = [p for p in stage.world.pods() if p.uid == uid]
+            return bool(now) and now[0].ready and sum(now[0].restarts.values()) > before
+
+        wait(restarted, RESTART_S)
+
+    def sights(self, stage: Stage) -> Sequence[Sight]:
+        ran = [s for s in stage.steps if s.state in {StepState.DONE, StepState.FAILED}]
+        bad = [s for s in ran if s.state is StepState.FAILED]
+        seen = f"{len(ran) - len(bad)} of {len(ran)}"
+        return sight("commands", "all answer", holds=bool(ran) and not bad, seen=seen), served(
+            stage
+        )

@@ -1,0 +1,303 @@
+"""A drill from beginning to end: steady state, condition, procedure, cure or not, all put back."""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from chaos.cluster import ClusterError
+from chaos.journal import Journal
+from chaos.procedures.drills import Drill, Stage, drill_for
+from chaos.procedures.record import record
+from chaos.procedures.secrecy import Secrets
+from chaos.procedures.session import Session
+from chaos.procedures.steps import Hand
+from chaos.procedures.world import Snapshot, World, wait
+from loadtests.runner import LoadProgress
+from slo.proofs import (
+    Finding,
+    ProcedureProof,
+    Sight,
+    StepProof,
+    StepState,
+    together,
+)
+from slo.reading.model import Procedure, Step
+
+STEADY_WITHIN_S, BACK_WITHIN_S, HELD_S = 90.0, 120.0, 5.0
+SNAPSHOT = "before.json"  # in the run directory while a drill goes on
+NOT_PUT_BACK = "NOT PUT BACK"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Correction:
+    """What an overlay changes of a procedure: texts to run instead of the steps on some lines."""
+
+    why: str
+    stand_ins: Mapping[int, str]
+
+
+@dataclass(slots=True, kw_only=True)
+class Prover:
+    """`session` opens a fresh shell in a folder; `load` tells how users fare."""
+
+    world: World
+    folder: Path
+    run_dir: Path
+    files: Path | None
+    session: Callable[[Path, Callable[[str], str]], Session]
+    load: Callable[[], LoadProgress]
+    error_rate: float
+    p95_s: float
+    values: Mapping[str, str]
+    step_limit_s: float
+    say: Callable[[str], None]
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    _count: int = field(default=0)
+
+    def prove(self, procedure: Procedure, correction: Correction | None = None) -> ProcedureProof:
+        """As written; and where that does not hold, once more with what the overlay says."""
+        drill = drill_for(procedure)
+        if drill is None:
+            return self._untried(procedure)
+        proof = self._drill(procedure, drill, None)
+        if correction is not None and proof.finding is not Finding.PROVEN:
+            again = drill_for(procedure)
+            assert again is not None
+            proof = replace(proof, corrected=self._drill(procedure, again, correction))
+        return proof
+
+    def _untried(self, procedure: Procedure) -> ProcedureProof:
+        return ProcedureProof(
+            procedure=procedure.name,
+            title=procedure.title,
+            source=procedure.source,
+            condition=procedure.condition,
+            finding=Finding.INCONCLUSIVE,
+            reason="not tried: there is no drill for its condition",
+            started=self.now(),
+            seconds=0.0,
+        )
+
+    def _drill(
+        self, procedure: Procedure, drill: Drill, correction: Correction | None
+    ) -> ProcedureProof:
+        self._count += 1
+        folder = self.folder / f"{self._count:02}-{procedure.name}"
+        course = _Course(self, procedure, drill, correction, folder)
+        variant = f" ({correction.why})" if correction else ""
+        self.say(f"[bold]{procedure.title}[/]{variant}: {drill.condition}")
+        proof = course.run()
+        self.say(f"{procedure.title}: [bold]{proof.finding.value}[/]: {proof.reason}")
+        return proof
+
+
+class _Course:
+    """One drill as it goes."""
+
+    def __init__(
+        self,
+        prover: Prover,
+        procedure: Procedure,
+        drill: Drill,
+        correction: Correction | None,
+        folder: Path,
+    ) -> None:
+        self._set, self._procedure, self._drill = prover, procedure, drill
+        self._correction, self._folder = correction, folder
+        self._secrets = Secrets()
+        self._session = prover.session(folder, self._secrets.mask)
+        if prover.files is not None:
+            self._session.place(prover.files)
+        self._stage = Stage(
+            world=prover.world,
+            scratch=self._session.scratch,
+            load=prover.load,
+            own=lambda text: self._session.run(text, limit_s=prover.step_limit_s),
+            error_rate=prover.error_rate,
+            p95_s=prover.p95_s,
+            values={**prover.world.guesses(), **prover.values},
+            secrets=self._secrets,
+        )
+        self._begun = prover.now()
+        self._clock = time.monotonic()
+        self._to_detect: float | None = None
+        self._to_recover: float | None = None
+        self._load_before = prover.load()
+
+    def run(self) -> ProcedureProof:
+        """Never leaves without having put back what was changed."""
+        why = self._unsteady()
+        if why:
+            return self._proof(Finding.INCONCLUSIVE, f"not steady before the drill: {why}", (), "")
+        snapshot = Snapshot.take(self._set.world)
+        kept = self._set.run_dir / SNAPSHOT
+        snapshot.write(kept)
+        self._secrets.learn(self._set.world)
+        steps: tuple[StepProof, ...] = ()
+        sights: tuple[Sight, ...] = ()
+        trouble = ""
+        try:
+            trouble = self._condition()
+            if not trouble:
+                steps = self._steps()
+                sights = self._cure()
+        except ClusterError as error:
+            trouble = f"the drill itself went wrong: {error}"
+        finally:
+            back = self._put_back(snapshot)
+            if not back.startswith(NOT_PUT_BACK):
+                kept.unlink()
+        self._stage.steps = list(steps)
+        finding, reason = _judge(steps, sights) if not trouble else (Finding.INCONCLUSIVE, trouble)
+        return self._proof(finding, reason, sights, back)
+
+    # What happens
+
+    def _unsteady(self) -> str:
+        why = ["nobody looked"]
+
+        def steady() -> bool:
+            seen = self._set.load()
+            why[0] = self._set.world.settled()
+            if not why[0] and (seen.p95_s is None or seen.error_rate > self._set.error_rate):
+                why[0] = f"{seen.error_rate:.1%} of the requests fail"
+            return not why[0]
+
+        return "" if wait(steady, STEADY_WITHIN_S) else why[0]
+
+    def _condition(self) -> str:
+        """Bring it about; why it did not come about, or ""."""
+        self._drill.prepare(self._stage)
+        self._load_before = self._set.load()
+        begun = time.monotonic()
+        self._drill.fault(self._stage)
+        seen: list[str] = []
+
+        def there() -> bool:
+            told = self._drill.sign(self._stage)
+            if told:
+                seen.append(told)
+            return bool(told)
+
+        if not wait(there, self._drill.sign_within_s):
+            return f"the condition did not come about within {self._drill.sign_within_s:g} s"
+        self._to_detect = time.monotonic() - begun
+        self._set.say(f"  seen after {self._to_detect:.1f} s: {seen[-1]}")
+        self._secrets.learn(self._set.world)
+        return ""
+
+    def _steps(self) -> tuple[StepProof, ...]:
+        self._started = time.monotonic()
+
+        hand = Hand(
+            session=self._session,
+            values=self._stage.values,
+            limit_s=self._set.step_limit_s,
+            stand_ins=self._correction.stand_ins if self._correction else None,
+            tell=self,
+        )
+        with Journal(self._set.run_dir / "journal.jsonl") as journal:
+            return record(self._procedure, hand, journal, self._folder.name)
+
+    def begins(self, step: Step, text: str) -> None:
+        """A step is about to run."""
+
+    def ended(self, proof: StepProof) -> None:
+        """A step is over."""
+        self._stage.steps.append(proof)
+        why = f": {proof.reason}" if proof.reason else ""
+        self._set.say(f"  line {proof.line}: {proof.state.value}{why}")
+
+    def _cure(self) -> tuple[Sight, ...]:
+        """Look until all holds, and goes on holding for a while; or until the time is over."""
+        latest: list[tuple[Sight, ...]] = [()]
+
+        def cured() -> bool:
+            latest[0] = tuple(self._drill.sights(self._stage))
+            return all(s.finding is Finding.PROVEN for s in latest[0])
+
+        if wait(cured, self._drill.cure_within_s):
+            self._to_recover = time.monotonic() - self._started
+            if self._drill.cure_within_s:
+                time.sleep(HELD_S)
+                cured()
+        return latest[0]
+
+    def _put_back(self, snapshot: Snapshot) -> str:
+        """What was done to put it back; what could not be stands in it, too."""
+        try:
+            done = snapshot.restore()
+            wait(lambda: not self._set.world.settled(), BACK_WITHIN_S)
+            self._drill.tidy(self._stage)
+            why = self._unsteady()
+        except ClusterError as error:
+            return f"{NOT_PUT_BACK}: {error}"
+        return f"{NOT_PUT_BACK}: {why}" if why else ", ".join(done) or "nothing had to be"
+
+    # What is told
+
+    def _proof(
+        self, finding: Finding, reason: str, sights: tuple[Sight, ...], back: str
+    ) -> ProcedureProof:
+        load = self._set.load()
+        procedure, steps = self._procedure, tuple(self._stage.steps)
+        return ProcedureProof(
+            procedure=procedure.name,
+            title=procedure.title,
+            source=procedure.source,
+            condition=self._drill.condition,
+            finding=finding,
+            reason=reason,
+            started=self._begun,
+            seconds=time.monotonic() - self._clock,
+            line=_line(finding, steps),
+            steps=steps,
+            sights=sights,
+            time_to_detect_s=self._to_detect,
+            time_to_recover_s=self._to_recover if finding is Finding.PROVEN else None,
+            requests=load.requests - self._load_before.requests,
+            failed_requests=load.errors - self._load_before.errors,
+            put_back=back,
+            variant=self._correction.why if self._correction else "",
+        )
+
+
+def _judge(steps: tuple[StepProof, ...], sights: tuple[Sight, ...]) -> tuple[Finding, str]:
+    """By what is seen of the system, not by exit codes; those say where it went wrong."""
+    found = together(tuple(s.finding for s in sights))
+    wrong = [s for s in sights if s.finding is not Finding.PROVEN]
+    stopped = [s for s in steps if s.state in {StepState.FAILED, StepState.REFUSED}]
+    absent = [s for s in steps if s.state is StepState.NOT_VERIFIABLE]
+    told = "; ".join(f"{s.name}: {s.seen} ({s.wanted} wanted)" for s in wrong)
+    at = stopped[0] if stopped else None
+    where = f"line {at.line}: {at.reason}; " if at else ""
+    if found is Finding.REFUTED and absent and (at is None or absent[0].line <= at.line):
+        # What came after a step that could not be tried says nothing about the procedure.
+        return Finding.NOT_VERIFIABLE, f"line {absent[0].line}: {absent[0].reason}; {told}"
+    if found is not Finding.PROVEN:
+        return found, where + told
+    manual = [s for s in steps if s.state is StepState.MANUAL]
+    if absent:
+        rest = "all that it is for was seen all the same"
+        return Finding.NOT_VERIFIABLE, f"line {absent[0].line}: {absent[0].reason}; {rest}"
+    reason = "cured, as seen from users and cluster"
+    if at:
+        reason += f", although line {at.line} fails: {at.reason}"
+    if manual:
+        reason += f"; for a person, and not done: line {', '.join(str(s.line) for s in manual)}"
+    return Finding.PROVEN, reason
+
+
+def _line(finding: Finding, steps: tuple[StepProof, ...]) -> int | None:
+    """Of the step at which it went wrong; of the last that ran where no step by itself did."""
+    states = (
+        (StepState.NOT_VERIFIABLE,)
+        if finding is Finding.NOT_VERIFIABLE
+        else (StepState.FAILED, StepState.REFUSED)
+    )
+    wrong = next((s.line for s in steps if s.state in states), None)
+    if wrong is None and finding is Finding.REFUTED and steps:
+        return steps[-1].line
+    return wrong

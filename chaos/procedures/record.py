@@ -1,0 +1,78 @@
+"""A procedure written down while it is carried out: each step on the disk before it runs."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from chaos.journal import Journal
+from chaos.procedures.steps import Hand, Teller, carry_out
+from slo import journal as entries
+from slo.proofs import StepProof, StepState
+from slo.reading.model import Procedure, Step
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def record(
+    procedure: Procedure,
+    hand: Hand,
+    journal: Journal,
+    experiment: str = "",
+    now: Callable[[], datetime] = _now,
+) -> tuple[StepProof, ...]:
+    """As carry_out, journalled under the name of `experiment`."""
+    name = procedure.name
+    journal.append(entries.ProcedureStarted(time=now(), experiment=experiment, procedure=name))
+    proofs = carry_out(procedure, hand.telling(_Scribe(journal, experiment, name, now, hand.tell)))
+    bad = {StepState.FAILED, StepState.REFUSED}
+    journal.append(
+        entries.ProcedureEnded(
+            time=now(),
+            experiment=experiment,
+            procedure=name,
+            failed=tuple(p.line for p in proofs if p.state in bad),
+        )
+    )
+    return proofs
+
+
+class _Scribe:
+    def __init__(
+        self,
+        journal: Journal,
+        experiment: str,
+        procedure: str,
+        now: Callable[[], datetime],
+        then: Teller,
+    ) -> None:
+        self._journal, self._now, self._then = journal, now, then
+        self._experiment, self._procedure = experiment, procedure
+
+    def begins(self, step: Step, text: str) -> None:
+        self._journal.append(
+            entries.StepStarted(
+                time=self._now(),
+                experiment=self._experiment,
+                procedure=self._procedure,
+                line=step.source.line,
+                command=text,
+            )
+        )
+        self._then.begins(step, text)
+
+    def ended(self, proof: StepProof) -> None:
+        self._journal.append(
+            entries.StepEnded(
+                time=self._now(),
+                experiment=self._experiment,
+                procedure=self._procedure,
+                line=proof.line,
+                state=proof.state.value,
+                exit_code=proof.exit_code,
+                seconds=proof.seconds,
+                reason=proof.reason,
+                output=proof.output,
+            )
+        )
+        self._then.ended(proof)

@@ -1,0 +1,257 @@
+"""The system that procedures are tried on, and how it is put back afterwards."""
+
+import base64
+import contextlib
+import json
+import time
+from collections.abc import Callable, Iterator
+from copy import deepcopy
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from chaos.cluster import Cluster, ClusterError, Json, Kind, Pod, Ref, kind_of
+
+HTTP_S = 5.0
+POLL_S = 0.25
+
+INGRESS = Kind("networking.k8s.io/v1", "Ingress", "ingresses")
+CERTIFICATE = Kind("cert-manager.io/v1", "Certificate", "certificates")
+AUTOSCALER = Kind("autoscaling/v2", "HorizontalPodAutoscaler", "horizontalpodautoscalers")
+BUDGET = Kind("policy/v1", "PodDisruptionBudget", "poddisruptionbudgets")
+
+# In the order in which they are made again.
+KEPT = (
+    kind_of("Secret"),
+    kind_of("ConfigMap"),
+    kind_of("Service"),
+    INGRESS,
+    AUTOSCALER,
+    BUDGET,
+    kind_of("Deployment"),
+    kind_of("StatefulSet"),
+    kind_of("Pod"),
+)
+_OURS = ("spec", "data", "type")
+_LATER = ("kubernetes.io/tls", "kubernetes.io/service-account-token")  # their controllers' business
+_REVISION = "deployment.kubernetes.io/"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class World:
+    """One namespace of one cluster; `url` is where users of its workload go."""
+
+    cluster: Cluster
+    namespace: str
+    workload: str
+    url: str
+
+    def ref(self, kind: str | Kind, name: str) -> Ref:
+        return Ref(kind_of(kind) if isinstance(kind, str) else kind, name, self.namespace)
+
+    def find(self, kind: str | Kind, name: str) -> Json | None:
+        return self.cluster.find(self.ref(kind, name))
+
+    @property
+    def deployment(self) -> Json:
+        return self.cluster.get(self.ref("Deployment", self.workload))
+
+    def pods(self, labels: str | None = None) -> list[Pod]:
+        """Of the workload, unless labels are given; those that are ending left out."""
+        if labels is None:
+            chosen = self.deployment["spec"]["selector"].get("matchLabels") or {}
+            labels = ",".join(f"{k}={v}" for k, v in sorted(chosen.items()))
+        return [p for p in self.cluster.pods(self.namespace, labels) if not p.ending]
+
+    def raw_pods(self, labels: str = "") -> list[Json]:
+        return self.cluster.objects(kind_of("Pod"), self.namespace, labels)
+
+    def settled(self, kind: str = "Deployment", name: str = "") -> str:
+        """Why the workload is not as its author wants it; "" when it is."""
+        found = self.cluster.get(self.ref(kind, name or self.workload))
+        spec, state = found["spec"], found.get("status") or {}
+        wanted = 1 if spec.get("replicas") is None else spec["replicas"]
+        title = found["metadata"]["name"]
+        if state.get("observedGeneration", 0) < found["metadata"].get("generation", 0):
+            return f"{title}: its controller has not seen the last change yet"
+        if state.get("updatedReplicas", 0) < wanted and kind == "Deployment":
+            return (
+                f"{title}: {state.get('updatedReplicas', 0)} of {wanted} pods are of this version"
+            )
+        if state.get("replicas", 0) != wanted:
+            return f"{title}: {state.get('replicas', 0)} pods, {wanted} wanted"
+        if state.get("readyReplicas", 0) < wanted:
+            return f"{title}: {state.get('readyReplicas', 0)} of {wanted} pods ready"
+        return ""
+
+    def patch(self, kind: str | Kind, name: str, operations: Callable[[Json], list[Json]]) -> None:
+        if self.cluster.change(self.ref(kind, name), operations) is None:
+            raise ClusterError(f"there is no {self.ref(kind, name)}")
+
+    def set_env(self, name: str, value: str) -> None:
+        """One variable of the workload's first container, as `kubectl set env` would."""
+
+        def change(found: Json) -> list[Json]:
+            container = found["spec"]["template"]["spec"]["containers"][0]
+            kept = [e for e in container.get("env") or [] if e["name"] != name]
+            entry = {"name": name, "value": value}
+            path = "/spec/template/spec/containers/0/env"
+            return [{"op": "add", "path": path, "value": [*kept, entry]}]
+
+        self.patch("Deployment", self.workload, change)
+
+    def scale(self, kind: str, name: str, replicas: int) -> None:
+        change = [{"op": "add", "path": "/spec/replicas", "value": replicas}]
+        self.patch(kind, name, lambda _: change)
+
+    def secret(self, name: str) -> dict[str, str]:
+        """Decoded values; empty if there is none."""
+        found = self.find("Secret", name) or {}
+        data = found.get("data") or {}
+        return {k: base64.b64decode(v).decode(errors="replace") for k, v in data.items()}
+
+    def secrets(self) -> Iterator[list[str]]:
+        """The decoded values of each Secret in the namespace."""
+        for found in self.cluster.objects(kind_of("Secret"), self.namespace):
+            data = found.get("data") or {}
+            yield [base64.b64decode(v).decode(errors="replace") for v in data.values()]
+
+    def guesses(self) -> dict[str, str]:
+        """Placeholders that the cluster answers: the pod in the most trouble, today's date."""
+        found = {"date": f"{datetime.now(UTC):%Y%m%d}"}
+        with contextlib.suppress(ClusterError):  # a procedure may be about something else
+            pods = sorted(self.pods(), key=lambda p: (p.ready, -sum(p.restarts.values()), p.name))
+            if pods:
+                found |= dict.fromkeys(("pod-name", "pod"), pods[0].name)
+        return found
+
+    def ask(
+        self, method: str, path: str, body: Any = None, *, url: str = "", host: str = ""
+    ) -> httpx.Response | None:
+        """One request as a user makes it; None without an answer."""
+        headers = {"Host": host} if host else {}
+        with contextlib.suppress(httpx.HTTPError):
+            return httpx.request(
+                method, (url or self.url) + path, json=body, headers=headers, timeout=HTTP_S
+            )
+        return None
+
+
+def wait(condition: Callable[[], object], within_s: float) -> bool:
+    """Look until it holds; errors of the cluster count as "not yet"."""
+    deadline = time.monotonic() + within_s
+    while True:
+        with contextlib.suppress(ClusterError):
+            if condition():
+                return True
+        if time.monotonic() >= deadline:
+            return False
+        time.sleep(POLL_S)
+
+
+@dataclass(slots=True, kw_only=True)
+class Snapshot:
+    """The namespace's objects that people write, as they were at one moment."""
+
+    world: World
+    objects: list[Json] = field(default_factory=list)
+
+    @classmethod
+    def take(cls, world: World) -> "Snapshot":
+        return cls(world=world, objects=list(_listed(world)))
+
+    def write(self, path: Path) -> None:
+        """For a later hand: should this process die, the file says how it was."""
+        path.write_text(json.dumps(self.objects, indent=1), encoding="utf-8")
+        path.chmod(0o600)  # it holds secrets
+
+    @classmethod
+    def read(cls, path: Path, world: World) -> "Snapshot":
+        return cls(world=world, objects=json.loads(path.read_text(encoding="utf-8")))
+
+    def restore(self) -> list[str]:
+        """Make it so again; what was done, one entry for each object."""
+        done = []
+        now = {_name(o): o for o in _listed(self.world)}
+        before = {_name(o): o for o in self.objects}
+        for name, obj in now.items():
+            if name not in before:
+                self.world.cluster.delete(Ref(_kind(obj), *_place(obj)))
+                done.append(f"removed {' '.join(name)}")
+        for name, obj in before.items():
+            if name not in now:
+                if obj["kind"] != "Pod":
+                    self.world.cluster.make(Ref(_kind(obj), *_place(obj)), _fresh(obj))
+                    done.append(f"made {' '.join(name)} again")
+            elif self._reset(obj):
+                done.append(f"reset {' '.join(name)}")
+        return done
+
+    def _reset(self, obj: Json) -> bool:
+        changed = []
+
+        def operations(found: Json) -> list[Json]:
+            wanted = list(_differences(obj, found))
+            changed.append(bool(wanted))
+            return wanted
+
+        if obj["kind"] == "Pod":
+            return False
+        self.world.cluster.change(Ref(_kind(obj), *_place(obj)), operations)
+        return changed[-1] if changed else False
+
+
+def _listed(world: World) -> Iterator[Json]:
+    for kind in KEPT:
+        try:
+            found = world.cluster.objects(kind, world.namespace)
+        except ClusterError as error:
+            if error.status == httpx.codes.NOT_FOUND:
+                continue  # no such kind here
+            raise
+        for obj in found:
+            owned = obj["metadata"].get("ownerReferences")
+            deleting = obj["metadata"].get("deletionTimestamp")
+            of_others = obj.get("type") in _LATER or obj["metadata"]["name"] == "kube-root-ca.crt"
+            if not (owned or deleting or of_others):
+                yield obj
+
+
+def _kind(obj: Json) -> Kind:
+    return next(k for k in KEPT if k.kind == obj["kind"])
+
+
+def _name(obj: Json) -> tuple[str, str]:
+    return obj["kind"].lower(), obj["metadata"]["name"]
+
+
+def _place(obj: Json) -> tuple[str, str]:
+    return obj["metadata"]["name"], obj["metadata"]["namespace"]
+
+
+def _fresh(obj: Json) -> Json:
+    """As a manifest, without what the server writes."""
+    made = {k: deepcopy(v) for k, v in obj.items() if k != "status"}
+    kept = ("name", "namespace", "labels", "annotations")
+    made["metadata"] = {k: v for k, v in obj["metadata"].items() if k in kept}
+    return made
+
+
+def _differences(wanted: Json, found: Json) -> Iterator[Json]:
+    for part in _OURS:
+        if wanted.get(part) != found.get(part) and part in wanted:
+            yield {"op": "add", "path": f"/{part}", "value": wanted[part]}
+    for part in ("labels", "annotations"):
+        before = _written(wanted["metadata"].get(part) or {})
+        after = found["metadata"].get(part) or {}
+        if before != _written(after):
+            held = {k: v for k, v in after.items() if k.startswith(_REVISION)}
+            yield {"op": "add", "path": f"/metadata/{part}", "value": {**before, **held}}
+
+
+def _written(values: dict[str, str]) -> dict[str, str]:
+    """Without what controllers write beside what people wrote."""
+    return {k: v for k, v in values.items() if not k.startswith(_REVISION)}

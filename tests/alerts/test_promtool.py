@@ -1,0 +1,152 @@
+"""Alerts on made series, by the real promtool: what holds is proven, what does not is refuted."""
+
+import pytest
+
+from chaos.alerts.promtool import prove
+from slo.model import Comparison, Objective, Source, Unit
+from slo.proofs import AlertProof, Finding
+from slo.reading.model import Alert
+from slo.runbook import BUNDLED_RUNBOOK, survey, survey_runbook
+from tests.parts import promtool
+
+REFERENCE = """
+| Metric | Target | Critical Threshold |
+|---|---|---|
+| Response Time (p95) | < 100ms | > 500ms |
+| Error Rate | < 0.1% | > 1% |
+
+```yaml
+groups:
+  - name: alerts
+    rules:
+      - alert: HighErrorRate
+        expr: rate(bizra_requests_total{status=~"5.."}[5m]) > 0.01
+        for: 5m
+      - alert: HighLatency
+        expr: histogram_quantile(0.95, rate(bizra_request_duration_seconds_bucket[5m])) > 0.5
+        for: 5m
+      - alert: PodNotReady
+        expr: kube_pod_status_ready{namespace="bizra-system"} == 0
+        for: 5m
+```
+"""
+
+
+def tried(expr: str, for_text: str = "5m", name: str = "A") -> AlertProof:
+    book = survey(
+        REFERENCE.replace("HighErrorRate", name, 1).replace(
+            'rate(bizra_requests_total{status=~"5.."}[5m]) > 0.01\n        for: 5m',
+            f"{expr}\n        for: {for_text}",
+        ),
+        "runbook.md",
+    )
+    return prove(book.alerts[0], book.objectives, promtool())
+
+
+def by_world(proof: AlertProof) -> dict[str, Finding]:
+    return {t.world: t.finding for t in proof.trials}
+
+
+def test_every_alert_of_our_own_runbook_is_proven() -> None:
+    book = survey_runbook(BUNDLED_RUNBOOK)
+    assert book.alerts
+    for alert in book.alerts:
+        proof = prove(alert, book.objectives, promtool())
+        assert proof.finding is Finding.PROVEN, proof.reason
+        fires = [t for t in proof.trials if t.should_fire]
+        assert all(t.firing_s is not None and t.firing_s >= (alert.for_s or 0) for t in fires)
+        assert all(t.resolved_s is not None for t in fires)
+
+
+def test_the_reference_alerts_are_refuted_each_for_its_own_reason() -> None:
+    book = survey(REFERENCE, "runbook.md")
+    errors, latency, ready = (prove(a, book.objectives, promtool()) for a in book.alerts)
+    assert {errors.finding, latency.finding, ready.finding} == {Finding.REFUTED}
+    # Compares failures a second of each series: too loud when busy, silent when few ask.
+    assert by_world(errors) == {
+        "60 requests/s, none fails": Finding.PROVEN,
+        "600 requests/s, 0.050% fail, within the target": Finding.REFUTED,
+        "60 requests/s, 2.0% fail": Finding.PROVEN,
+        "few users: 0.6 requests/s, 2.0% fail": Finding.REFUTED,
+    }
+    # One quantile for each series: a rare endpoint speaks for all.
+    assert [t.finding for t in latency.trials if t.should_fire] == [Finding.PROVEN] * 2
+    assert "all on one endpoint" in latency.reason
+    # The conditions `false` and `unknown` of a ready pod are 0.
+    assert ready.trials[0].world == "three pods, all ready"
+    assert ready.trials[0].seen == "fires before anything is wrong"
+    assert ready.source.line == 17
+
+
+@pytest.mark.parametrize(
+    ("expr", "finding"),
+    [
+        (  # other names, another label for the status
+            'sum(rate(h_total{job="a", code=~"5.*"}[2m])) / sum(rate(h_total{job="a"}[2m])) > 0.01',
+            Finding.PROVEN,
+        ),
+        (  # divides each series by itself
+            '100 * rate(x_total{status=~"5.."}[5m]) / rate(x_total[5m]) > 1',
+            Finding.REFUTED,
+        ),
+        (  # a metric that does not exist under that name
+            'sum(rate(x_total{status="599"}[5m])) / sum(rate(x_total[5m])) > 0.01',
+            Finding.INCONCLUSIVE,
+        ),
+        ('sum(rate(x_total{status=~"5.."}[5m])) > 10000', Finding.REFUTED),
+    ],
+)
+def test_alerts_of_other_teams(expr: str, finding: Finding) -> None:
+    assert tried(expr).finding is finding
+
+
+def test_what_stands_for_nothing_known_is_inconclusive_and_says_so() -> None:
+    proof = tried("queue_depth > 100")
+    assert proof.finding is Finding.INCONCLUSIVE
+    assert "queue_depth" in proof.reason
+    assert proof.trials == ()
+
+
+def test_a_wait_that_is_longer_than_the_matter_is_waited_for() -> None:
+    expr = 'sum(rate(x_total{status=~"5.."}[5m])) / sum(rate(x_total[5m])) > 0.01'
+    proof = tried(expr, for_text="20m")
+    assert proof.finding is Finding.PROVEN
+    assert all(t.firing_s >= 1200 for t in proof.trials if t.firing_s is not None)
+
+
+def test_without_an_objective_nothing_is_invented() -> None:
+    book = survey(REFERENCE, "runbook.md")
+    only = [
+        Objective(
+            name="cpu",
+            title="CPU",
+            comparison=Comparison.BELOW,
+            target=0.6,
+            critical=0.8,
+            unit=Unit.RATIO,
+            source=Source("runbook.md", 1, ""),
+        )
+    ]
+    proof = prove(book.alerts[0], only, promtool())
+    assert proof.finding is Finding.INCONCLUSIVE
+    assert "no objective for the error rate" in proof.reason
+
+
+def test_a_rule_that_prometheus_refuses_never_fires() -> None:
+    source = Source("runbook.md", 7, "")
+    alert = Alert(
+        name="Broken",
+        expr='sum(rate(x_total{status=~"5.."}[5m])) > 0.01',
+        for_text="5 minutes",
+        for_s=300.0,
+        labels=(),
+        annotations=(),
+        group="g",
+        source=source,
+        expr_source=source,
+        end_line=9,
+    )
+    book = survey(REFERENCE, "runbook.md")
+    proof = prove(alert, book.objectives, promtool())
+    assert proof.finding is Finding.REFUTED
+    assert "refuses the rule" in proof.reason

@@ -1,0 +1,141 @@
+"""Steps in their shell: what they can do, and what the kernel keeps from them.
+
+The texts here are not looked at before they run: this is the fence behind the reading.
+"""
+
+import os
+import socket
+import time
+from pathlib import Path
+
+import pytest
+
+from chaos.procedures.session import Session
+
+LIMIT_S = 60.0
+
+
+def test_a_step_is_bash_as_people_know_it(session: Session) -> None:
+    text = 'for x in b a; do echo "$x"; done | sort | tr a-z A-Z > f\ncat f'
+    ran = session.run(text, limit_s=LIMIT_S)
+    assert ran.ok
+    assert ran.output == "A\nB\n"
+    assert [c.words[0] for c in ran.calls][-1] == "cat"
+
+
+def test_variables_and_files_are_there_in_the_next_step(session: Session) -> None:
+    session.run("pod=$(echo 'api 0'); list=(a b); echo x > kept", limit_s=LIMIT_S)
+    ran = session.run('echo "[$pod] ${list[1]}"; cat kept', limit_s=LIMIT_S)
+    assert ran.output == "[api 0] b\nx\n"
+
+
+def test_a_failure_in_the_middle_is_noticed_with_its_line(session: Session) -> None:
+    ran = session.run("true\ncat missing\necho goes on", limit_s=LIMIT_S)
+    assert ran.exit_code == 0
+    assert not ran.ok
+    assert ran.output.endswith("goes on\n")
+    (failure,) = ran.failures
+    assert (failure.line, failure.exit_code) == (1, 1)
+
+
+def test_a_condition_that_does_not_hold_is_no_failure(session: Session) -> None:
+    ran = session.run("if grep -q x /dev/null; then echo a; fi; false || echo b", limit_s=LIMIT_S)
+    assert ran.ok
+
+
+def test_a_step_that_never_ends_is_ended_with_all_that_it_started(session: Session) -> None:
+    begun = time.monotonic()
+    ran = session.run("sleep 971 & while :; do echo again; done", limit_s=1.5)
+    assert ran.timed_out
+    assert not ran.ok
+    assert time.monotonic() - begun < 30
+    assert len(ran.output) < 100_000
+    assert "left out" in ran.output
+    assert not _processes_of("971")
+
+
+def test_what_goes_on_in_the_background_ends_with_its_step(session: Session) -> None:
+    assert session.run("sleep 972 & echo done", limit_s=LIMIT_S).output == "done\n"
+    assert not _processes_of("972")
+
+
+def _processes_of(word: str) -> list[str]:
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            words = path.read_bytes().split(b"\0")
+        except OSError:
+            continue
+        if b"sleep" in words[0] and word.encode() in words:
+            found.append(path.parent.name)
+    return found
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "cat /etc/shadow",
+        "cat < /etc/passwd",
+        "ls /root /home",
+        "cat /proc/1/environ",
+        "echo x > /tmp/gameday-was-here",
+        "/usr/bin/id",
+        "/usr/bin/env",
+        "awk 'BEGIN { exit system(\"/usr/bin/id\") }'",
+        "kill -0 $PPID",
+        "cat ../jail.json",
+    ],
+)
+def test_the_kernel_keeps_a_step_from_what_is_not_its_own(session: Session, text: str) -> None:
+    ran = session.run(text, limit_s=LIMIT_S)
+    assert not ran.ok, ran.output
+    assert not Path("/tmp/gameday-was-here").exists()
+
+
+def test_a_step_reaches_no_port_but_the_api_servers(session: Session) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port = listening.getsockname()[1]
+        ran = session.run(f"exec 3<>/dev/tcp/127.0.0.1/{port} && echo inside", limit_s=LIMIT_S)
+        assert "inside" not in ran.output
+        assert "Permission denied" in ran.output
+
+
+def test_the_environment_is_not_ours(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GAMEDAY_TEST_TOKEN", "not for runbooks")
+    ran = session.run("export -p; set", limit_s=LIMIT_S)
+    assert "not for runbooks" not in ran.output
+    assert os.environ["PATH"] not in ran.output
+
+
+def test_secrets_are_masked_in_output_and_words(session: Session) -> None:
+    ran = session.run(
+        "cat <<E\nhunter2-secret\nE\ngrep -c hunter2-secret /dev/null", limit_s=LIMIT_S
+    )
+    assert "hunter2" not in ran.output
+    assert all("hunter2" not in word for call in ran.calls for word in call.words)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "get pods --kubeconfig /root/.kube/config",
+        "get pods --server=https://127.0.0.1:1",
+        "-s https://127.0.0.1:1 get pods",
+        "get pods --token abc",
+        "get pods --as system:admin",
+        "get --raw /api",
+        "config view --raw",
+        "apply -f https://example.org/x.yaml",
+        "proxy",
+        "drain node-1",
+    ],
+)
+def test_kubectl_keeps_to_its_target(session: Session, words: str) -> None:
+    ran = session.run(f"kubectl {words}", limit_s=LIMIT_S)
+    assert ran.exit_code == 126
+    assert ran.calls[0].refused
+
+
+def test_a_variable_cannot_smuggle_words_past_kubectls_own_look(session: Session) -> None:
+    ran = session.run('x="--server https://127.0.0.1:1"; kubectl get pods $x', limit_s=LIMIT_S)
+    assert ran.calls[0].refused

@@ -1,0 +1,159 @@
+"""Proofs on the screen, in Markdown and as JUnit: the same each time, nothing green by mistake."""
+
+from datetime import UTC, datetime
+from io import StringIO
+from xml.etree import ElementTree
+
+import pytest
+from rich.console import Console
+
+from reports import proofs as render
+from slo.documents import DocumentError
+from slo.exit_codes import ExitCode
+from slo.model import Source
+from slo.proofs import (
+    AlertProof,
+    Finding,
+    ProcedureProof,
+    Proofs,
+    Sight,
+    StepProof,
+    StepState,
+    Trial,
+    dump,
+    exit_code,
+    load,
+    together,
+)
+
+AT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+
+
+def procedure(finding: Finding, **more: object) -> ProcedureProof:
+    fields: dict[str, object] = {
+        "procedure": "neo4j-recovery",
+        "title": "Neo4j Recovery | <b>",
+        "source": Source("runbook.md", 381, "Backup"),
+        "condition": "the files are lost",
+        "finding": finding,
+        "reason": 'line 387: pods "neo4j-0" not found',
+        "started": AT,
+        "seconds": 61.5,
+        "line": 387,
+        "steps": (
+            StepProof(line=384, title="Stop", command="kubectl scale", state=StepState.DONE),
+            StepProof(
+                line=387,
+                title="Copy",
+                command="kubectl cp | x",
+                state=StepState.FAILED,
+                reason="gone",
+                exit_code=1,
+            ),
+        ),
+        "sights": (Sight(name="data", finding=finding, wanted="all 12", seen="0 of 12"),),
+    }
+    return ProcedureProof(**{**fields, **more})  # type: ignore[arg-type]
+
+
+def proofs(*procedures: ProcedureProof) -> Proofs:
+    trial = Trial(
+        where="synthetic",
+        world="three pods, all ready",
+        should_fire=False,
+        finding=Finding.REFUTED,
+        seen="fires",
+        firing_s=0.0,
+    )
+    alert = AlertProof(
+        alert="PodNotReady",
+        source=Source("runbook.md", 239, "Alerts"),
+        stands_for="pods",
+        finding=Finding.REFUTED,
+        reason="fires (synthetic: three pods, all ready)",
+        trials=(trial,),
+    )
+    return Proofs(
+        schema_version=1,
+        gameday_version="0",
+        runbook="runbook.md",
+        target="shop/api",
+        started=AT,
+        ended=AT,
+        time_scale=20.0,
+        alerts=(alert,),
+        procedures=procedures,
+    )
+
+
+def test_proofs_are_read_back_as_they_were_written() -> None:
+    corrected = procedure(Finding.PROVEN, variant="with the pod kept", line=None)
+    told = proofs(procedure(Finding.REFUTED, corrected=corrected))
+    assert load(dump(told), "proofs.json") == told
+    assert dump(load(dump(told), "proofs.json")) == dump(told)
+    with pytest.raises(DocumentError, match=r"proofs.json: field 'started'"):
+        load(dump(told).replace("2026-01-02T03:04:05Z", "yesterday"), "proofs.json")
+
+
+@pytest.mark.parametrize(
+    ("findings", "answer", "code"),
+    [
+        ([], Finding.INCONCLUSIVE, ExitCode.INCONCLUSIVE),
+        ([Finding.PROVEN], Finding.PROVEN, ExitCode.PASS),
+        ([Finding.PROVEN, Finding.NOT_VERIFIABLE], Finding.NOT_VERIFIABLE, ExitCode.INCONCLUSIVE),
+        ([Finding.PROVEN, Finding.INCONCLUSIVE], Finding.INCONCLUSIVE, ExitCode.INCONCLUSIVE),
+        ([Finding.INCONCLUSIVE, Finding.REFUTED], Finding.REFUTED, ExitCode.FAIL),
+    ],
+)
+def test_only_what_was_seen_to_hold_passes(
+    findings: list[Finding], answer: Finding, code: ExitCode
+) -> None:
+    assert together(tuple(findings)) is answer
+    told = proofs(*(procedure(f) for f in findings))
+    assert exit_code(Proofs(**{**_fields(told), "alerts": ()})) is code
+
+
+def _fields(told: Proofs) -> dict[str, object]:
+    return {name: getattr(told, name) for name in told.__dataclass_fields__}
+
+
+def test_junit_has_a_case_for_each_alert_procedure_and_correction_and_skips_none() -> None:
+    corrected = procedure(Finding.PROVEN, variant="kept", line=None)
+    told = proofs(
+        procedure(Finding.REFUTED, corrected=corrected),
+        procedure(Finding.NOT_VERIFIABLE, title="FAISS"),
+    )
+    root = ElementTree.fromstring(render.junit(told))
+    cases = {c.get("name"): [child.tag for child in c] for c in root.iter("testcase")}
+    assert cases == {
+        "PodNotReady": ["failure"],
+        "Neo4j Recovery | <b>": ["failure"],
+        "Neo4j Recovery | <b>, corrected: kept": ["system-out"],
+        "FAISS": ["error"],
+    }
+    assert root.get("failures") == "2"
+    failure = next(root.iter("failure"))
+    assert "line 239" in (failure.get("message") or "")
+
+
+def test_markdown_names_lines_steps_and_sights_and_nothing_breaks_its_tables() -> None:
+    text = render.markdown(proofs(procedure(Finding.REFUTED)))
+    assert "❌ refuted" in text
+    assert r"Neo4j Recovery \| \<b>" in text
+    assert "| 387 | `kubectl cp \\| x` | failed | 1 |" in text
+    assert "their real durations were not tried there" in text
+    for line in text.splitlines():
+        if line.startswith("| ") and "387" in line:
+            assert line.replace("\\|", "").count("|") in {7, 9}
+    assert text == render.markdown(proofs(procedure(Finding.REFUTED)))
+
+
+def test_the_screen_has_every_promise_with_its_line() -> None:
+    out = StringIO()
+    console = Console(file=out, width=120)
+    render.show(proofs(procedure(Finding.PROVEN)), console, where="runs/x/proofs.md")
+    text = out.getvalue()
+    assert "✗ refuted" in text
+    assert "239" in text
+    assert "1 proven, 1 refuted" in text
+    assert "runs/x/proofs.md" in text
