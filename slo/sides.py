@@ -1,6 +1,7 @@
 """What of a run is compared with another run: its baseline phases, cut into windows, as columns.
 
-Of a run without experiments it is the whole load: nothing was broken.
+Of an experiment that was never steady enough to begin it is the time that it waited, of a run
+without experiments the whole load: nothing was broken.
 """
 
 import math
@@ -79,7 +80,12 @@ def side(recording: Recording, window_s: float) -> Side:
 
 def _spans(recording: Recording, found: Requests) -> list[tuple[float, float]]:
     stories = chronicle(recording.journal)
-    if stories:
-        phases = [p for story in stories if (p := story.phase(PhaseKind.BASELINE))]
-        return [(p.start.timestamp(), p.end.timestamp()) for p in phases]
-    return [(float(found.due[0]), math.inf)] if len(found) else []
+    if not stories:
+        return [(float(found.due[0]), math.inf)] if len(found) else []
+    spans = []
+    for story in stories:
+        if phase := story.phase(PhaseKind.BASELINE):
+            spans.append((phase.start.timestamp(), phase.end.timestamp()))
+        elif story.unsteady is not None:
+            spans.append((story.started.time.timestamp(), story.unsteady.time.timestamp()))
+    return spans
