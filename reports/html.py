@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from reports import chart, compared, facts, items
+from reports import budget, chart, compared, facts, items
 from reports import format as fmt
 from slo.model import (
     Objective,
@@ -104,6 +104,8 @@ def render(verdict: Verdict) -> str:
         more_findings=len(found[FINDINGS_SHOWN:]),
         groups=groups(verdict),
         compared=compared.rows(verdict),
+        budget=budget,
+        titles=items.titles(verdict),
         promises=facts.promises(verdict),
         wide=chart.render(verdict, chart.WIDE),
         narrow=chart.render(verdict, chart.NARROW),

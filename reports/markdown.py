@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable, Sequence
 
-from reports import compared, facts, items
+from reports import budget, compared, facts, items
 from reports import format as fmt
 from slo.model import Outcome, Verdict
 
@@ -35,6 +35,7 @@ def render(verdict: Verdict) -> str:
         *_experiments(verdict),
         *_comparison(verdict),
         *_facts(verdict),
+        *((f"Error budget: {budget.sentence(verdict.budget)}", "") if verdict.budget else ()),
         f"Run {_text(verdict.run)}; the evidence is in `report.html` beside this file.",
         "",
     ]

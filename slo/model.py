@@ -445,6 +445,58 @@ class ReleaseComparison:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BudgetWindow:
+    """The worst stretch of `covered_s` seconds, which is less than the window in a short run.
+
+    `burn_rate` is that of the stretch; `at_least` that of the whole window if nothing else failed.
+    """
+
+    length_s: float
+    covered_s: float
+    requests: int
+    failed: int
+    burn_rate: float
+    at_least: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BudgetAlert:
+    """`fires` when both windows burn at `burn_rate` or faster; None when the run cannot tell."""
+
+    long: BudgetWindow
+    short: BudgetWindow
+    burn_rate: float
+    fires: bool | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IncidentCost:
+    """What one experiment cost, from the injection to its end; `cost` is a share of the budget."""
+
+    experiment: str
+    length_s: float
+    requests: int
+    failed: int
+    cost: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ErrorBudget:
+    """Over the whole run; slo.error_budget has the formulas. `budget` in requests of a period."""
+
+    objective: float
+    period_s: float
+    length_s: float
+    error_rate: Indicator
+    failed: int
+    burn_rate: float
+    budget: float
+    cost: float
+    incidents: tuple[IncidentCost, ...]
+    alerts: tuple[BudgetAlert, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
     """What a run showed. Serialised as verdict.json; everything a renderer needs is in here."""
 
@@ -472,3 +524,4 @@ class Verdict:
     promises: tuple[PromiseResult, ...] = ()
     addends: tuple[Addend, ...] = ()
     certainty: Certainty | None = None
+    budget: ErrorBudget | None = None

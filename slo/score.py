@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from slo.chronicle import Story, chronicle
 from slo.client import Requests, requests
 from slo.degraded import limit_count
+from slo.error_budget import error_budget
 from slo.experiments import Case, judge_experiment
 from slo.headline import headline
 from slo.journal import RunEnded
@@ -118,6 +119,7 @@ def score(recording: Recording) -> Verdict:
         promises=tuple(settled),
         addends=parts,
         certainty=certainty,
+        budget=error_budget(found, stories, recording.policy.error_budget),
     )
     return headline(verdict)
 

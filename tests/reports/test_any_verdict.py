@@ -9,17 +9,24 @@ from markdown_it import MarkdownIt
 
 from reports import html, items, junit, markdown
 from slo.model import (
+    BudgetAlert,
+    BudgetWindow,
     Check,
+    Difference,
     EndpointResult,
+    ErrorBudget,
     ExperimentResult,
+    IncidentCost,
     Indicator,
     Interval,
     LoadResult,
     Mark,
     Objective,
     ObjectiveResult,
+    Order,
     Outcome,
     Phase,
+    ReleaseComparison,
     Source,
     Timeline,
     Verdict,
@@ -99,6 +106,62 @@ def timelines(draw: st.DrawFn) -> Timeline:
     )
 
 
+intervals = build(Interval, low=values, high=values, confidence=st.floats(0.5, 0.99))
+comparisons = build(
+    ReleaseComparison,
+    baseline=text,
+    headline=text,
+    confidence=st.floats(0.5, 0.99),
+    window_s=values,
+    differences=few(
+        build(
+            Difference,
+            endpoint=text,
+            quantity=text,
+            baseline=indicators,
+            new=indicators,
+            change=st.none() | st.floats(-1e9, 1e9),
+            interval=st.none() | intervals,
+            matters=values,
+            machine=values,
+            reason=text,
+            more=maybe,
+        )
+    ),
+    orders=few(build(Order, endpoint=text, slower=st.floats(0, 1), p=st.floats(0, 1))),
+    notes=few(text),
+)
+windows = build(
+    BudgetWindow,
+    length_s=st.floats(1, 1e7),
+    covered_s=values,
+    requests=counts,
+    failed=counts,
+    burn_rate=values,
+    at_least=values,
+)
+budgets = build(
+    ErrorBudget,
+    objective=st.floats(0.5, 0.99),
+    period_s=st.floats(1, 1e7),
+    length_s=values,
+    error_rate=indicators,
+    failed=counts,
+    burn_rate=values,
+    budget=values,
+    cost=values,
+    incidents=few(
+        build(
+            IncidentCost,
+            experiment=names,
+            length_s=values,
+            requests=counts,
+            failed=counts,
+            cost=values,
+        )
+    ),
+    alerts=few(build(BudgetAlert, long=windows, short=windows, burn_rate=values)),
+)
 verdicts = build(
     Verdict,
     gameday_version=text,
@@ -127,6 +190,8 @@ verdicts = build(
     timeline=timelines(),
     marks=few(build(Mark, time=times, experiment=names, label=text)),
     notes=few(text),
+    comparison=st.none() | comparisons,
+    budget=st.none() | budgets,
 )
 
 slow_to_draw = [HealthCheck.too_slow, HealthCheck.data_too_large]

@@ -31,6 +31,7 @@ def shift(a: Data, b: Data, q: float) -> Shift:
     return Shift(a=quantile_estimate(*a, q), b=quantile_estimate(*b, q))
 
 
+@settings(deadline=None)
 @given(latencies, latencies, quantiles)
 def test_swapping_the_runs_mirrors_the_interval(
     one: list[tuple[float, int]], two: list[tuple[float, int]], q: float
@@ -44,6 +45,7 @@ def test_swapping_the_runs_mirrors_the_interval(
     assert superiority(*a, *b).p == pytest.approx(superiority(*b, *a).p)
 
 
+@settings(deadline=None)
 @given(latencies, latencies, quantiles, st.floats(0, 3))
 def test_a_constant_delay_shifts_the_interval_by_just_that(
     one: list[tuple[float, int]], two: list[tuple[float, int]], q: float, delay: float
@@ -59,6 +61,7 @@ def test_a_constant_delay_shifts_the_interval_by_just_that(
             assert end(after) == end(before)
 
 
+@settings(deadline=None)
 @given(latencies, latencies, quantiles, st.randoms(use_true_random=False))
 def test_the_order_of_samples_does_not_matter(
     one: list[tuple[float, int]], two: list[tuple[float, int]], q: float, random: "object"
@@ -71,6 +74,7 @@ def test_the_order_of_samples_does_not_matter(
     assert after.high(ALPHA) == pytest.approx(before.high(ALPHA), abs=1e-12)
 
 
+@settings(deadline=None)
 @given(latencies, quantiles)
 def test_a_run_does_not_differ_from_itself(rows: list[tuple[float, int]], q: float) -> None:
     same = shift(data(rows), data(rows), q)
@@ -78,6 +82,7 @@ def test_a_run_does_not_differ_from_itself(rows: list[tuple[float, int]], q: flo
     assert superiority(*data(rows), *data(rows)).p == 1
 
 
+@settings(deadline=None)
 @given(latencies, latencies, quantiles, st.floats(-1, 1))
 def test_the_p_of_a_bound_is_the_level_at_which_the_interval_leaves_it(
     one: list[tuple[float, int]], two: list[tuple[float, int]], q: float, bound: float
@@ -173,7 +178,7 @@ def test_students_t_is_that_of_the_tables(p: float, freedom: int, expected: floa
     assert t_tail(t_quantile(p, freedom), freedom) == pytest.approx(1 - p)
 
 
-@settings(max_examples=50)
+@settings(max_examples=50, deadline=None)
 @given(st.integers(1, 5000), st.floats(0, 1))
 def test_wilsons_limits_are_those_of_the_indicators(count: int, share: float) -> None:
     hits = round(share * count)
