@@ -17,7 +17,7 @@ def period(seconds: float) -> str:
 
 def sentence(budget: ErrorBudget) -> str:
     """What the run cost, for the reader who reads no more than that."""
-    failed = f"{fmt.count(budget.failed)} of {fmt.count(budget.error_rate.count)} requests failed"
+    failed = f"{fmt.count(budget.failed)} of {fmt.count(budget.requests)} requests failed"
     lasted = fmt.seconds(budget.length_s)
     if not budget.failed:
         return f"No request of this run failed in {lasted}: it cost nothing of the budget."

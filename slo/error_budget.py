@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from slo.chronicle import Story
-from slo.client import Requests, error_rate
+from slo.client import Requests
 from slo.model import BudgetAlert, BudgetWindow, ErrorBudget, IncidentCost
 from slo.policy import ErrorBudgetPolicy
 from slo.stats import Floats
@@ -69,7 +69,7 @@ def error_budget(
         objective=policy.objective,
         period_s=policy.period.total_seconds(),
         length_s=length,
-        error_rate=error_rate(found),
+        requests=len(found),
         failed=run.failed.size,
         burn_rate=run.failed.size / len(found) / run.allowed,
         budget=budget,

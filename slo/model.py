@@ -487,7 +487,7 @@ class ErrorBudget:
     objective: float
     period_s: float
     length_s: float
-    error_rate: Indicator
+    requests: int
     failed: int
     burn_rate: float
     budget: float

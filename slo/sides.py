@@ -24,12 +24,15 @@ _GAP = 100  # windows between phases, so that the last of one is no neighbour of
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Side:
-    """The compared requests of a run. `endpoint` holds places in `names`."""
+    """The compared requests of a run, and the window of each."""
 
-    names: tuple[str, ...]
-    endpoint: Windows
     window: Windows
     found: Requests
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The endpoints that there are, sorted."""
+        return tuple(self.found.names[i] for i in np.unique(self.found.endpoint))
 
     def late(self) -> Floats:
         """Seconds that each request started after it was due."""
@@ -52,8 +55,8 @@ class Side:
     def _chosen(self, endpoint: str) -> Flags:
         if endpoint == EVERYTHING:
             return np.ones(len(self.found), dtype=np.bool_)
-        place = self.names.index(endpoint) if endpoint in self.names else -1
-        chosen: Flags = self.endpoint == place
+        place = self.found.names.index(endpoint) if endpoint in self.found.names else -1
+        chosen: Flags = self.found.endpoint == place
         return chosen
 
 
@@ -61,8 +64,6 @@ def side(recording: Recording, window_s: float) -> Side:
     """The run's side; empty if it has no samples, or none in a baseline phase."""
     samples = recording.samples if recording.samples is not None else Samples.from_rows(())
     found = requests(samples)
-    order = np.argsort(samples.intended_start, kind="stable")  # as in `found`
-    names, endpoint = np.unique(samples.endpoint[order].astype(str), return_inverse=True)
     window = np.full(len(found), -1, dtype=np.int64)
     first = 0
     for start, end in _spans(recording, found):
@@ -71,8 +72,6 @@ def side(recording: Recording, window_s: float) -> Side:
         first = int(window[a:b].max(initial=first)) + _GAP
     chosen = window >= 0
     return Side(
-        names=tuple(map(str, names)),
-        endpoint=endpoint[chosen],
         window=window[chosen],
         found=found.where(chosen),
     )

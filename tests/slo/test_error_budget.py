@@ -42,7 +42,7 @@ def alerts(found: Recording, **alert: object) -> BudgetAlert:
 
 def test_burn_rate_and_cost_are_those_of_the_formulas(broken: Recording) -> None:
     budget = of(score(broken))
-    assert (budget.failed, budget.error_rate.count) == (600, 3600)
+    assert (budget.failed, budget.requests) == (600, 3600)
     assert budget.burn_rate == pytest.approx(600 / 3600 / 0.001)
     allowed = 0.001 * (3600 / budget.length_s) * THIRTY_DAYS_S
     assert budget.budget == pytest.approx(allowed)
