@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
@@ -87,6 +87,48 @@ class Override(_Part):
     critical: Quantity
 
 
+class StopCondition(_Part):
+    """Ends the run, with everything undone, when met `times` evaluations in a row.
+
+    On an indicator of the load's last seconds, or on a PromQL expression (its worst element).
+    """
+
+    sli: Literal["error_rate", "response_time_p95"] | None = None
+    promql: str | None = None
+    above: Quantity | None = None
+    below: Quantity | None = None
+    every: PositiveDuration = timedelta(seconds=0.5)
+    times: int = Field(default=3, ge=1)
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if (self.sli is None) == (self.promql is None):
+            raise ValueError("name either 'sli' or 'promql'")
+        if (self.above is None) == (self.below is None):
+            raise ValueError("say when to stop: either 'above' or 'below'")
+        return self
+
+    def badness(self, value: float) -> float:
+        return value if self.above is not None else -value
+
+    def crossed(self, value: float) -> bool:
+        if self.above is not None:
+            return value > self.above
+        return self.below is not None and value < self.below
+
+    def __str__(self) -> str:
+        limit = f"above {self.above:g}" if self.above is not None else f"below {self.below:g}"
+        return f"stop condition {self.sli or self.promql} {limit}"
+
+
+class PlanWatchdog(_Part):
+    """The pod that undoes faults when the runner is gone. `enabled: false` does without it."""
+
+    enabled: bool = True
+    image: str = "gameday/gameday:latest"
+    starts_within: PositiveDuration = timedelta(seconds=60)
+
+
 class Guardrails(_Part):
     """What a run may not exceed. `max_share_of_pods` is a ratio of a workload's pods.
 
@@ -96,6 +138,7 @@ class Guardrails(_Part):
     max_share_of_pods: float = Field(default=0.8, gt=0, le=1)
     all_pods_of: frozenset[str] = frozenset()
     steady_within: PositiveDuration = timedelta(seconds=60)
+    stop: tuple[StopCondition, ...] = ()
 
 
 class PlanDegraded(_Part):
@@ -160,6 +203,7 @@ class Plan(_Part):
     load: PlanLoad
     objectives: dict[str, Override] = Field(default_factory=dict)
     guardrails: Guardrails = Guardrails()
+    watchdog: PlanWatchdog = PlanWatchdog()
     experiments: tuple[Experiment, ...] = Field(min_length=1)
 
     @model_validator(mode="before")

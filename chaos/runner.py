@@ -6,24 +6,26 @@ Everything here is effect; what it means is decided later, by scoring the run di
 import contextlib
 import hashlib
 import sys
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from random import Random
 from typing import Literal
 
 from chaos.cluster import Cluster, ClusterError, Workload
 from chaos.drill import Drill, Task
 from chaos.evidence import Evidence
-from chaos.faults import Scene
+from chaos.guard import Guard
 from chaos.injection import Tag
 from chaos.interrupt import InterruptedRunError
 from chaos.journal import Journal
+from chaos.lease import Held
 from chaos.plan import Experiment, Plan
 from chaos.progress import Progress, Pulse
-from loadtests.runner import LoadError, LoadHandle, LoadRunner
+from chaos.rehearsal import scene_of
+from loadtests.runner import LoadError, LoadHandle, LoadProgress, LoadRunner
 from loadtests.scenario import Scenario
 from slo import journal as entries
 from slo.model import SCHEMA_VERSION, Phase, PhaseKind
@@ -43,6 +45,10 @@ class UnsteadyError(Exception):
     """The service is not healthy enough to be broken on purpose."""
 
 
+class StoppedError(Exception):
+    """A guardrail, or somebody, ends the run."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setting:
     """All that a run needs, resolved. `steady_error_rate` is a ratio: more is not steady."""
@@ -55,7 +61,7 @@ class Setting:
     url: str
     steady_error_rate: float
     gameday_version: str
-    identity: str  # of this run, unique among all runs on a cluster
+    held: Held  # the namespace's Lease
     time_scale: float = 1.0
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
 
@@ -88,10 +94,11 @@ class _GameDay:
         )
         self._begun = time.monotonic()
         self._last_pulse = 0.0
+        self._last_seen: LoadProgress | None = None
         self._pods = "?"
         self._load: LoadHandle | None = None
         self._drills: list[Drill] = []
-        self._stuck: list[str] = []
+        self._guard = Guard(setting.plan.guardrails.stop, self._seen, setting.prometheus)
 
     def run(self) -> EndedBy:
         self._journal.append(self._started())
@@ -99,12 +106,14 @@ class _GameDay:
         reason = ""
         try:
             self._start_load()
-            for experiment in self._plan.experiments:
-                self._experiment(experiment)
-                if self._stuck:
-                    ended, reason = "aborted", f"a fault could not be undone: {self._stuck[0]}"
-                    break
-        except (ClusterError, LoadError) as error:
+            with self._guard, self._pods_watched():
+                for experiment in self._plan.experiments:
+                    self._experiment(experiment)
+                self._until_steady("waiting for steady state after the last fault")
+        except UnsteadyError as error:
+            ended, reason = "aborted", f"not steady after the last fault: {error}"
+            self._progress.say(f"[red]{reason}[/]")
+        except (ClusterError, LoadError, StoppedError) as error:
             ended, reason = "aborted", str(error)
             self._progress.say(f"[red]aborted[/]: {error}")
         except InterruptedRunError as error:
@@ -236,22 +245,16 @@ class _GameDay:
     def _drill(self, experiment: Experiment) -> Drill:
         plan, name, fault = self._plan, experiment.name, experiment.fault
         tag = Tag(
-            id=hashlib.blake2s(f"{self._set.identity}/{name}".encode(), digest_size=4).hexdigest(),
-            run=self._set.run_dir.name,
+            id=hashlib.blake2s(
+                f"{self._set.held.identity}/{name}".encode(), digest_size=4
+            ).hexdigest(),
+            run=self._set.held.identity,
             experiment=name,
             kind=fault.kind,
             namespace=plan.target.namespace,
             expires=self._now() + experiment.duration + UNDO_WITHIN,
         )
-        scene = Scene(
-            cluster=self._set.cluster,
-            namespace=plan.target.namespace,
-            workload=plan.target.workload,
-            seed=Random(f"{plan.seed}/{name}"),  # noqa: S311 - repeatable on purpose
-            max_share=plan.guardrails.max_share_of_pods,
-            anyway=plan.guardrails.all_pods_of,
-            url=self._set.url,
-        )
+        scene = scene_of(plan, experiment, self._set.cluster, self._set.url)
         task = Task(
             experiment=name,
             fault=fault,
@@ -263,12 +266,23 @@ class _GameDay:
 
     def _end_drills(self, *, cut_short: bool) -> None:
         """Nothing stays broken: whatever ended the phase, and whether it was undone before."""
-        for drill in self._drills:
-            drill.end("the run is being ended" if cut_short else "")
+        reason = "the run is being ended" if cut_short else ""
+        try:
+            for drill in self._drills:
+                drill.end(reason)
+        except InterruptedRunError:  # the one signal that can come in between: from the start
+            for drill in self._drills:
+                drill.end(reason)
+            raise
         for drill in self._drills:
             drill.close(cut_short=cut_short)
-        self._stuck += [str(stuck) for drill in self._drills for stuck in drill.stuck]
+        failures = [drill.failure for drill in self._drills if drill.failure]
+        stuck = [stuck for drill in self._drills for stuck in drill.stuck]
         self._drills = []
+        if failures:
+            raise failures[0]
+        if stuck:
+            raise StoppedError(f"a fault could not be undone: {stuck[0]}")
 
     # Time
 
@@ -296,17 +310,43 @@ class _GameDay:
         """Let time pass under load, telling how it goes."""
         deadline = time.monotonic() + length.total_seconds()
         while (now := time.monotonic()) < deadline:
+            self._check()
             self._pulse(step, deadline - now)
             time.sleep(max(0.0, min(TICK_S, deadline - time.monotonic())))
+
+    @contextlib.contextmanager
+    def _pods_watched(self) -> Iterator[None]:
+        """Count pods for the screen, in a thread, as the answer may be long in coming."""
+        over = threading.Event()
+
+        def watch() -> None:
+            while not over.wait(PULSE_EVERY_S):
+                with contextlib.suppress(ClusterError):  # a number on the screen ends no run
+                    self._workload()
+
+        threading.Thread(target=watch, name="pods", daemon=True).start()
+        try:
+            yield
+        finally:
+            over.set()
+
+    def _check(self) -> None:
+        """Raises StoppedError when the run has to end now."""
+        why = self._set.held.ended or self._guard.breach
+        if why:
+            self._journal.append(entries.GuardrailBreached(time=self._now(), reason=why))
+            raise StoppedError(why)
+
+    def _seen(self) -> LoadProgress | None:
+        """The load's last seconds, for the guard's threads."""
+        return self._last_seen
 
     def _pulse(self, step: str, left_s: float) -> None:
         now = time.monotonic()
         if self._load is None or now - self._last_pulse < PULSE_EVERY_S:
             return
         self._last_pulse = now
-        with contextlib.suppress(ClusterError):  # a number on the screen ends no run
-            self._workload()
-        seen = self._load.progress()
+        self._last_seen = seen = self._load.progress()
         self._progress.pulse(
             Pulse(
                 step=step,

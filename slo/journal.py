@@ -236,6 +236,13 @@ class ProcedureEnded(_Entry):
     failed: tuple[int, ...] = ()
 
 
+class GuardrailBreached(_Entry):
+    """The run is ended by it, and everything undone from here on."""
+
+    event: Literal["guardrail.breached"] = "guardrail.breached"
+    reason: str
+
+
 class ExperimentEnded(_Entry):
     event: Literal["experiment.ended"] = "experiment.ended"
     experiment: str
@@ -268,6 +275,7 @@ Entry = (
     | StepStarted
     | StepEnded
     | ProcedureEnded
+    | GuardrailBreached
     | ExperimentEnded
     | RunEnded
 )

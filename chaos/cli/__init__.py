@@ -5,12 +5,24 @@ import sys
 from chaos.cli.app import app
 from chaos.cli.errors import USER_ERRORS
 from chaos.interrupt import InterruptedRunError
+from chaos.session import LeftoverError
 from slo.exit_codes import ExitCode
 
 # Importing a command's module registers it.
-from chaos.cli import cluster, doctor, load, offline, procedures, run, runbook  # isort: skip
+from chaos.cli import cluster, doctor, leftovers, load, offline, procedures, run, runbook  # isort: skip
 
-__all__ = ["app", "cluster", "doctor", "load", "main", "offline", "procedures", "run", "runbook"]
+__all__ = [
+    "app",
+    "cluster",
+    "doctor",
+    "leftovers",
+    "load",
+    "main",
+    "offline",
+    "procedures",
+    "run",
+    "runbook",
+]
 
 
 def main() -> None:
@@ -20,6 +32,9 @@ def main() -> None:
     except USER_ERRORS as error:
         print(f"gameday: {error}", file=sys.stderr)
         sys.exit(ExitCode.USAGE)
+    except LeftoverError as error:
+        print(f"gameday: {error}", file=sys.stderr)
+        sys.exit(ExitCode.FAULT_STUCK)
     except InterruptedRunError as error:
         sys.exit(error.exit_code)
     except KeyboardInterrupt:

@@ -2,7 +2,9 @@
 
 from chaos.alerts.promtool import PromtoolError
 from chaos.cluster import ClusterError
+from chaos.lease import LeaseError
 from chaos.procedures.session import SessionError
+from chaos.session import RefusedError
 from loadtests.runner import LoadError
 from service.cluster.embedded import EmbeddedError
 from service.cluster.prometheus_binary import PrometheusMissingError
@@ -22,10 +24,12 @@ USER_ERRORS: tuple[type[Exception], ...] = (
     DocumentError,
     EmbeddedError,
     JournalError,
+    LeaseError,
     LoadError,
     PrometheusMissingError,
     PromtoolError,
     RecordingError,
+    RefusedError,
     RunbookError,
     SessionError,
 )

@@ -4,14 +4,16 @@ import os
 import secrets
 import shutil
 from contextlib import ExitStack
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.console import Console
 
 from chaos import runner
-from chaos.cli.app import VERSION, Json, app, console
+from chaos.cli.app import VERSION, Json, app, console, print_json
 from chaos.cli.cluster import embedded_cluster
 from chaos.cli.errors import UsageError
 from chaos.cli.offline import conclude
@@ -19,8 +21,11 @@ from chaos.cluster import Cluster, ClusterError
 from chaos.interrupt import InterruptedRunError, interruptible
 from chaos.plan import Plan, PlanPrometheus, find_plan, read_plan
 from chaos.progress import Progress, Quiet, Terminal
-from loadtests.scenario import Scenario, load_scenario
+from chaos.rehearsal import Rehearsal, rehearse
+from chaos.session import require_allowed, session
+from loadtests.scenario import load_scenario
 from slo.documents import line_of
+from slo.exit_codes import ExitCode
 from slo.journal import Threshold
 from slo.objectives import ThresholdError, override
 from slo.policy import BUNDLED_POLICY, read_policy
@@ -46,6 +51,9 @@ def run(
     runs: Annotated[Path, typer.Option(help="Where run directories go.")] = Path("runs"),
     kubeconfig: Annotated[str | None, typer.Option(help="Default: as kubectl.")] = None,
     context: Annotated[str | None, typer.Option(help="A context of the kubeconfig.")] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would be hit and what is not permitted.")
+    ] = False,
     json: Json = False,
 ) -> None:
     """Load the service, break it, watch it, and say with evidence what held."""
@@ -67,20 +75,53 @@ def run(
             kubeconfig = stack.enter_context(embedded_cluster(progress))
         cluster = Cluster.connect(kubeconfig, context)
         cluster.check()
-        setting = _prepare(read, promises, scenario, cluster, runs)
-        shutil.copyfile(plan_file, setting.run_dir / "plan.yaml")
-        (setting.run_dir / "runbook.md").write_bytes(runbook.read_bytes())
-        (setting.run_dir / "policy.yaml").write_bytes(policy.read_bytes())
-        point_latest_at(setting.run_dir)
+        place = _resolve(read, promises, cluster)
+        if dry_run:
+            found = rehearse(read, cluster, place.url)
+            _show_rehearsal(found, screen, json=json)
+            raise typer.Exit(ExitCode.USAGE if found.problems else ExitCode.PASS)
         interrupted: InterruptedRunError | None = None
+        run_dir: Path | None = None
         try:
-            runner.run(setting, progress)
+            identity = f"{read.name}-{secrets.token_hex(4)}"
+            namespace = read.target.namespace
+            with session(cluster, namespace, identity, read.watchdog, progress.say) as held:
+                run_dir = new_run_dir(runs, read.name)
+                shutil.copyfile(plan_file, run_dir / "plan.yaml")
+                (run_dir / "runbook.md").write_bytes(runbook.read_bytes())
+                (run_dir / "policy.yaml").write_bytes(policy.read_bytes())
+                point_latest_at(run_dir)
+                setting = runner.Setting(
+                    run_dir=run_dir,
+                    plan=read,
+                    scenario=scenario,
+                    cluster=cluster,
+                    prometheus=place.prometheus,
+                    url=place.url,
+                    steady_error_rate=place.steady_error_rate,
+                    gameday_version=VERSION,
+                    held=held,
+                )
+                runner.run(setting, progress)
         except InterruptedRunError as error:
             interrupted = error
         finally:
             terminal.close()
-        code = conclude(setting.run_dir, screen, json=json)
-    raise typer.Exit(interrupted.exit_code if interrupted else code)
+        code = ExitCode.PASS if run_dir is None else conclude(run_dir, screen, json=json)
+    if interrupted is not None and code is not ExitCode.FAULT_STUCK:
+        raise typer.Exit(interrupted.exit_code)
+    raise typer.Exit(code)
+
+
+def _show_rehearsal(found: Rehearsal, screen: Console, *, json: bool) -> None:
+    if json:
+        print_json({"would": found.would, "problems": found.problems})
+        return
+    for line in found.would:
+        screen.print(line)
+    for line in found.problems:
+        screen.print(f"[red]problem[/]: {line}")
+    screen.print("nothing was changed", style="dim")
 
 
 def _check_overrides(plan_file: Path, plan: Plan, promises: Runbook) -> None:
@@ -95,30 +136,26 @@ def _check_overrides(plan_file: Path, plan: Plan, promises: Runbook) -> None:
             ) from error
 
 
-def _prepare(
-    plan: Plan, promises: Runbook, scenario: Scenario, cluster: Cluster, runs: Path
-) -> runner.Setting:
-    """Resolve names to addresses and make the run directory, once nothing speaks against it."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Place:
+    """Where a run happens. `steady_error_rate` is a ratio: more is not steady."""
+
+    url: str
+    prometheus: Prometheus
+    steady_error_rate: float
+
+
+def _resolve(plan: Plan, promises: Runbook, cluster: Cluster) -> _Place:
+    """Names to addresses. Raises what speaks against a run, before anything is made."""
     target = plan.target
-    cluster.namespace(target.namespace)
+    require_allowed(cluster, target.namespace)
     cluster.workload(target.namespace, target.workload)
     url = target.url or cluster.service_url(target.namespace, target.service or "", target.port)
     errors = next((o for o in promises.objectives if o.name == "error_rate"), None)
     if errors is None:
         raise UsageError("the runbook has no objective for the error rate, so nothing is steady")
     prometheus = Prometheus(_fetch(plan.prometheus, target.namespace, cluster))
-    run_dir = new_run_dir(runs, plan.name)
-    return runner.Setting(
-        run_dir=run_dir,
-        plan=plan,
-        scenario=scenario,
-        cluster=cluster,
-        prometheus=prometheus,
-        url=url,
-        steady_error_rate=errors.critical,
-        gameday_version=VERSION,
-        identity=f"{run_dir.name}-{secrets.token_hex(4)}",
-    )
+    return _Place(url=url, prometheus=prometheus, steady_error_rate=errors.critical)
 
 
 def _fetch(where: PlanPrometheus, namespace: str, cluster: Cluster) -> Fetch:

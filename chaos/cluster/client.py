@@ -157,17 +157,20 @@ class Cluster:
         path = ref.kind.path(ref.namespace)
         return self._ask("POST", path, f"create {ref}", body=manifest)
 
-    def delete(self, ref: Ref, *, uid: str = "", grace_s: int | None = None) -> bool:
-        """Delete this very object; False when it was gone, or is another one of the same name."""
+    def delete(
+        self, ref: Ref, *, uid: str = "", version: str = "", grace_s: int | None = None
+    ) -> bool:
+        """Delete this very object, as it was read; False when it was gone, or is another one."""
         options: Json = {"propagationPolicy": "Background"}
-        if uid:
-            options["preconditions"] = {"uid": uid}
+        conditions = {"uid": uid, "resourceVersion": version}
+        if uid or version:
+            options["preconditions"] = {k: v for k, v in conditions.items() if v}
         if grace_s is not None:
             options["gracePeriodSeconds"] = grace_s
         try:
             self._ask("DELETE", ref.path, f"delete {ref}", body=options)
         except ClusterError as error:
-            if error.status == NOT_FOUND or (error.status == CONFLICT and uid):
+            if error.status == NOT_FOUND or (error.status == CONFLICT and (uid or version)):
                 return False
             raise
         return True

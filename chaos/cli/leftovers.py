@@ -1,0 +1,155 @@
+"""`gameday recover`, `abort` and `rbac`: what is needed around a run, or after one that died."""
+
+import getpass
+import socket
+import sys
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from ruamel.yaml import YAML
+
+from chaos import lease as leases
+from chaos import rbac as permissions
+from chaos.cli.app import Json, app, print_json
+from chaos.cli.errors import UsageError
+from chaos.cluster import Cluster
+from chaos.recover import Recovered, allowed_namespaces
+from chaos.recover import recover as recover_namespace
+from chaos.undo import leftovers
+from service.cluster import embedded as embedded_cluster
+from slo.exit_codes import ExitCode
+from slo.journal import RunStarted, read_journal
+
+ENDS_WITHIN_S = 120.0
+
+Kubeconfig = Annotated[str | None, typer.Option(help="Default: as kubectl.")]
+Context = Annotated[str | None, typer.Option(help="A context of the kubeconfig.")]
+Embedded = Annotated[bool, typer.Option("--embedded", help="On the embedded cluster.")]
+Namespace = Annotated[str | None, typer.Option(help="In this namespace alone.")]
+
+
+def _connect(kubeconfig: str | None, context: str | None, *, embedded: bool) -> Cluster:
+    if not embedded:
+        return Cluster.connect(kubeconfig, context)
+    if kubeconfig or context:
+        raise UsageError(
+            "--embedded has a cluster of its own: leave --kubeconfig and --context out"
+        )
+    found = embedded_cluster.status()
+    if found.kubeconfig is None:
+        raise UsageError("the embedded cluster is not running")
+    return Cluster.connect(str(found.kubeconfig))
+
+
+@app.command()
+def recover(
+    *,
+    namespace: Namespace = None,
+    kubeconfig: Kubeconfig = None,
+    context: Context = None,
+    embedded: Embedded = False,
+    json: Json = False,
+) -> None:
+    """Undo what dead runs left, from the cluster alone; exit 5 if something cannot be undone."""
+    cluster = _connect(kubeconfig, context, embedded=embedded)
+    names = [namespace] if namespace else allowed_namespaces(cluster)
+    found = {name: recover_namespace(cluster, name) for name in names}
+    if json:
+        print_json({name: _as_json(each) for name, each in found.items()})
+    else:
+        for name, each in found.items():
+            _show(name, each)
+        if not names:
+            print("no namespace allows faults, so there is nothing to look at")
+    if any(each.stuck for each in found.values()):
+        raise typer.Exit(ExitCode.FAULT_STUCK)
+    if any(each.blind for each in found.values()):
+        raise typer.Exit(ExitCode.INCONCLUSIVE)
+
+
+def _as_json(found: Recovered) -> dict[str, list[str]]:
+    return {
+        "undone": [f"{u.leftover}: {u.said}" for u in found.undone],
+        "left_to_others": [note for u in found.undone for note in u.notes],
+        "stuck": [str(s) for s in found.stuck],
+        "live": [str(f) for f in found.live],
+        "not_looked_at": [u.reason for u in found.unseen],
+    }
+
+
+def _show(namespace: str, found: Recovered) -> None:
+    for undone in found.undone:
+        print(f"undone: {undone.leftover}: {undone.said}")
+        for note in undone.notes:
+            print(f"  {note}")
+    for live in found.live:
+        print(f"left alone, its run lives: {live} (end it with: gameday abort)")
+    for unseen in found.unseen:
+        print(f"not looked at: {unseen.reason}")
+    for stuck in found.stuck:
+        print(f"CANNOT BE UNDONE: {stuck.leftover}: {stuck.reason}", file=sys.stderr)
+        print(f"  before: {stuck.before}", file=sys.stderr)
+        print(f"  by hand: {stuck.command}", file=sys.stderr)
+    if not (found.undone or found.live or found.stuck):
+        print(f"namespace {namespace}: nothing is left of any fault")
+
+
+@app.command()
+def abort(
+    run: Annotated[Path | None, typer.Argument(help="A run directory, e.g. runs/latest.")] = None,
+    *,
+    namespace: Namespace = None,
+    kubeconfig: Kubeconfig = None,
+    context: Context = None,
+    embedded: Embedded = False,
+) -> None:
+    """End the game day that runs, from another terminal or machine; everything is undone."""
+    if run is not None and namespace is not None:
+        raise UsageError("say which game day: either a run directory or --namespace")
+    cluster = _connect(kubeconfig, context, embedded=embedded)
+    started = _started(run) if run else None
+    where = started.namespace if started else namespace or _only_one(cluster)
+    who = f"{getpass.getuser()} on {socket.gethostname()}"
+    identity = leases.ask_to_end(cluster, where, started.plan if started else "", f"asked by {who}")
+    print(f"asked {identity} to end")
+    deadline = time.monotonic() + ENDS_WITHIN_S
+    while leases.holder(cluster.find(leases.ref(where))) == identity:
+        if time.monotonic() > deadline:
+            raise UsageError(f"{identity} did not end within {ENDS_WITHIN_S:g} s: gameday recover")
+        time.sleep(0.2)
+    left, _ = leftovers(cluster, where)
+    if left:
+        print(f"it has ended, but there is still: {left[0]}: gameday recover", file=sys.stderr)
+        raise typer.Exit(ExitCode.FAULT_STUCK)
+    print("it has ended, and everything was undone")
+
+
+def _only_one(cluster: Cluster) -> str:
+    """The namespace in which a game day runs, if there is just one."""
+    names = allowed_namespaces(cluster)
+    busy = [name for name in names if leases.holder(cluster.find(leases.ref(name)))]
+    if len(busy) == 1:
+        return busy[0]
+    found = f"they run in {', '.join(busy)}: name one with --namespace" if busy else "none runs"
+    raise UsageError(f"which game day? {found}")
+
+
+def _started(run: Path) -> RunStarted:
+    found = read_journal(run / "journal.jsonl")
+    for entry in found:
+        if isinstance(entry, RunStarted):
+            return entry
+    raise UsageError(f"{run}: the journal does not say where the run is")
+
+
+@app.command()
+def rbac(
+    namespace: Annotated[str, typer.Argument(help="The namespace to allow faults in.")],
+) -> None:
+    """Print what an administrator applies once: `gameday rbac shop | kubectl apply -f -`."""
+    yaml = YAML()
+    yaml.indent(mapping=2, sequence=4, offset=2)
+    yaml.default_flow_style = False
+    yaml.dump_all(permissions.manifests(namespace), sys.stdout)

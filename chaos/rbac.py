@@ -1,0 +1,144 @@
+"""Which permissions a game day needs: one table, for the manifests and for the dry run.
+
+The runner has the verbs to read, to mark and change what its faults change, and to start the
+watchdog; the watchdog those to find marks and to put things back. Neither may grant permissions.
+"""
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from chaos import changes
+from chaos.changes import Change
+from chaos.cluster import Json, kind_of
+from chaos.recover import ALLOWED
+from chaos.undo import MARKED
+
+RUNNER, WATCHDOG = "gameday-runner", "gameday-watchdog"
+"""ServiceAccounts, and Roles of the same name."""
+
+
+class Permission(NamedTuple):
+    """One verb on one resource, e.g. create on "pods/exec" of group ""."""
+
+    group: str
+    resource: str
+    verb: str
+
+    def __str__(self) -> str:
+        return f"{self.verb} {self.resource}" + (f".{self.group}" if self.group else "")
+
+
+def _each(group: str, resources: str, verbs: str) -> frozenset[Permission]:
+    return frozenset(
+        Permission(group, resource, verb)
+        for resource in resources.split()
+        for verb in verbs.split()
+    )
+
+
+def _on(kinds: Iterable[str], verbs: str) -> frozenset[Permission]:
+    found: set[Permission] = set()
+    for name in kinds:
+        kind = kind_of(name)
+        if kind.namespaced:
+            found |= _each(kind.group, kind.plural, verbs)
+    return frozenset(found)
+
+
+_CREATED = ("Pod", "NetworkPolicy", "NetworkChaos")
+_UNDO = (
+    _on(MARKED, "get list patch")
+    | _on(_CREATED, "delete")
+    | _each("", "pods/exec", "create get")
+    | _each("apps", "replicasets", "list get patch")
+    | _each("coordination.k8s.io", "leases", "get delete")
+)
+
+OF_WATCHDOG = _UNDO
+OF_RUNNER = (
+    _UNDO
+    | _each("", "namespaces", "get")
+    | _each("", "services services/proxy", "get list")
+    | _each("", "events", "list")
+    | _each("", "pods/eviction", "create")
+    | _each("discovery.k8s.io", "endpointslices", "list")
+    | _each("coordination.k8s.io", "leases", "create patch")
+    | _each("batch", "jobs", "create get delete")
+    | _on(_CREATED, "create")
+)
+
+
+def needed(made: Iterable[Change]) -> frozenset[Permission]:
+    """What a runner needs for these changes and their undoing, beyond looking around."""
+    found: set[Permission] = set()
+    for change in made:
+        match change:
+            case changes.Edit(ref=ref):
+                found |= _each(ref.kind.group, ref.kind.plural, "get patch")
+            case changes.Create(manifest=manifest):
+                kind = kind_of(manifest["kind"])
+                found |= _each(kind.group, kind.plural, "create get delete")
+            case changes.Inside():
+                found |= _each("", "pods", "get patch") | _each("", "pods/exec", "create get")
+            case changes.Delete(ref=ref):
+                found |= _each(ref.kind.group, ref.kind.plural, "delete")
+            case changes.Evict():
+                found |= _each("", "pods/eviction", "create")
+    return frozenset(found)
+
+
+AROUND = OF_RUNNER & (
+    _each("", "namespaces", "get")
+    | _each("", "pods services", "get list")
+    | _each("", "events", "list")
+    | _each("apps", "deployments", "get list")
+    | _each("discovery.k8s.io", "endpointslices", "list")
+    | _each("coordination.k8s.io", "leases", "create get patch delete")
+    | _each("batch", "jobs", "create get delete")
+)
+"""What every run needs, whatever its faults."""
+
+
+def manifests(namespace: str) -> list[Json]:
+    """What an administrator applies once: the label that allows faults, accounts, roles."""
+    found: list[Json] = [
+        {
+            "apiVersion": "v1",
+            "kind": "Namespace",
+            "metadata": {"name": namespace, "labels": {ALLOWED: "true"}},
+        }
+    ]
+    for name, permissions in ((RUNNER, OF_RUNNER), (WATCHDOG, OF_WATCHDOG)):
+        metadata = {"name": name, "namespace": namespace}
+        group = "rbac.authorization.k8s.io"
+        found += [
+            {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata},
+            {
+                "apiVersion": f"{group}/v1",
+                "kind": "Role",
+                "metadata": metadata,
+                "rules": rules(permissions),
+            },
+            {
+                "apiVersion": f"{group}/v1",
+                "kind": "RoleBinding",
+                "metadata": metadata,
+                "roleRef": {"apiGroup": group, "kind": "Role", "name": name},
+                "subjects": [{"kind": "ServiceAccount", "name": name, "namespace": namespace}],
+            },
+        ]
+    return found
+
+
+def rules(permissions: Iterable[Permission]) -> list[Json]:
+    """One rule for the resources of a group that need the same verbs, sorted."""
+    verbs: dict[tuple[str, str], set[str]] = {}
+    for permission in permissions:
+        verbs.setdefault((permission.group, permission.resource), set()).add(permission.verb)
+    alike: dict[tuple[str, tuple[str, ...]], list[str]] = {}
+    for (group, resource), some in sorted(verbs.items()):
+        alike.setdefault((group, tuple(sorted(some))), []).append(resource)
+    return [
+        {"apiGroups": [group], "resources": resources, "verbs": list(some)}
+        for (group, some), resources in sorted(alike.items())
+    ]

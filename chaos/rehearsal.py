@@ -1,0 +1,84 @@
+"""A dry run: what would be hit, what would be changed, and which permission is missing."""
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from random import Random
+
+from chaos import changes, rbac
+from chaos.changes import Change
+from chaos.cluster import Cluster, ClusterError, Ref
+from chaos.faults import NoTargetError, Scene
+from chaos.fields import show
+from chaos.injection import Tag
+from chaos.plan import Experiment, Plan
+
+
+@dataclass(slots=True)
+class Rehearsal:
+    """Lines for people: what a run would do, and what would keep it from doing so."""
+
+    would: list[str] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+
+
+def rehearse(plan: Plan, cluster: Cluster, url: str) -> Rehearsal:
+    """Resolve all targets as they are now, and ask for every permission. Changes nothing."""
+    found = Rehearsal()
+    needed = set(rbac.AROUND)
+    for experiment in plan.experiments:
+        scene = scene_of(plan, experiment, cluster, url)
+        tag = Tag(
+            id="dry-run",
+            run="dry-run",
+            experiment=experiment.name,
+            kind=experiment.fault.kind,
+            namespace=plan.target.namespace,
+            expires=datetime.now(UTC),
+        )
+        try:
+            targets = experiment.fault.select(scene)
+            made = experiment.fault.changes(scene, targets, tag)
+        except (NoTargetError, ClusterError) as error:
+            found.problems.append(f"{experiment.name}: {error}")
+            continue
+        needed |= rbac.needed(made)
+        found.would += [f"{experiment.name}: {words(change)}" for change in made]
+    namespace = plan.target.namespace
+    for permission in sorted(needed):
+        if not cluster.allowed(permission.verb, permission.group, permission.resource, namespace):
+            found.problems.append(f"not permitted in namespace {namespace}: {permission}")
+    return found
+
+
+def scene_of(plan: Plan, experiment: Experiment, cluster: Cluster, url: str) -> Scene:
+    return Scene(
+        cluster=cluster,
+        namespace=plan.target.namespace,
+        workload=plan.target.workload,
+        seed=Random(f"{plan.seed}/{experiment.name}"),  # noqa: S311 - repeatable on purpose
+        max_share=plan.guardrails.max_share_of_pods,
+        anyway=plan.guardrails.all_pods_of,
+        url=url,
+    )
+
+
+def words(change: Change) -> str:
+    """What a change does, for people. What a Secret would hold is not said."""
+    match change:
+        case changes.Edit(ref=ref, fields=fields):
+            hidden = ref.kind.kind == "Secret"
+            sets = [
+                f"{show(f.path)} = {'(secret)' if hidden else f.value[0]!r}"
+                if f.value
+                else f"{show(f.path)} taken away"
+                for f in fields
+            ]
+            return f"change {ref}: {', '.join(sets)}"
+        case changes.Create(manifest=manifest):
+            return f"create {Ref.to(manifest)}"
+        case changes.Inside(pod=pod, container=container):
+            return f"run a command in container {container} of {pod}"
+        case changes.Delete(ref=ref):
+            return f"delete {ref}"
+        case changes.Evict(ref=ref):
+            return f"evict {ref}"

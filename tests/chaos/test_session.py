@@ -1,0 +1,325 @@
+"""Around the faults: who may run, one at a time, how it is ended, and what a dead run leaves."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from chaos import lease as leases
+from chaos import rbac
+from chaos.changes import Create, Edit, Set
+from chaos.cluster import Cluster, Json, Patience, Ref, kind_of
+from chaos.injection import InjectionError, Tag, inject
+from chaos.lease import Held, LeaseError
+from chaos.marks import EXPIRES, LABEL, UNDO
+from chaos.plan import PlanWatchdog
+from chaos.recover import recover
+from chaos.session import RefusedError, session
+from chaos.undo import Stuck
+from chaos.watchdog import Heartbeat
+from tests.chaos.cluster_fixture import NS, eventually, make, namespace, state
+
+pytestmark = pytest.mark.slow
+
+WEB = Ref.of("Deployment", NS, "web")
+SETTINGS = Ref.of("ConfigMap", NS, "settings")
+
+
+@pytest.fixture
+def settings(cluster: Cluster) -> Iterator[Ref]:
+    """A ConfigMap to be changed, as it should be again afterwards."""
+    manifest = {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": SETTINGS.name, "namespace": NS},
+        "data": {"mode": "good", "other": "x"},
+    }
+    make(cluster, manifest)
+    yield SETTINGS
+    cluster.delete(SETTINGS)
+
+
+def tag(fault: str = "f1", run: str = "dead", minutes: float = 5) -> Tag:
+    expires = datetime.now(UTC) + timedelta(minutes=minutes)
+    return Tag(id=fault, run=run, experiment="e", kind="k", namespace=NS, expires=expires)
+
+
+def spoil(cluster: Cluster, ref: Ref, key: str = "mode", mark: Tag | None = None) -> None:
+    edit = Edit(ref=ref, fields=(Set(("data", key), ("bad",)),))
+    inject(cluster, edit, mark or tag(), lambda *_: None)
+
+
+def data(cluster: Cluster, ref: Ref) -> Json:
+    found: Json = cluster.get(ref)["data"]
+    return found
+
+
+def test_what_a_dead_run_changed_and_made_is_undone_once(cluster: Cluster, settings: Ref) -> None:
+    before = state(cluster)
+    spoil(cluster, settings)
+    policy = {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "NetworkPolicy",
+        "metadata": {"name": "cut", "namespace": NS},
+        "spec": {"podSelector": {}, "policyTypes": ["Ingress"]},
+    }
+    inject(cluster, Create(manifest=policy), tag(), lambda *_: None)
+    inject(cluster, Create(manifest=policy), tag(), lambda *_: None)  # as after a lost answer
+    assert state(cluster) != before
+    assert len(recover(cluster, NS).undone) == 2
+    assert state(cluster) == before
+    assert recover(cluster, NS).undone == []
+
+
+def test_what_somebody_else_changed_meanwhile_is_theirs(cluster: Cluster, settings: Ref) -> None:
+    spoil(cluster, settings)
+    theirs = [{"op": "replace", "path": "/data/mode", "value": "theirs"}]
+    cluster.change(settings, lambda _: theirs)
+    (undone,) = recover(cluster, NS).undone
+    (note,) = undone.notes
+    assert 'data.mode was changed by somebody else to "theirs"' in note
+    assert 'before the fault it was "good"' in note
+    found = cluster.get(settings)
+    assert found["data"] == {"mode": "theirs", "other": "x"}
+    assert not {k for k in found["metadata"].get("annotations", {}) if "gameday" in k}
+
+
+def test_overlapping_faults_are_undone_apart_and_never_share_a_field(
+    cluster: Cluster, settings: Ref
+) -> None:
+    spoil(cluster, settings, "mode", tag("f1"))
+    spoil(cluster, settings, "other", tag("f2"))
+    with pytest.raises(InjectionError, match="held by another fault already"):
+        inject(
+            cluster,
+            Edit(ref=settings, fields=(Set(("data", "mode"), ("worse",)),)),
+            tag("f3"),
+            lambda *_: None,
+        )
+    assert len(recover(cluster, NS).undone) == 2
+    assert data(cluster, settings) == {"mode": "good", "other": "x"}
+    assert LABEL not in cluster.get(settings)["metadata"].get("labels", {})
+
+
+def test_damaged_undo_data_is_stuck_and_says_what_to_look_at(
+    cluster: Cluster, settings: Ref
+) -> None:
+    spoil(cluster, settings)
+    path = f"/metadata/annotations/{(UNDO + 'f1').replace('/', '~1')}"
+    cluster.change(settings, lambda _: [{"op": "replace", "path": path, "value": "{}"}])
+    (stuck,) = recover(cluster, NS).stuck
+    assert isinstance(stuck, Stuck)
+    assert "configmap shop/settings" in str(stuck)
+    assert "kubectl -n shop get configmap/settings -o yaml" in stuck.command
+
+
+def test_the_command_for_people_puts_everything_back(
+    cluster: Cluster, small_kubeconfig: Path, settings: Ref
+) -> None:
+    """The last resort is tried as well: what is printed is typed into a shell."""
+    from chaos.undo import by_hand, leftovers
+
+    before = state(cluster)
+    spoil(cluster, settings)
+    image = ("spec", "template", "spec", "containers", "name=main", "image")
+    edit = Edit(
+        ref=WEB, fields=(Set(image, ("gameday.invalid/x:1",)), Set(("spec", "paused"), (True,)))
+    )
+    inject(cluster, edit, tag(), lambda *_: None)
+    found, _ = leftovers(cluster, NS)
+    assert len(found) == 2
+    kubectl = Path(sys.executable).parent
+    env = {
+        **os.environ,
+        "KUBECONFIG": str(small_kubeconfig),
+        "PATH": f"{kubectl}:{os.environ['PATH']}",
+    }
+    for leftover in found:
+        subprocess.run(["sh", "-c", by_hand(leftover)], env=env, check=True, timeout=60)
+    assert state(cluster) == before
+
+
+def test_an_expired_fault_is_undone_though_its_run_lives(cluster: Cluster, settings: Ref) -> None:
+    with Held(cluster, NS, "living"):
+        spoil(cluster, settings, mark=tag(run="living"))
+        assert [str(f.ref) for f in recover(cluster, NS).live] == ["configmap shop/settings"]
+        path = f"/metadata/annotations/{(EXPIRES + 'f1').replace('/', '~1')}"
+        cluster.change(settings, lambda _: [{"op": "replace", "path": path, "value": "whenever"}])
+        assert len(recover(cluster, NS).undone) == 1
+
+
+def test_one_game_day_a_namespace(cluster: Cluster) -> None:
+    with Held(cluster, NS, "first") as first:
+        with pytest.raises(LeaseError, match=r"another game day runs in namespace shop \(first\)"):
+            Held(cluster, NS, "second").__enter__()
+        with pytest.raises(LeaseError, match="is first, not other"):
+            leases.ask_to_end(cluster, NS, "other", "no")
+        assert first.ended == ""
+        assert leases.ask_to_end(cluster, NS, "first", "asked by a test") == "first"
+        eventually(lambda: first.ended)
+        assert first.ended == "gameday abort: asked by a test"
+    assert cluster.find(leases.ref(NS)) is None
+    with pytest.raises(LeaseError, match="no game day runs"):
+        leases.ask_to_end(cluster, NS, "", "nobody")
+
+
+def test_of_many_at_once_one_gets_the_lease(cluster: Cluster) -> None:
+    """Also where they all find the expired Lease of a dead run."""
+    long_ago = "2020-01-01T00:00:00.000000Z"
+    make(
+        cluster,
+        {
+            "apiVersion": "coordination.k8s.io/v1",
+            "kind": "Lease",
+            "metadata": {"name": leases.NAME, "namespace": NS},
+            "spec": {"holderIdentity": "dead", "leaseDurationSeconds": 10, "renewTime": long_ago},
+        },
+    )
+    got: list[str] = []
+    done = threading.Event()
+
+    def attempt(name: str) -> None:
+        try:
+            with Held(cluster, NS, name):
+                got.append(name)
+                done.wait(60)
+        except LeaseError:
+            return
+
+    threads = [threading.Thread(target=attempt, args=(f"run-{n}",)) for n in range(8)]
+    for thread in threads:
+        thread.start()
+    eventually(lambda: sum(not t.is_alive() for t in threads) == 7)
+    done.set()
+    for thread in threads:
+        thread.join(60)
+    assert len(got) == 1
+
+
+def test_a_lease_taken_by_another_is_noticed_and_left_alone(cluster: Cluster) -> None:
+    with Held(cluster, NS, "first") as first:
+        theirs = [{"op": "replace", "path": "/spec/holderIdentity", "value": "other"}]
+        cluster.change(leases.ref(NS), lambda _: theirs)
+        eventually(lambda: first.ended)
+        assert "lost the Lease to other" in first.ended
+    assert leases.holder(cluster.find(leases.ref(NS))) == "other"
+    leases.remove(cluster, NS, "other")
+
+
+def test_a_namespace_that_does_not_allow_it_is_not_touched(cluster: Cluster) -> None:
+    other = namespace("private")
+    del other["metadata"]["labels"]
+    make(cluster, other)
+    with (
+        pytest.raises(RefusedError, match=r"label namespace private gameday\.dev/allowed=true"),
+        session(cluster, "private", "r", PlanWatchdog(), print),
+    ):
+        pass
+    assert cluster.objects(kind_of("Lease"), "private") == []
+
+
+def test_without_a_running_watchdog_nothing_begins(cluster: Cluster) -> None:
+    make(cluster, *rbac.manifests(NS))
+    watchdog = PlanWatchdog(image="gameday.invalid/none:1", starts_within=timedelta(seconds=5))
+    with (
+        pytest.raises(RefusedError, match=r"the watchdog does not run .*(ErrImagePull|BackOff)"),
+        session(cluster, NS, "r", watchdog, print),
+    ):
+        pass
+    assert cluster.find(leases.ref(NS)) is None
+    eventually(lambda: not cluster.objects(kind_of("Job"), NS))
+
+
+RUNNER = """
+import sys
+from datetime import UTC, datetime, timedelta
+from chaos.changes import Edit, Set
+from chaos.cluster import Cluster, Ref
+from chaos.injection import Tag, inject
+from chaos.plan import PlanWatchdog
+from chaos.session import session
+cluster = Cluster.connect(sys.argv[1])
+with session(cluster, "shop", "doomed", PlanWatchdog(), lambda text: None):
+    expires = datetime.now(UTC) + timedelta(hours=1)
+    tag = Tag(
+        id="f9", run="doomed", experiment="e", kind="k", namespace="shop", expires=expires
+    )
+    settings = Ref.of("ConfigMap", "shop", "settings")
+    edit = Edit(ref=settings, fields=(Set(("data", "mode"), ("bad",)),))
+    inject(cluster, edit, tag, lambda *_: None)
+    print("broken", flush=True)
+    sys.stdin.read()
+"""
+
+
+@pytest.mark.usefixtures("settings")
+def test_when_the_runner_is_killed_the_watchdog_undoes_it_and_goes(
+    cluster: Cluster, small_kubeconfig: Path
+) -> None:
+    make(cluster, *rbac.manifests(NS))
+    before = state(cluster)
+    runner = subprocess.Popen(
+        [sys.executable, "-c", RUNNER, str(small_kubeconfig)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert runner.stdout is not None
+    assert runner.stdout.readline() == "broken\n"
+    assert state(cluster) != before
+    os.kill(runner.pid, signal.SIGKILL)
+    runner.wait()
+    eventually(lambda: state(cluster) == before)
+    eventually(lambda: cluster.find(leases.ref(NS)) is None)
+    succeeded = lambda: [  # noqa: E731
+        j for j in cluster.objects(kind_of("Job"), NS) if j["status"].get("succeeded")
+    ]
+    eventually(succeeded)
+    cluster.delete(Ref.of("Job", NS, "gameday-watchdog"))
+
+
+def test_a_heartbeat_is_judged_by_our_own_clock() -> None:
+    """Theirs may be off by hours."""
+    now = [100.0]
+    heart = Heartbeat(lambda: now[0])
+    beat = lambda n: {"spec": {"holderIdentity": "r", "renewTime": f"1999-01-01T00:00:0{n}Z"}}  # noqa: E731
+    assert heart.alive(beat(1)) == "r"
+    now[0] += 9
+    assert heart.alive(beat(1)) == "r"
+    assert heart.alive(beat(2)) == "r"
+    now[0] += 9
+    assert heart.alive(beat(2)) == "r"
+    now[0] += 1
+    assert heart.alive(beat(2)) == ""
+    assert heart.alive(None) == ""
+
+
+def test_a_request_is_tried_until_its_deadline_and_refusals_are_not() -> None:
+    from chaos.cluster import ClusterError
+
+    now = [0.0]
+    pauses: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        pauses.append(seconds)
+        now[0] += seconds
+
+    patience = Patience(within_s=3, first_s=0.5, longest_s=1, clock=lambda: now[0], sleep=sleep)
+    calls = []
+
+    def fail(status: int, *, passing: bool) -> None:
+        calls.append(status)
+        raise ClusterError("no", status=status, passing=passing)
+
+    with pytest.raises(ClusterError):
+        patience.persist(lambda: fail(500, passing=True))
+    assert pauses == [0.5, 1, 1]
+    with pytest.raises(ClusterError):
+        patience.persist(lambda: fail(403, passing=False))
+    assert calls.count(403) == 1
