@@ -36,6 +36,9 @@ TABLE: dict[str, Entry] = {
     ),
     "python:*": Entry([], ["python3"]),
     "gameday/gameday:*": _module("chaos.watchdog"),  # by name alone: nothing here imports it
+    "registry.k8s.io/ingress-nginx/controller:*": _module(
+        "service.images.ingress", "--host", "$(POD_IP)"
+    ),
     "*busybox:*": Entry([], ["sh"]),
     "*busybox": Entry([], ["sh"]),
 }

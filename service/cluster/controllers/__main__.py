@@ -21,6 +21,7 @@ from service.cluster.controllers.disruption import DisruptionBudgets
 from service.cluster.controllers.endpoints import Endpoints
 from service.cluster.controllers.garbage import Garbage
 from service.cluster.controllers.job import Jobs
+from service.cluster.controllers.loadbalancer import LoadBalancers
 from service.cluster.controllers.namespaces import Namespaces
 from service.cluster.controllers.nodes import Nodes
 from service.cluster.controllers.replicaset import ReplicaSets
@@ -39,6 +40,7 @@ CONTROLLERS: tuple[type[Controller], ...] = (
     StatefulSets,
     DaemonSets,
     Endpoints,
+    LoadBalancers,
     Claims,
     Certificates,
     Jobs,
