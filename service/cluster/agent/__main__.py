@@ -13,7 +13,7 @@ from service.cluster.agent.cgroups import Cgroups
 from service.cluster.agent.files import remove_tree
 from service.cluster.agent.isolation import DESCRIPTIONS, find_mode
 from service.cluster.agent.network import NetworkPolicies
-from service.cluster.agent.node import NodeObject
+from service.cluster.agent.node import NodeObject, capacity
 from service.cluster.agent.node_context import Addresses, NodeContext
 from service.cluster.agent.server import AgentServer
 from service.cluster.agent.token_review import TokenReviews
@@ -88,7 +88,7 @@ def _context(options: argparse.Namespace, kube: Kube) -> NodeContext:
         cgroups.sweep()
     remove_tree(options.dir / "pods" / options.node_name)
     server = urlsplit(kube.server)
-    recorder = Recorder(kube, lambda: datetime.now(UTC))
+    recorder = Recorder(kube, lambda: datetime.now(UTC), options.node_name)
     recorder.start()
     return NodeContext(
         kube=kube,
@@ -103,6 +103,7 @@ def _context(options: argparse.Namespace, kube: Kube) -> NodeContext:
         pods=Informer(kube, PODS),
         events=recorder,
         api_address=(server.hostname or "", server.port or 443),
+        allocatable=capacity(options.dir),
         ca=Path(kube.ca_file or "").read_bytes() if kube.ca_file else b"",
     )
 
@@ -130,7 +131,14 @@ def main() -> None:
     policies = NetworkPolicies(context)
     isolation = f"{DESCRIPTIONS[context.mode]}; {limits}; {policies.description}"
     notes = {"gameday.dev/isolation": isolation, ENFORCED: str(policies.enforced).lower()}
-    NodeObject(kube, options.node_name, options.node_ip, PORT, notes).register()
+    NodeObject(
+        kube,
+        options.node_name,
+        address=options.node_ip,
+        port=PORT,
+        directory=options.dir,
+        annotations=notes,
+    ).register(ended)
     agent = Agent(context)
     server = AgentServer(agent.workers, TokenReviews(kube).allow)
     pki = options.dir / "pki"

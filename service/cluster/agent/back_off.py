@@ -13,10 +13,9 @@ NEVER = float("inf")
 
 @dataclass(slots=True)
 class Plan:
-    """When to start a container again, and when to kill it."""
+    """When to start a container again."""
 
     start_at: float = 0.0
-    kill_at: float = NEVER
     delay: float = 0.0  # before the next start but one; 0: it has not failed yet
 
     def ended(self, now: float, ran_for: float) -> float:
@@ -35,3 +34,9 @@ class Plan:
         self.start_at = now + delay
         self.delay = min(delay * 2, LONGEST_S)
         return delay
+
+
+def duration(seconds: float) -> str:
+    """As Go prints it: 10s, 1m20s, 5m0s."""
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes}m{rest}s" if minutes else f"{rest}s"

@@ -59,6 +59,16 @@ class Container:
         return str(self.spec["name"])
 
     @property
+    def field_path(self) -> str:
+        """What events call it."""
+        return f"spec.{'initContainers' if self.init else 'containers'}{{{self.name}}}"
+
+    @property
+    def sidecar(self) -> bool:
+        """An init container that goes on beside the others."""
+        return self.init and self.spec.get("restartPolicy") == "Always"
+
+    @property
     def limits(self) -> Json:
         return (self.spec.get("resources") or {}).get("limits") or {}
 
@@ -190,7 +200,7 @@ class Container:
             "name": self.name,
             "image": image,
             "imageID": f"local://{image}" if self.process or self.restarts or self.ended else "",
-            "ready": self.ready or (self.init and self.succeeded),
+            "ready": self.ready or (self.init and not self.sidecar and self.succeeded),
             "started": self.started,
             "restartCount": self.restarts,
             "state": self.state,

@@ -5,8 +5,11 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from service.cluster.agent import downward
+from service.cluster.agent.downward import Facts
+
 Json = dict[str, Any]
-Lookup = Callable[[str, str], Json | None]  # ("ConfigMap" or "Secret", name) -> object
+Lookup = Callable[[str, str], Json | None]  # (kind, name) -> the object, with its kind
 
 _REFERENCE = re.compile(r"\$(?:\$|\(([^)]*)\))")
 
@@ -46,7 +49,7 @@ def service_variables(services: list[Json], namespace: str) -> dict[str, str]:
 
 
 def container_env(
-    container: Json, pod: Json, pod_ip: str, base: dict[str, str], lookup: Lookup
+    container: Json, pod: Json, facts: Facts, base: dict[str, str], lookup: Lookup
 ) -> dict[str, str]:
     """The process's environment, in the kubelet's order. Raises MissingReferenceError."""
     env = dict(base)
@@ -58,7 +61,7 @@ def container_env(
                 env.update({prefix + k: v for k, v in values.items()})
     for variable in container.get("env") or []:
         if "valueFrom" in variable:
-            value = _value_from(variable["valueFrom"], container, pod, pod_ip, lookup)
+            value = _value_from(variable["valueFrom"], container, pod, facts, lookup)
             if value is not None:
                 env[variable["name"]] = value
         else:
@@ -84,7 +87,7 @@ def text_of(obj: Json) -> dict[str, str]:
 
 
 def _value_from(
-    source: Json, container: Json, pod: Json, pod_ip: str, lookup: Lookup
+    source: Json, container: Json, pod: Json, facts: Facts, lookup: Lookup
 ) -> str | None:
     for field, kind in (("configMapKeyRef", "ConfigMap"), ("secretKeyRef", "Secret")):
         if field in source:
@@ -94,30 +97,13 @@ def _value_from(
                 return values[reference["key"]]
             if reference.get("optional"):
                 return None
-            raise MissingReferenceError(
-                f"couldn't find key {reference['key']} in {kind} {reference['name']}"
-            )
+            place = f"{pod['metadata']['namespace']}/{reference['name']}"
+            raise MissingReferenceError(f"couldn't find key {reference['key']} in {kind} {place}")
     if "fieldRef" in source:
-        return _field(source["fieldRef"]["fieldPath"], pod, pod_ip)
+        return downward.field(source["fieldRef"]["fieldPath"], pod, facts)
     if "resourceFieldRef" in source:
-        group, _, name = source["resourceFieldRef"]["resource"].partition(".")
-        value = ((container.get("resources") or {}).get(group) or {}).get(name)
-        return None if value is None else str(value)
+        return downward.resource(source["resourceFieldRef"], container, facts)
     return None
-
-
-def _field(path: str, pod: Json, pod_ip: str) -> str:
-    """Downward API fields."""
-    if path in ("status.podIP", "status.podIPs"):
-        return pod_ip
-    if path == "status.hostIP":
-        return str((pod.get("status") or {}).get("hostIP", ""))
-    if match := re.fullmatch(r"metadata\.(labels|annotations)\['(.+)'\]", path):
-        return str((pod["metadata"].get(match[1]) or {}).get(match[2], ""))
-    value: Any = pod
-    for step in path.split("."):
-        value = value.get(step, "") if isinstance(value, dict) else ""
-    return str(value)
 
 
 def hosts(services: list[Json], pods: list[Json], pod: Json, pod_ip: str) -> str:

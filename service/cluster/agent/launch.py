@@ -1,6 +1,5 @@
 """From a container's specification to a command, its environment and its files."""
 
-import json
 import os
 import re
 import shlex
@@ -12,6 +11,7 @@ from typing import Any
 
 import service
 from service.cluster.agent.container import Container, Mount
+from service.cluster.agent.downward import Facts
 from service.cluster.agent.environment import (
     container_env,
     expand,
@@ -20,12 +20,20 @@ from service.cluster.agent.environment import (
     service_variables,
 )
 from service.cluster.agent.node_context import NodeContext
+from service.cluster.agent.publish import File, publish
+from service.cluster.agent.tokens import Tokens
 from service.cluster.agent.volumes import SERVICE_ACCOUNT, Volumes
-from service.cluster.kube import CONFIGMAPS, SECRETS, SERVICE_ACCOUNTS, NotFoundError
+from service.cluster.kube import CONFIGMAPS, PVCS, PVS, SECRETS, NotFoundError
 from service.cluster.prometheus_binary import find_prometheus
 
 Json = dict[str, Any]
 PROJECT = Path(service.__file__).parents[1]
+_KINDS = {
+    "ConfigMap": CONFIGMAPS,
+    "Secret": SECRETS,
+    "PersistentVolumeClaim": PVCS,
+    "PersistentVolume": PVS,
+}
 
 
 class NotRunningError(OSError):
@@ -38,16 +46,24 @@ class Launcher:
     def __init__(self, node: NodeContext, pod: Json, ip: str, directory: Path) -> None:
         self._node, self._pod, self._ip, self._directory = node, pod, ip, directory
         self._namespace: str = pod["metadata"]["namespace"]
-        claims = node.directory / "volumes"
+        self._facts = Facts(ip, node.node_ip, node.allocatable)
+        self._tokens = Tokens(node.kube, pod)
         self._volumes = Volumes(
-            pod, directory / "volumes", claims, self._lookup, self._rewrite_in_place
+            pod,
+            directory / "volumes",
+            node.directory / "volumes",
+            lookup=self._lookup,
+            facts=self._facts,
+            token=self._tokens.projected,
+            rewrite=self._rewrite_in_place,
         )
         self._shared: list[Mount] = []
 
     def _lookup(self, kind: str, name: str) -> Json | None:
-        resource = CONFIGMAPS if kind == "ConfigMap" else SECRETS
+        resource = _KINDS[kind]
+        namespace = self._namespace if resource.namespaced else None
         try:
-            return {**self._node.kube.get(resource, name, self._namespace), "kind": kind}
+            return {**self._node.kube.get(resource, name, namespace), "kind": kind}
         except NotFoundError:
             return None
 
@@ -58,17 +74,27 @@ class Launcher:
         self.write_hosts()
         shared = [Mount(self._directory / "hosts", "/etc/hosts", read_only=False)]
         if self._pod["spec"].get("automountServiceAccountToken", True):
-            account = self._directory / "serviceaccount"
-            account.mkdir(exist_ok=True)
-            name = self._pod["spec"].get("serviceAccountName", "default")
-            request = {"spec": {"expirationSeconds": 3600}}
-            path = SERVICE_ACCOUNTS.path(self._namespace, name, "token")
-            answer = json.loads(self._node.kube.request("POST", path, body=request).data)
-            (account / "token").write_text(answer["status"]["token"])
-            (account / "ca.crt").write_bytes(self._node.ca)
-            (account / "namespace").write_text(self._namespace)
-            shared.append(Mount(account, SERVICE_ACCOUNT, read_only=True))
+            self._write_account()
+            shared.append(Mount(self._account, SERVICE_ACCOUNT, read_only=True))
         self._shared = shared
+
+    def refresh(self) -> None:
+        """Take over what changed in the API, and tokens in time."""
+        self._volumes.refresh()
+        if self._account.exists():
+            self._write_account()
+
+    @property
+    def _account(self) -> Path:
+        return self._directory / "serviceaccount"
+
+    def _write_account(self) -> None:
+        files = {
+            "token": self._tokens.get().encode(),
+            "ca.crt": self._node.ca,
+            "namespace": self._namespace.encode(),
+        }
+        publish(self._account, {name: File(data, 0o644) for name, data in files.items()})
 
     def write_hosts(self) -> None:
         """Rewritten in place, because the file is mounted into the containers."""
@@ -86,13 +112,18 @@ class Launcher:
         command = spec.get("command") or entry.entrypoint
         arguments = spec.get("args") or ([] if spec.get("command") else entry.arguments)
         argv = [expand(word, env) for word in [*command, *arguments]]
-        mounts = [*self._shared, *self._volumes.mounts(spec)]
+        mounts = self._mounts(spec, env)
         mounts += [Mount(path, str(path), read_only=True) for path in _hidden(mounts)]
         if self._node.mode == "none":
             argv, env = self._in_place(argv, env, mounts)
             mounts = []
         self._directory.mkdir(parents=True, exist_ok=True)
         container.start(argv, env, mounts, self._node.mode, self._node.cgroups)
+
+    def _mounts(self, spec: Json, env: dict[str, str]) -> list[Mount]:
+        own = self._volumes.mounts(spec, env)
+        taken = {mount.target for mount in own}
+        return [*(m for m in self._shared if m.target not in taken), *own]
 
     def enter(self, container: Container, argv: list[str], *, tty: bool = False) -> list[str]:
         """`argv` as a command that enters the running container. Raises NotRunningError.
@@ -101,7 +132,7 @@ class Launcher:
         """
         env = self._environment(container.spec)
         if self._node.mode == "none":
-            mounts = [*self._shared, *self._volumes.mounts(container.spec)]
+            mounts = self._mounts(container.spec, env)
             argv, env = self._in_place(argv, env, mounts)
         words = [f"{k}={v}" for k, v in env.items()]
         where = container.spec.get("workingDir") or "/"
@@ -134,13 +165,13 @@ class Launcher:
             base["PROMETHEUS_BINARY"] = str(prometheus)
         if self._pod["spec"].get("enableServiceLinks", True):
             base |= service_variables(self._node.services.list(), self._namespace)
-        return container_env(spec, self._pod, self._ip, base, self._lookup)
+        return container_env(spec, self._pod, self._facts, base, self._lookup)
 
     def _rewrite_in_place(self, text: str) -> str:
         """In a ConfigMap's text: the service account's real path, where it cannot be mounted."""
         if self._node.mode != "none":
             return text
-        return text.replace(SERVICE_ACCOUNT, str(self._directory / "serviceaccount"))
+        return text.replace(SERVICE_ACCOUNT, str(self._account))
 
     def _in_place(
         self, argv: list[str], env: dict[str, str], mounts: list[Mount]
@@ -159,14 +190,13 @@ class Launcher:
         scratch = self._directory / "tmp"
         scratch.mkdir(exist_ok=True)
         fixed["TMPDIR"] = str(scratch)  # goes with the pod
-        account = self._directory / "serviceaccount"
-        if account.exists():
-            fixed["KUBECONFIG"] = str(self._write_kubeconfig(account))
+        if self._account.exists():
+            fixed["KUBECONFIG"] = str(self._write_kubeconfig(self._account))
         return [rewrite(word) for word in argv], fixed
 
     def _write_kubeconfig(self, account: Path) -> Path:
         host, port = self._node.api_address
-        path = account / "kubeconfig"
+        path = self._directory / "kubeconfig"
         path.write_text(
             "apiVersion: v1\nkind: Config\ncurrent-context: pod\n"
             f"clusters: [{{name: pod, cluster: {{server: 'https://{host}:{port}',"

@@ -3,6 +3,7 @@
 import platform
 import threading
 from datetime import UTC, datetime
+from pathlib import Path
 
 import psutil
 import urllib3
@@ -13,21 +14,45 @@ from service.cluster.kube import LEASES, NODES, ApiError, Json, Kube, NotFoundEr
 LEASE_NAMESPACE = "kube-node-lease"
 LEASE_DURATION_S = 40
 RENEW_EVERY_S = 10.0
+ASK_AGAIN_S = 0.2
 STATUS_EVERY = 6  # renewals
+PODS_AT_MOST = 110
+LEAST_MEMORY, LEAST_DISK, MOST_PIDS = 100 * 2**20, 0.1, 0.9  # bytes, and shares
+# API servers hand on WebSockets as they come (KEP-4006): exec, attach and port-forward need it.
+FEATURES = ["ExtendWebSocketsToKubelet"]
 
 
 class NodeObject:
     """Registers the node and keeps its lease and status fresh, in a thread of its own."""
 
     def __init__(
-        self, kube: Kube, name: str, address: str, port: int, annotations: dict[str, str]
+        self,
+        kube: Kube,
+        name: str,
+        *,
+        address: str,
+        port: int,
+        directory: Path,
+        annotations: dict[str, str],
     ) -> None:
+        """`directory` is where pods have their files."""
         self._kube, self._name, self._address, self._port = kube, name, address, port
+        self._directory = directory
         self._annotations = annotations
         self._stop = threading.Event()
 
-    def register(self) -> None:
-        """Raises ApiError."""
+    def register(self, ended: threading.Event) -> None:
+        """As soon as the API server answers, or until `ended`. Raises ApiError."""
+        while not ended.is_set():
+            try:
+                self._register()
+            except urllib3.exceptions.HTTPError:
+                ended.wait(ASK_AGAIN_S)
+            else:
+                threading.Thread(target=self._run, name="node", daemon=True).start()
+                return
+
+    def _register(self) -> None:
         node: Json = {
             "apiVersion": "v1",
             "kind": "Node",
@@ -48,7 +73,6 @@ class NodeObject:
                 raise
         self._write_status()
         self._renew()
-        threading.Thread(target=self._run, name="node", daemon=True).start()
 
     def _run(self) -> None:
         rounds = 0
@@ -75,17 +99,8 @@ class NodeObject:
             self._kube.create(LEASES, body, LEASE_NAMESPACE)
 
     def _write_status(self) -> None:
-        memory = f"{psutil.virtual_memory().total // 1024}Ki"
-        resources = {"cpu": str(psutil.cpu_count() or 1), "memory": memory, "pods": "110"}
-        stamp = now()
-        ready = {
-            "type": "Ready",
-            "status": "True",
-            "reason": "KubeletReady",
-            "message": "kubelet is posting ready status",
-            "lastHeartbeatTime": stamp,
-            "lastTransitionTime": stamp,
-        }
+        before = self._kube.get(NODES, self._name).get("status") or {}
+        resources = capacity(self._directory)
         status: Json = {
             "capacity": resources,
             "allocatable": resources,
@@ -94,21 +109,84 @@ class NodeObject:
                 {"type": "Hostname", "address": self._name},
             ],
             "daemonEndpoints": {"kubeletEndpoint": {"Port": self._port}},
-            "conditions": [ready],
+            "conditions": conditions(before.get("conditions") or [], self._directory, now()),
+            "declaredFeatures": FEATURES,
             "nodeInfo": {
-                "machineID": "",
-                "systemUUID": "",
-                "bootID": "",
+                "machineID": _text("/etc/machine-id"),
+                "systemUUID": _text("/etc/machine-id"),
+                "bootID": _text("/proc/sys/kernel/random/boot_id"),
                 "kernelVersion": platform.release(),
                 "osImage": platform.freedesktop_os_release().get("PRETTY_NAME", "Linux"),
                 "containerRuntimeVersion": "gameday://0.1",
                 "kubeletVersion": "v1.37.0+gameday",
                 "kubeProxyVersion": "",
+                "swap": {"capacity": psutil.swap_memory().total},
                 "operatingSystem": "linux",
                 "architecture": _architecture(),
             },
         }
         self._kube.patch(NODES, self._name, {"status": status}, sub="status")
+
+
+def capacity(directory: Path) -> Json:
+    """What the machine has, as quantities. Nodes on one machine all say the same."""
+    return {
+        "cpu": str(psutil.cpu_count() or 1),
+        "memory": f"{psutil.virtual_memory().total // 1024}Ki",
+        "ephemeral-storage": f"{psutil.disk_usage(str(directory)).total // 1024}Ki",
+        "pods": str(PODS_AT_MOST),
+    }
+
+
+def conditions(before: list[Json], directory: Path, stamp: str) -> list[Json]:
+    """Ready and the kubelet's pressures, by its default eviction thresholds; others are kept.
+
+    Nothing is evicted under pressure.
+    """
+    memory, disk = psutil.virtual_memory(), psutil.disk_usage(str(directory))
+    processes = len(psutil.pids()) / int(_text("/proc/sys/kernel/pid_max") or "32768")
+    pressed = {
+        "MemoryPressure": memory.available < LEAST_MEMORY,
+        "DiskPressure": disk.free < LEAST_DISK * disk.total,
+        "PIDPressure": processes > MOST_PIDS,
+        "Ready": True,
+    }
+    found = [
+        {"type": kind, "status": str(holds), **dict(zip(_SAID, _WORDS[kind, holds], strict=True))}
+        for kind, holds in pressed.items()
+    ]
+    old = {c["type"]: c for c in before}
+    for condition in found:
+        last = old.pop(condition["type"], {})
+        same = last.get("status") == condition["status"]
+        since = last["lastTransitionTime"] if same else stamp
+        condition |= {"lastHeartbeatTime": stamp, "lastTransitionTime": since}
+    return [*old.values(), *found]
+
+
+_SAID = ("reason", "message")
+_WORDS = {
+    ("MemoryPressure", False): (
+        "KubeletHasSufficientMemory",
+        "kubelet has sufficient memory available",
+    ),
+    ("MemoryPressure", True): (
+        "KubeletHasInsufficientMemory",
+        "kubelet has insufficient memory available",
+    ),
+    ("DiskPressure", False): ("KubeletHasNoDiskPressure", "kubelet has no disk pressure"),
+    ("DiskPressure", True): ("KubeletHasDiskPressure", "kubelet has disk pressure"),
+    ("PIDPressure", False): ("KubeletHasSufficientPID", "kubelet has sufficient PID available"),
+    ("PIDPressure", True): ("KubeletHasInsufficientPID", "kubelet has insufficient PID available"),
+    ("Ready", True): ("KubeletReady", "kubelet is posting ready status"),
+}
+
+
+def _text(path: str) -> str:
+    try:
+        return Path(path).read_text().strip()
+    except OSError:
+        return ""
 
 
 def _architecture() -> str:

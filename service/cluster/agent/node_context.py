@@ -11,7 +11,7 @@ from service.cluster.agent.isolation import Mode
 from service.cluster.controllers.events import Recorder
 from service.cluster.images import Images
 from service.cluster.informer import Informer
-from service.cluster.kube import Kube
+from service.cluster.kube import Json, Kube
 
 COMPONENT = "kubelet"
 
@@ -49,6 +49,7 @@ class NodeContext:
     events: Recorder
     api_address: tuple[str, int]
     ca: bytes
+    allocatable: Json
 
     @property
     def pods_directory(self) -> Path:

@@ -5,7 +5,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from service.cluster.agent.probes import Answer, Enter, Probe
+from service.cluster.agent.actions import Enter
+from service.cluster.agent.probes import Answer, Probe
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,54 +27,36 @@ class Watched:
     run: int
     probes: tuple[Probe, ...]
     enter: Enter
-    started: bool
 
 
 class Prober:
-    """One thread for all containers of a pod; `report` is called from it."""
+    """A thread for each probe, so that none waits for another; `report` is called from them."""
 
     def __init__(self, name: str, report: Callable[[Result], None]) -> None:
-        self._report = report
-        self._watched: dict[str, Watched] = {}
-        self._changed = threading.Condition()
-        self._stopped = False
-        self._thread = threading.Thread(target=self._run, name=f"probe-{name}", daemon=True)
-        self._thread.start()
+        self._name, self._report = name, report
+        self._stops: dict[str, threading.Event] = {}
 
     def watch(self, container: str, watched: Watched | None) -> None:
         """From now on these probes of the container; None: none."""
-        with self._changed:
-            if watched is None:
-                self._watched.pop(container, None)
-            else:
-                self._watched[container] = watched
-            self._changed.notify()
+        if (before := self._stops.pop(container, None)) is not None:
+            before.set()
+        if watched is None:
+            return
+        stop = self._stops[container] = threading.Event()
+        for probe in watched.probes:
+            threading.Thread(
+                target=self._run,
+                args=(container, watched, probe, stop),
+                name=f"probe-{self._name}-{probe.kind}",
+                daemon=True,
+            ).start()
 
     def stop(self) -> None:
-        with self._changed:
-            self._stopped = True
-            self._changed.notify()
+        for stop in self._stops.values():
+            stop.set()
 
-    def _run(self) -> None:
-        while True:
-            with self._changed:
-                if self._stopped:
-                    return
-                due = self._due()
-                wait = due[0] - time.monotonic() if due else None
-                if due is None or (wait is not None and wait > 0):
-                    self._changed.wait(wait)
-                    continue
-            _, name, watched, probe = due
+    def _run(self, container: str, watched: Watched, probe: Probe, stop: threading.Event) -> None:
+        while not stop.wait(max(0.0, probe.due - time.monotonic())):
             answer, verdict = probe.attempt(watched.enter)
-            self._report(Result(name, watched.run, probe, answer, verdict))
-
-    def _due(self) -> tuple[float, str, Watched, Probe] | None:
-        """The next probe: only the startup probe until that has succeeded."""
-        found = [
-            (probe.due, name, watched, probe)
-            for name, watched in self._watched.items()
-            for probe in watched.probes
-            if (probe.kind == "startup") is not watched.started
-        ]
-        return min(found, key=lambda f: f[0], default=None)
+            if not stop.is_set():
+                self._report(Result(container, watched.run, probe, answer, verdict))

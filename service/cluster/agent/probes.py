@@ -3,18 +3,21 @@
 Source: kubernetes.io, "Configure Liveness, Readiness and Startup Probes".
 """
 
-import http.client
-import socket
-import ssl
-import subprocess
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
-Json = dict[str, Any]
+from service.cluster.agent.actions import (
+    ActionError,
+    Command,
+    Enter,
+    Json,
+    http_get,
+    tcp_connect,
+)
+
 ProbeKind = Literal["startup", "readiness", "liveness"]
-Enter = Callable[[list[str]], list[str]]  # a command -> that command inside the container
+SHOWN = 10 * 1024  # bytes of a command's output, as the kubelet cuts it
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,93 +31,57 @@ class Answer:
 class Probe:
     """One probe of one container run: when it is due, and what its answers amount to."""
 
-    def __init__(self, kind: ProbeKind, spec: Json, container: Json, pod_ip: str) -> None:
+    def __init__(
+        self, kind: ProbeKind, spec: Json, container: Json, pod_ip: str, begun: float
+    ) -> None:
+        """`begun` is when the container was started, on the monotonic clock."""
         self.kind = kind
         self._spec, self._container, self._ip = spec, container, pod_ip
-        self.due = time.monotonic() + spec.get("initialDelaySeconds", 0)
+        self.due = begun + spec.get("initialDelaySeconds", 0)
         self._streak = 0
         self._last: bool | None = None
 
     def attempt(self, enter: Enter) -> tuple[Answer, bool | None]:
         """Try once. (the answer, the new verdict or None while the threshold is not reached)."""
-        answer = self._try(enter)
         self.due = time.monotonic() + self._spec.get("periodSeconds", 10)
+        answer = self._try(enter)
         self._streak = self._streak + 1 if answer.ok == self._last else 1
         self._last = answer.ok
         name, default = ("successThreshold", 1) if answer.ok else ("failureThreshold", 3)
         reached = self._streak >= self._spec.get(name, default)
         return answer, answer.ok if reached else None
 
+    @property
+    def grace_s(self) -> int | None:
+        """How long a container that fails it has to end, where that is not the pod's time."""
+        found: int | None = self._spec.get("terminationGracePeriodSeconds")
+        return found
+
     def _try(self, enter: Enter) -> Answer:
         timeout = self._spec.get("timeoutSeconds", 1)
-        if "httpGet" in self._spec:
-            return self._http(self._spec["httpGet"], timeout)
-        if "tcpSocket" in self._spec:
-            return self._tcp(self._spec["tcpSocket"], timeout)
-        if "exec" in self._spec:
-            return _execute(enter, self._spec["exec"]["command"], timeout)
-        return Answer(ok=True)
-
-    def _port(self, port: str | int) -> int:
-        if isinstance(port, int) or port.isdigit():
-            return int(port)
-        listed = self._container.get("ports") or []
-        return next((int(p["containerPort"]) for p in listed if p.get("name") == port), 0)
-
-    def _http(self, get: Json, timeout: float) -> Answer:
-        host, port = get.get("host") or self._ip, self._port(get["port"])
-        kind: type[http.client.HTTPConnection] = http.client.HTTPConnection
-        options: dict[str, Any] = {}
-        if get.get("scheme") == "HTTPS":
-            kind = http.client.HTTPSConnection
-            options["context"] = context = ssl.create_default_context()
-            # The kubelet does not check the certificate of what it probes either.
-            context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-        connection = kind(host, port, timeout=timeout, **options)
-        url = f"{get.get('scheme', 'HTTP').lower()}://{host}:{port}{get.get('path', '/')}"
-        headers = {h["name"]: h["value"] for h in get.get("httpHeaders") or []}
-        headers = {"User-Agent": "kube-probe/1.37", "Connection": "close", **headers}
         try:
-            connection.request("GET", get.get("path") or "/", headers=headers)
-            status = connection.getresponse().status
-        except (OSError, http.client.HTTPException) as error:
-            return Answer(ok=False, output=f'Get "{url}": {error}')
-        finally:
-            connection.close()
-        if 200 <= status < 400:  # noqa: PLR2004 - what the kubelet calls success
-            return Answer(ok=True)
-        return Answer(ok=False, output=f"HTTP probe failed with statuscode: {status}")
-
-    def _tcp(self, target: Json, timeout: float) -> Answer:
-        host, port = target.get("host") or self._ip, self._port(target["port"])
-        try:
-            socket.create_connection((host, port), timeout=timeout).close()
-        except OSError as error:
-            return Answer(ok=False, output=f"dial tcp {host}:{port}: {error}")
-        return Answer(ok=True)
+            if "httpGet" in self._spec:
+                status = http_get(self._spec["httpGet"], self._container, self._ip, timeout)
+                text = f"HTTP probe failed with statuscode: {status}"
+                ok = 200 <= status < 400  # noqa: PLR2004 - what the kubelet calls success
+                return Answer(ok, "" if ok else text)
+            if "tcpSocket" in self._spec:
+                tcp_connect(self._spec["tcpSocket"], self._container, self._ip, timeout)
+                return Answer(ok=True)
+            if "exec" in self._spec:
+                code, text = Command().run(enter(self._spec["exec"]["command"]), timeout)
+                return Answer(code == 0, text[:SHOWN])
+        except (ActionError, OSError) as error:
+            return Answer(ok=False, output=str(error))
+        return Answer(ok=False, output="this node knows no such probe")
 
 
-def _execute(enter: Enter, command: list[str], timeout: float) -> Answer:
-    try:
-        done = subprocess.run(
-            enter(command),
-            capture_output=True,
-            timeout=timeout,
-            check=False,
-            stdin=subprocess.DEVNULL,
-        )
-    except subprocess.TimeoutExpired:
-        return Answer(ok=False, output=f"command timed out after {timeout:g} s")
-    except OSError as error:
-        return Answer(ok=False, output=str(error))
-    text = (done.stdout + done.stderr).decode(errors="replace")[:200]
-    return Answer(ok=done.returncode == 0, output=text)
-
-
-def probes_of(container: Json, pod_ip: str) -> list[Probe]:
-    kinds: tuple[ProbeKind, ...] = ("startup", "readiness", "liveness")
+def probes_of(container: Json, pod_ip: str, begun: float, *, started: bool) -> list[Probe]:
+    """Those that are tried: only the startup probe until it has succeeded."""
+    later: tuple[ProbeKind, ...] = ("readiness", "liveness")
+    kinds: tuple[ProbeKind, ...] = later if started else ("startup",)
     return [
-        Probe(kind, container[f"{kind}Probe"], container, pod_ip)
+        Probe(kind, container[f"{kind}Probe"], container, pod_ip, begun)
         for kind in kinds
         if container.get(f"{kind}Probe")
     ]

@@ -11,15 +11,16 @@ import selectors
 import signal
 import threading
 import time
-from typing import Any
 
 import urllib3
 
 from service.cluster.agent import launch
-from service.cluster.agent.back_off import NEVER, Plan
+from service.cluster.agent.back_off import NEVER, Plan, duration
 from service.cluster.agent.container import Container, now
+from service.cluster.agent.ending import Endings
 from service.cluster.agent.environment import MissingReferenceError
 from service.cluster.agent.files import remove_tree
+from service.cluster.agent.hooks import Hook
 from service.cluster.agent.node_context import COMPONENT, NodeContext
 from service.cluster.agent.pod_status import pod_status
 from service.cluster.agent.prober import Prober, Result, Watched
@@ -39,7 +40,11 @@ START_ERRORS = (
     OSError,
 )
 
+PREPARE_ERRORS = (MissingReferenceError, ApiError, urllib3.exceptions.HTTPError, OSError)
+
+REFRESH_S = 60.0  # as often as the kubelet syncs
 RETRY_S = 1.0  # for a volume or reference that is not there yet
+RETRY_NEVER_S = 10.0  # for an image that may not be pulled
 
 
 class PodWorker(threading.Thread):
@@ -55,16 +60,17 @@ class PodWorker(threading.Thread):
         self._waker = Waker()
         self._ip = node.addresses.take()
         self._directory = node.pods_directory / self.uid
-        self._start_time = now()
+        self._start_time = (pod.get("status") or {}).get("startTime") or now()
         spec = pod["spec"]
         self._init = [self._container(c, init=True) for c in spec.get("initContainers") or []]
         self._main = [self._container(c, init=False) for c in spec["containers"]]
         self._take_over_restarts()
         self._plans = {c.name: Plan() for c in (*self._init, *self._main)}
+        self._starting: dict[str, Hook] = {}  # postStart hooks that run
+        self._endings = Endings(self._hook, self._warn)
         self._ending_at: float | None = None
         self._prepared = False
-        self._prepare_at = 0.0
-        self._told: Json | None = None
+        self._prepare_at = self._refresh_at = 0.0
         self._tell_again = False
         self._prober = Prober(pod["metadata"]["name"], self._on_result)
         self.launcher = launch.Launcher(node, pod, self._ip, self._directory)
@@ -105,6 +111,8 @@ class PodWorker(threading.Thread):
         return [*self._init, *self._main]
 
     def update(self, pod: Json) -> None:
+        if _version(pod) < _version(self._pod):  # what our own change was answered with is newer
+            return
         self._pod = pod
         self._waker.wake()
 
@@ -150,9 +158,11 @@ class PodWorker(threading.Thread):
             return self._terminate()
         if not self._prepared:
             self._prepare()
+        self._take_started()
         if self._prepared:
+            self._refresh()
             self._advance()
-        self._enforce_kills()
+        self._endings.advance(time.monotonic())
         self._tell()
         return self._gone
 
@@ -161,36 +171,67 @@ class PodWorker(threading.Thread):
             return
         try:
             self.launcher.prepare()
-        except (MissingReferenceError, ApiError, urllib3.exceptions.HTTPError, OSError) as error:
-            self._warn("FailedMount", f"MountVolume.SetUp failed: {error}")
+        except PREPARE_ERRORS as error:
+            self._warn("FailedMount", str(error))
             self._prepare_at = time.monotonic() + RETRY_S
         else:
             self._prepared = True
+            self._refresh_at = time.monotonic() + REFRESH_S
+
+    def _refresh(self) -> None:
+        """ConfigMaps and Secrets that changed, tokens that would expire."""
+        if time.monotonic() < self._refresh_at:
+            return
+        self._refresh_at = time.monotonic() + REFRESH_S
+        try:
+            self.launcher.refresh()
+        except PREPARE_ERRORS as error:  # what is there stays until the next time
+            log.warning("pod %s: volumes not refreshed: %s", self.name, error)
 
     def _advance(self) -> None:
         """Start what should run: init containers one after the other, then all others."""
+        if self._over:
+            for container in self._init:
+                self._end(container, self._grace, f"Stopping container {container.name}")
+            return
         for container in self._init:
-            if container.succeeded:
+            if container.succeeded and not container.sidecar:
                 continue
             if container.process is None and self._may_start(container):
                 self._start(container)
-            return
+            if not (container.sidecar and container.started):
+                return
         for container in self._main:
             if container.process is None and self._may_start(container):
                 self._start(container)
+            if container.name in self._starting:
+                return
+
+    @property
+    def _over(self) -> bool:
+        """Have all containers ended that are not to go on beside the others?"""
+        return all(c.ended and not self._again(c) for c in self._main)
+
+    @property
+    def _grace(self) -> float:
+        found: float = self._pod["spec"].get("terminationGracePeriodSeconds", 30)
+        return found
+
+    def _again(self, container: Container) -> bool:
+        """Is it started again now that it has ended?"""
+        policy = self._pod["spec"].get("restartPolicy", "Always")
+        if container.init and not container.sidecar:
+            return bool(policy != "Never" and not container.succeeded)
+        if container.sidecar or policy == "Always":
+            return True
+        return bool(policy == "OnFailure" and not container.succeeded)
 
     def _may_start(self, container: Container) -> bool:
         if time.monotonic() < self._plans[container.name].start_at:
             return False
-        if not container.ended:
-            return True
-        policy = self._pod["spec"].get("restartPolicy", "Always")
-        if container.init:
-            return bool(policy != "Never")
-        return bool(policy == "Always" or (policy == "OnFailure" and not container.succeeded))
+        return not container.ended or self._again(container)
 
     def _start(self, container: Container) -> None:
-        plan = self._plans[container.name]
         restarts = container.restarts
         if container.ended:
             container.last_state = container.state
@@ -204,26 +245,55 @@ class PodWorker(threading.Thread):
             return
         image = container.spec["image"]
         container.started_at = time.monotonic()
-        plan.kill_at = NEVER
-        self._note("Pulled", f'Container image "{image}" already present on machine')
-        self._note("Created", f"Created container: {container.name}")
-        self._note("Started", f"Started container {container.name}")
-        probes = probes_of(container.spec, self._ip)
-        kinds = {p.kind for p in probes}
-        container.started = "startup" not in kinds
-        container.ready = container.started and "readiness" not in kinds
-        self._watch(container, tuple(probes))
+        if container.spec.get("imagePullPolicy") == "Always":
+            self._note("Pulling", f'Pulling image "{image}"', container)
+            text = f'Successfully pulled image "{image}" in 0s (0s including waiting).'
+            self._note("Pulled", text, container)
+        else:
+            text = f'Container image "{image}" already present on machine'
+            self._note("Pulled", text, container)
+        self._note("Created", f"Created container: {container.name}", container)
+        self._note("Started", f"Started container {container.name}", container)
+        hook = self._hook(container, "postStart")
+        if hook is None:
+            self._settle(container)
+        else:
+            self._starting[container.name] = hook
+            hook.start()
 
-    def _watch(self, container: Container, probes: tuple[Any, ...]) -> None:
-        self._prober.watch(
-            container.name,
-            Watched(
-                container.restarts,
-                probes,
-                lambda argv: self.launcher.enter(container, argv),
-                container.started,
-            ),
+    def _hook(self, container: Container, kind: str) -> Hook | None:
+        handler = (container.spec.get("lifecycle") or {}).get(kind)
+        if not handler:
+            return None
+        enter = lambda argv: self.launcher.enter(container, argv)  # noqa: E731
+        return Hook(handler, container.spec, self._ip, enter, self._waker.wake)
+
+    def _take_started(self) -> None:
+        """Containers whose postStart hook is over: probed from now on, or ended."""
+        for name, hook in list(self._starting.items()):
+            if hook.finished:
+                del self._starting[name]
+                container = next(c for c in self.containers if c.name == name)
+                if container.process is None:
+                    continue
+                if hook.failed:
+                    self._warn("FailedPostStartHook", "PostStartHook failed", container)
+                    self._end(container, self._grace, "FailedPostStartHook")
+                else:
+                    self._settle(container)
+
+    def _settle(self, container: Container) -> None:
+        """It runs: probe it. Without probes it is started, and ready, at once."""
+        container.started = not container.spec.get("startupProbe")
+        container.ready = container.started and not container.spec.get("readinessProbe")
+        self._watch(container)
+
+    def _watch(self, container: Container) -> None:
+        probes = probes_of(
+            container.spec, self._ip, container.started_at, started=container.started
         )
+        enter = lambda argv: self.launcher.enter(container, argv)  # noqa: E731
+        self._prober.watch(container.name, Watched(container.restarts, tuple(probes), enter))
 
     def _not_started(self, container: Container, error: Exception) -> None:
         plan = self._plans[container.name]
@@ -237,39 +307,50 @@ class PodWorker(threading.Thread):
             reason = "CreateContainerConfigError"
             plan.start_at = time.monotonic() + RETRY_S
         container.state = {"waiting": {"reason": reason, "message": str(error)}}
-        self._warn("Failed", f"Error: {error}")
+        self._warn("Failed", f"Error: {error}", container)
 
     def _not_pulled(self, container: Container, message: str) -> None:
         image = container.spec["image"]
-        reason = container.state.get("waiting", {}).get("reason")
-        if reason in ("ErrImagePull", "ImagePullBackOff"):
-            text = f'Back-off pulling image "{image}"'
-            container.state = {"waiting": {"reason": "ImagePullBackOff", "message": text}}
-            self._note("BackOff", text)
-        else:
-            container.state = {"waiting": {"reason": "ErrImagePull", "message": message}}
-            self._warn("Failed", f'Failed to pull image "{image}": {message}')
-            self._warn("Failed", "Error: ErrImagePull")
+        if container.spec.get("imagePullPolicy") == "Never":
+            text = f'Container image "{image}" is not present with pull policy of Never'
+            container.state = {"waiting": {"reason": "ErrImageNeverPull", "message": text}}
+            self._warn("ErrImageNeverPull", text, container)
+            self._warn("Failed", "Error: ErrImageNeverPull", container)
+            self._plans[container.name].start_at = time.monotonic() + RETRY_NEVER_S
+            return
+        before = container.state.get("waiting", {}).get("reason")
+        self._note("Pulling", f'Pulling image "{image}"', container)
+        self._warn("Failed", f'Failed to pull image "{image}": {message}', container)
+        self._warn("Failed", "Error: ErrImagePull", container)
         self._plans[container.name].wait(time.monotonic())
+        if before not in ("ErrImagePull", "ImagePullBackOff"):
+            container.state = {"waiting": {"reason": "ErrImagePull", "message": message}}
+            return
+        text = f'Back-off pulling image "{image}"'
+        told = f"{text}: ErrImagePull: {message}"
+        container.state = {"waiting": {"reason": "ImagePullBackOff", "message": told}}
+        self._note("BackOff", text, container)
+        self._warn("Failed", "Error: ImagePullBackOff", container)
 
     def _ended(self, container: Container) -> None:
         """Its process is over: decide whether and when it runs again."""
         self._prober.watch(container.name, None)
-        policy = self._pod["spec"].get("restartPolicy", "Always")
-        again = policy == "Always" or (policy == "OnFailure" and not container.succeeded)
-        if container.init:
-            again = not container.succeeded and policy != "Never"
-        if not again or self._pod["metadata"].get("deletionTimestamp"):
+        self._endings.forget(container)
+        if (hook := self._starting.pop(container.name, None)) is not None:
+            hook.cancel()
+        if not self._again(container) or self._pod["metadata"].get("deletionTimestamp"):
             return
         clock = time.monotonic()
         delay = self._plans[container.name].ended(clock, clock - container.started_at)
         if not delay:
             return
         container.last_state = container.state
-        name = f"{container.name} pod={self.name.removeprefix('pod-')}"
-        text = f"back-off {delay:.0f}s restarting failed container={name}"
+        metadata = self._pod["metadata"]
+        pod = f"{metadata['name']}_{metadata['namespace']}({self.uid})"
+        text = f"back-off {duration(delay)} restarting failed container={container.name} pod={pod}"
         container.state = {"waiting": {"reason": "CrashLoopBackOff", "message": text}}
-        self._warn("BackOff", f"Back-off restarting failed container {container.name} in pod")
+        text = f"Back-off restarting failed container {container.name} in pod {pod}"
+        self._warn("BackOff", text, container)
 
     # Probes
 
@@ -281,51 +362,48 @@ class PodWorker(threading.Thread):
                 continue
             kind = result.probe.kind
             if not result.answer.ok:
-                self._warn("Unhealthy", f"{kind.capitalize()} probe failed: {result.answer.output}")
+                text = f"{kind.capitalize()} probe failed: {result.answer.output}"
+                self._warn("Unhealthy", text, container)
             if result.verdict is None:
                 continue
             if kind == "readiness":
                 container.ready = result.verdict
             elif not result.verdict:
-                self._kill_unhealthy(container, kind)
+                grace = result.probe.grace_s
+                text = f"Container {container.name} failed {kind} probe, will be restarted"
+                self._end(container, self._grace if grace is None else grace, text)
             elif kind == "startup" and not container.started:
                 container.started = True
-                probes = tuple(probes_of(container.spec, self._ip))
-                container.ready = not any(p.kind == "readiness" for p in probes)
-                self._watch(container, probes)
-
-    def _kill_unhealthy(self, container: Container, kind: str) -> None:
-        plan = self._plans[container.name]
-        if plan.kill_at != NEVER:
-            return
-        text = f"Container {container.name} failed {kind} probe, will be restarted"
-        self._note("Killing", text)
-        container.signal(signal.SIGTERM)
-        grace = self._pod["spec"].get("terminationGracePeriodSeconds", 30)
-        plan.kill_at = time.monotonic() + grace
-        self._prober.watch(container.name, None)
-
-    def _enforce_kills(self) -> None:
-        for container in self.containers:
-            if time.monotonic() >= self._plans[container.name].kill_at:
-                container.signal(signal.SIGKILL)
+                container.ready = not container.spec.get("readinessProbe")
+                self._watch(container)
 
     # The end
 
+    def _end(self, container: Container, grace_s: float, text: str) -> None:
+        """Its preStop hook, SIGTERM, and SIGKILL when the grace period is over."""
+        if container.process is None or self._endings.has(container):
+            return
+        self._note("Killing", text, container)
+        self._prober.watch(container.name, None)
+        self._endings.begin(container, grace_s, time.monotonic())
+
     def _terminate(self) -> bool:
-        """SIGTERM, then SIGKILL when the grace period is over, then the object goes."""
-        grace = self._pod["metadata"].get("deletionGracePeriodSeconds", 30)
+        """End the containers, those beside the others last; then the object goes."""
+        clock = time.monotonic()
         if self._ending_at is None:
-            self._ending_at = time.monotonic()
-            self._prober.stop()
-            for container in self.containers:
-                if container.process is not None:
-                    self._note("Killing", f"Stopping container {container.name}")
-                    container.ready = False
-                    container.signal(signal.SIGTERM)
-        if time.monotonic() >= self._ending_at + grace:
-            for container in self.containers:
-                container.signal(signal.SIGKILL)
+            self._ending_at = clock
+        self._take_started()
+        grace = self._pod["metadata"].get("deletionGracePeriodSeconds", 30)
+        left = max(0.0, self._ending_at + grace - clock)
+        beside = [c for c in self._init if c.sidecar]
+        for container in self.containers:
+            if container not in beside:
+                self._end(container, left, f"Stopping container {container.name}")
+        if not any(c.process is not None for c in self.containers if c not in beside):
+            running = [c for c in beside if c.process is not None]
+            for container in running[-1:]:
+                self._end(container, left, f"Stopping container {container.name}")
+        self._endings.advance(clock, latest=self._ending_at + grace)
         self._tell()
         if any(c.process is not None for c in self.containers):
             return False
@@ -344,6 +422,9 @@ class PodWorker(threading.Thread):
 
     def _clean_up(self) -> None:
         self._prober.stop()
+        self._endings.cancel()
+        for hook in self._starting.values():
+            hook.cancel()
         for container in self.containers:
             container.signal(signal.SIGKILL)
         for container in self.containers:
@@ -358,14 +439,9 @@ class PodWorker(threading.Thread):
     # Waiting and telling
 
     def _sleep(self) -> None:
-        times = [p.start_at for c, p in self._waiting()] + [
-            self._plans[c.name].kill_at for c in self.containers if c.process is not None
-        ]
-        if not self._prepared:
-            times.append(self._prepare_at)
-        if self._ending_at is not None:
-            grace = self._pod["metadata"].get("deletionGracePeriodSeconds", 30)
-            times.append(self._ending_at + grace)
+        times = [plan.start_at for _, plan in self._waiting()]
+        times.append(self._endings.due())
+        times.append(self._refresh_at if self._prepared else self._prepare_at)
         if self._tell_again:
             times.append(time.monotonic() + RETRY_S)
         due = [t for t in times if t != NEVER]
@@ -384,9 +460,7 @@ class PodWorker(threading.Thread):
         """Containers that will be started at a known time."""
         if self._ending_at is not None or not self._prepared:
             return []
-        blocked = any(not c.succeeded for c in self._init)
-        candidates = self._init if blocked else self._main
-        pairs = [(c, self._plans[c.name]) for c in candidates if c.process is None]
+        pairs = [(c, self._plans[c.name]) for c in self.containers if c.process is None]
         return [(c, p) for c, p in pairs if p.start_at > time.monotonic()]
 
     def _pidfds(self) -> list[int]:
@@ -412,8 +486,12 @@ class PodWorker(threading.Thread):
             start=self._start_time,
             stamp=now(),
         )
-        comparable = {**status, "conditions": _settled(status["conditions"])}
-        if comparable == self._told:
+        known = self._pod.get("status") or {}
+        if {**status, "conditions": _settled(status["conditions"])} == {
+            **{k: known.get(k) for k in status},
+            "conditions": _settled(known.get("conditions") or []),
+        }:
+            self._tell_again = False
             return
         metadata = self._pod["metadata"]
         body = {"metadata": {"uid": self.uid}, "status": status}
@@ -427,18 +505,27 @@ class PodWorker(threading.Thread):
             log.warning("status of pod %s not written: %s", self.name, error)
             self._tell_again = True
         else:
-            self._told, self._tell_again = comparable, False
+            self._tell_again = False
 
-    def _note(self, reason: str, text: str) -> None:
-        self._node.events.normal(COMPONENT, PODS, self._pod, reason, text)
+    def _note(self, reason: str, text: str, container: Container | None = None) -> None:
+        field = container.field_path if container else ""
+        self._node.events.normal(COMPONENT, PODS, self._pod, reason, text, field=field)
 
-    def _warn(self, reason: str, text: str) -> None:
-        self._node.events.warning(COMPONENT, PODS, self._pod, reason, text)
+    def _warn(self, reason: str, text: str, container: Container | None = None) -> None:
+        field = container.field_path if container else ""
+        self._node.events.warning(COMPONENT, PODS, self._pod, reason, text, field=field)
+
+
+def _version(obj: Json) -> int:
+    """Comparable within one object (kubernetes.io, "Kubernetes API Concepts")."""
+    return int(obj["metadata"]["resourceVersion"])
 
 
 def _settled(conditions: list[Json]) -> list[Json]:
-    """Without the times, which change nothing."""
-    return [{k: v for k, v in c.items() if k != "lastTransitionTime"} for c in conditions]
+    """By type, and without the times, which change nothing."""
+    times = ("lastTransitionTime", "lastProbeTime")
+    bare = [{k: v for k, v in c.items() if k not in times} for c in conditions]
+    return sorted(bare, key=lambda c: str(c["type"]))
 
 
 def _lost(started_at: str | None) -> Json:

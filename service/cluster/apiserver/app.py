@@ -177,7 +177,10 @@ class ApiServer:
         if place.sub == "log":
             query = dict(request.query_params)
             return await self.relay.log(place.namespace, place.name, query)
-        return await self.relay.to_service(request, place.namespace, place.name, place.rest)
+        if place.kind.kind == "Node":
+            return await self.relay.to_node(request, place.name, place.rest)
+        to = self.relay.to_pod if place.kind.kind == "Pod" else self.relay.to_service
+        return await to(request, place.namespace, place.name, place.rest)
 
     # Reading
 

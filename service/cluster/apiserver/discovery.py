@@ -29,7 +29,6 @@ _FOREIGN = {
     "exec": ("", "v1", "PodExecOptions"),
     "attach": ("", "v1", "PodAttachOptions"),
     "portforward": ("", "v1", "PodPortForwardOptions"),
-    "proxy": ("", "v1", "ServiceProxyOptions"),
 }
 _SUB_VERBS = {
     "status": ["get", "patch", "update"],
@@ -44,6 +43,8 @@ _SUB_VERBS = {
 
 
 def _sub(kind: Kind, sub: str) -> tuple[str, str, str]:
+    if sub == "proxy":
+        return "", "v1", f"{kind.kind}ProxyOptions"
     return _FOREIGN.get(sub, (kind.group, kind.version, kind.kind))
 
 

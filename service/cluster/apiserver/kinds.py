@@ -77,14 +77,23 @@ _SCALED = ("status", "scale")
 
 BUILT_IN = (
     Kind("", "v1", "namespaces", "Namespace", ("ns",), False, ("status", "finalize")),
-    Kind("", "v1", "nodes", "Node", ("no",), False, ("status",)),
+    Kind("", "v1", "nodes", "Node", ("no",), False, ("status", "proxy")),
     Kind(
         "",
         "v1",
         "pods",
         "Pod",
         ("po",),
-        subresources=("status", "binding", "eviction", "log", "exec", "attach", "portforward"),
+        subresources=(
+            "status",
+            "binding",
+            "eviction",
+            "log",
+            "exec",
+            "attach",
+            "portforward",
+            "proxy",
+        ),
         categories=_ALL,
     ),
     Kind("", "v1", "services", "Service", ("svc",), True, ("status", "proxy"), _ALL),

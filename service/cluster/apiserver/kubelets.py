@@ -30,7 +30,7 @@ class Kubelets:
     def __init__(self, resources: Resources, pki: Path) -> None:
         self._resources = resources
         token = (pki / "apiserver-kubelet.token").read_text().strip()
-        self._headers = {"Authorization": f"Bearer {token}"}
+        self.headers = {"Authorization": f"Bearer {token}"}
         self._tls = ssl.create_default_context(cafile=str(pki / "ca.crt"))
         self.http = httpx.AsyncClient(
             verify=self._tls, timeout=httpx.Timeout(30, read=None), trust_env=False
@@ -66,7 +66,7 @@ class Kubelets:
     ) -> httpx.Request:
         """A GET, to be sent with `http`."""
         url = f"https://{address}{path}"
-        return self.http.build_request("GET", url, params=query, headers=self._headers)
+        return self.http.build_request("GET", url, params=query, headers=self.headers)
 
     async def connect(self, address: str, path: str, protocol: str) -> websockets.ClientConnection:
         """A WebSocket. Raises StatusError 500."""
@@ -74,7 +74,7 @@ class Kubelets:
             return await websockets.connect(
                 f"wss://{address}{path}",
                 ssl=self._tls,
-                additional_headers={**self._headers, "Sec-WebSocket-Protocol": protocol},
+                additional_headers={**self.headers, "Sec-WebSocket-Protocol": protocol},
                 create_connection=_AnySubprotocol,
                 compression=None,  # the data is not, or already, compressed: only time would go
                 max_size=None,

@@ -81,8 +81,28 @@ class Relay:
         host, number = self._endpoint(namespace, stored.obj, port)
         return await self._exchange(request, f"{scheme}://{host}:{number}/{path}")
 
-    async def _exchange(self, request: Request, url: str) -> Response:
+    async def to_pod(self, request: Request, namespace: str, name: str, path: str) -> Response:
+        """pods/[SCHEME:]NAME[:PORT]/proxy/PATH."""
+        scheme, name, port = _service_reference(name)
+        pod = self._pod(namespace, name)
+        listed = [p["containerPort"] for c in pod["spec"]["containers"] for p in c.get("ports", [])]
+        number = port or (listed[0] if listed else 80)
+        address = (pod.get("status") or {}).get("podIP")
+        if not address:
+            raise errors.bad_request("address not allowed")
+        return await self._exchange(request, f"{scheme}://{address}:{number}/{path}")
+
+    async def to_node(self, request: Request, name: str, path: str) -> Response:
+        """nodes/NAME/proxy/PATH: the node agent's own pages."""
+        node = self._resources.get(self._resources.kinds.named("nodes"), "", name).obj
+        url = f"https://{self._kubelets.of_node(node)}/{path}"
+        return await self._exchange(request, url, self._kubelets.headers)
+
+    async def _exchange(
+        self, request: Request, url: str, extra: dict[str, str] | None = None
+    ) -> Response:
         headers = {k: v for k, v in request.headers.items() if k.lower() not in _HOP_BY_HOP}
+        headers |= extra or {}
         outgoing = self._http.build_request(
             request.method,
             url,

@@ -84,7 +84,8 @@ def pod_status(pod: Json) -> tuple[str, str, str]:
     reason = status.get("reason") or status.get("phase") or "Unknown"
     states = status.get("containerStatuses") or []
     starting = _init_reason(pod)
-    ready = sum(1 for s in states if s.get("ready"))
+    beside = [s for s in status.get("initContainerStatuses") or [] if s["name"] in _sidecars(pod)]
+    ready = sum(1 for s in (*states, *beside) if s.get("ready"))
     restarts, last = 0, ""
     for state in states:
         restarts += state.get("restartCount", 0)
@@ -108,9 +109,14 @@ def pod_status(pod: Json) -> tuple[str, str, str]:
             reason = "Running" if running else "NotReady"
     if pod["metadata"].get("deletionTimestamp"):
         reason = "Terminating"
-    total = len(_get(pod, "spec", "containers", default=[]))
+    total = len(_get(pod, "spec", "containers", default=[])) + len(_sidecars(pod))
     text = f"{restarts} ({age(last)} ago)" if restarts and last else str(restarts)
     return f"{ready}/{total}", reason, text
+
+
+def _sidecars(pod: Json) -> set[str]:
+    listed = _get(pod, "spec", "initContainers", default=[])
+    return {c["name"] for c in listed if c.get("restartPolicy") == "Always"}
 
 
 def _init_reason(pod: Json) -> str | None:
@@ -119,6 +125,8 @@ def _init_reason(pod: Json) -> str | None:
     for number, state in enumerate(states):
         ended = _get(state, "state", "terminated")
         if ended is not None and ended.get("exitCode") == 0:
+            continue
+        if state["name"] in _sidecars(pod) and state.get("started"):
             continue
         if ended is not None:
             return f"Init:{ended.get('reason') or 'Error'}"

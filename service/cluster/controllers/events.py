@@ -21,8 +21,8 @@ _REMEMBERED = 4096  # as many different events as client-go's correlator keeps
 class Recorder:
     """Writes events from a thread of its own, so that no reconciliation waits for one."""
 
-    def __init__(self, kube: Kube, now: Callable[[], datetime]) -> None:
-        self._kube, self._now = kube, now
+    def __init__(self, kube: Kube, now: Callable[[], datetime], host: str = "") -> None:
+        self._kube, self._now, self._host = kube, now, host
         self._pending: queue.SimpleQueue[Json | None] = queue.SimpleQueue()
         self._known: OrderedDict[tuple[str, ...], Json] = OrderedDict()
         self._thread = threading.Thread(target=self._run, name="events", daemon=True)
@@ -35,14 +35,41 @@ class Recorder:
         self._pending.put(None)
         self._thread.join(timeout_s)
 
-    def normal(self, component: str, resource: Resource, about: Json, why: str, text: str) -> None:
-        self._put(component, resource, about, why, text, kind="Normal")
+    def normal(
+        self,
+        component: str,
+        resource: Resource,
+        about: Json,
+        why: str,
+        text: str,
+        *,
+        field: str = "",
+    ) -> None:
+        """`field` is the part of the object that it is about, such as spec.containers{c}."""
+        self._put(component, resource, about, why, text, kind="Normal", field=field)
 
-    def warning(self, component: str, resource: Resource, about: Json, why: str, text: str) -> None:
-        self._put(component, resource, about, why, text, kind="Warning")
+    def warning(
+        self,
+        component: str,
+        resource: Resource,
+        about: Json,
+        why: str,
+        text: str,
+        *,
+        field: str = "",
+    ) -> None:
+        self._put(component, resource, about, why, text, kind="Warning", field=field)
 
     def _put(
-        self, component: str, resource: Resource, about: Json, why: str, text: str, *, kind: str
+        self,
+        component: str,
+        resource: Resource,
+        about: Json,
+        why: str,
+        text: str,
+        *,
+        kind: str,
+        field: str,
     ) -> None:
         moment = timestamp(self._now())
         # Events about cluster-scoped objects live in the namespace default.
@@ -56,6 +83,8 @@ class Recorder:
         }
         if namespace(about):
             involved["namespace"] = namespace(about)
+        if field:
+            involved["fieldPath"] = field
         self._pending.put(
             {
                 "apiVersion": "v1",
@@ -65,9 +94,9 @@ class Recorder:
                 "type": kind,
                 "reason": why,
                 "message": text,
-                "source": {"component": component},
+                "source": {"component": component, **({"host": self._host} if self._host else {})},
                 "reportingComponent": component,
-                "reportingInstance": "",
+                "reportingInstance": self._host,
                 "firstTimestamp": moment,
                 "lastTimestamp": moment,
                 "count": 1,
@@ -82,7 +111,9 @@ class Recorder:
                 log.debug("event %s not written: %s", event["reason"], error)
 
     def _write(self, event: Json) -> None:
-        same = (event["involvedObject"]["uid"], event["type"], event["reason"], event["message"])
+        about = event["involvedObject"]
+        part = about.get("fieldPath", "")
+        same = (about["uid"], part, event["type"], event["reason"], event["message"])
         home = event["metadata"]["namespace"]
         if (first := self._known.get(same)) is not None:
             first["count"] += 1
