@@ -24,8 +24,9 @@ _OUT_OF_REACH = 100.0  # times as many requests: nobody waits for that
 class Question:
     """`a` is the baseline's estimate, `b` this run's; None without such answers.
 
-    `matters` is the smallest change that counts, `machine` what of a change the machine explains,
-    both in `unit`. `alarm`: the answer counts only when it is worse.
+    `matters` is the smallest change that counts, in `unit`. `machine` is how many times as late the
+    load generator was; where that is much, `fastest` is the shift of the fastest requests, which
+    has to confirm a slow-down. `alarm`: the answer counts only when it is worse.
     """
 
     endpoint: str
@@ -34,7 +35,8 @@ class Question:
     a: Estimate | None
     b: Estimate | None
     matters: float
-    machine: float = 0.0
+    machine: float = 1.0
+    fastest: Shift | None = None
     alarm: bool = False
 
     @property
@@ -43,8 +45,9 @@ class Question:
 
     @property
     def p(self) -> float:
-        """Of "no worse than what matters and what the machine explains"."""
-        return 1.0 if self.shift is None else self.shift.p_above(self.matters + self.machine)
+        """Of "no worse than what matters": of all that has to be worse, the least sure."""
+        shifts = [s for s in (self.shift, self.fastest) if s is not None]
+        return max((s.p_above(self.matters) for s in shifts), default=1.0)
 
 
 def judge(
@@ -78,7 +81,8 @@ def judge(
         found = f"only {shift.windows} windows of {each}, {policy.minimum_windows} are needed"
         return replace(row, reason=found, more=policy.minimum_windows / max(1, shift.windows))
     low, high = shift.low(alpha), shift.high(1 - policy.confidence)
-    outcome, reason = _decide(question, shift.value, low, high)
+    confirmed = question.fastest is None or question.fastest.low(alpha) > question.matters
+    outcome, reason = _decide(question, low, high, confirmed=confirmed)
     if outcome is Outcome.PASS and doubts:
         return replace(row, reason=f"{reason}, but {doubts[0]}")
     more = None
@@ -106,28 +110,31 @@ def _interval(low: float, high: float, confidence: float) -> Interval | None:
     return Interval(low=low, high=high, confidence=confidence) if known else None
 
 
-def _decide(question: Question, change: float, low: float, high: float) -> tuple[Outcome, str]:
-    matters, unit = show(question.matters, question.unit), question.unit
-    seen = f"{show(abs(change), unit)} {_direction(unit, change)}"
-    if low > question.matters + question.machine:
+def _decide(question: Question, low: float, high: float, *, confirmed: bool) -> tuple[Outcome, str]:
+    matters, seen = show(question.matters, question.unit), _seen(question.shift, question.unit)
+    if low > question.matters and confirmed:
         return Outcome.FAIL, f"{seen}, surely more than the {matters} that matter"
     if high <= question.matters:
         return Outcome.PASS, f"{seen}, surely no more than the {matters} that matter"
     if low > question.matters:
-        explained = show(question.machine, unit)
+        busy = f"the machine was busy (the load generator {question.machine:.2g} times as late)"
+        fastest = _seen(question.fastest, question.unit)
         return (
             Outcome.INCONCLUSIVE,
-            f"{seen}, but the machine was busier, which explains {explained}: run it again",
+            f"{seen}, but {busy}, and the fastest tenth was {fastest}: run it again",
         )
     if low > 0:
         return Outcome.WARN, f"{seen} for sure, perhaps more than the {matters} that matter"
     return Outcome.INCONCLUSIVE, f"{seen}, too uncertain to be told from the {matters} that matter"
 
 
-def _direction(unit: Unit, change: float) -> str:
+def _seen(shift: Shift | None, unit: Unit) -> str:
+    """ "60 ms slower", "1.8 % more of the requests failed"."""
+    assert shift is not None
+    change = show(abs(shift.value), unit)
     if unit is Unit.SECONDS:
-        return "slower" if change >= 0 else "faster"
-    return f"{'more' if change >= 0 else 'fewer'} of the requests failed"
+        return f"{change} {'slower' if shift.value >= 0 else 'faster'}"
+    return f"{change} {'more' if shift.value >= 0 else 'fewer'} of the requests failed"
 
 
 def _more(change: float, low: float, high: float, matters: float) -> float | None:

@@ -402,8 +402,9 @@ class Difference:
 
     `quantity` is "p95" or "error rate". `change` is this run's value minus the baseline's, above 0
     where it is worse; its interval is wrong at either end with the probability that Holm's
-    procedure leaves to this row. `matters` is the smallest change that counts, `machine` what of a
-    slow-down the machine explains. `more` are the requests (times as many) that would settle it.
+    procedure leaves to this row. `matters` is the smallest change that counts, `machine` how many
+    times as late the load generator was. `more` are the requests (times as many) that would settle
+    it.
     """
 
     endpoint: str

@@ -52,7 +52,7 @@ class ComparisonPolicy(_Part):
 
     confidence: Ratio = Field(default=0.99, ge=0.5, lt=1)
     quantiles: tuple[Annotated[Ratio, Field(gt=0, lt=1)], ...] = Field(
-        default=(0.5, 0.95), min_length=1
+        default=(0.1, 0.5, 0.95), min_length=1
     )
     slower: Slower = Slower()
     failing: Ratio = Field(default=0.005, gt=0, lt=1)

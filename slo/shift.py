@@ -102,11 +102,16 @@ def quantile_estimate(values: Floats, of: Windows, q: float) -> Estimate:
         tail = NormalDist().cdf(-critical)
         low, high = wilson(q, worth, critical)
         # One rank further out on either side, for the steps of the distribution.
-        first = math.floor(round(n * low, 9)) - 1
-        last = math.ceil(round(n * high, 9))
+        first, last = math.floor(round(n * low, 9)) - 1, math.ceil(round(n * high, 9))
+        # All values lie on one side of the quantile with this probability, as far as they are
+        # independent: then the farthest has to do, and is none if they were few to begin with.
+        if (1 - q) ** worth > tail:
+            first = 0 if (1 - q) ** n <= tail else -1
+        if q**worth > tail:
+            last = n - 1 if q**n <= tail else n
         return (
-            float(ascending[first]) if first >= 0 and (1 - q) ** worth <= tail else -math.inf,
-            float(ascending[last]) if last < n and q**worth <= tail else math.inf,
+            float(ascending[first]) if first >= 0 else -math.inf,
+            float(ascending[last]) if last < n else math.inf,
         )
 
     return Estimate(value=value, count=n, effective=worth, windows=windows.count(of), limits=limits)
