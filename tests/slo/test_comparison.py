@@ -18,10 +18,10 @@ from slo.score import score
 from tests.slo.builders import Act, Answer, Run, build, healthy
 
 
-def slow(delay: float, endpoint_share: float = 1.0) -> Callable[[Random, float], Answer]:
+def slow(delay: float, share: float = 1.0) -> Callable[[Random, float], Answer]:
     def answer(rng: Random, offset: float) -> Answer:
         latency, error = healthy(rng, offset)
-        return latency + (delay if rng.random() < endpoint_share else 0), error
+        return latency + (delay if rng.random() < share else 0), error
 
     return answer
 
@@ -64,7 +64,7 @@ def test_equal_releases_pass(record: Record) -> None:
     found = compare(record(seed=2), record(seed=1))
     assert found.outcome is Outcome.PASS
     assert (found.differences[0].endpoint, found.differences[0].quantity) == ("", "error rate")
-    assert len(found.differences) == 1 + 4 * 3
+    assert len(found.differences) == 1 + 4 * 4
     assert {o.endpoint for o in found.orders} == {d.endpoint for d in found.differences} - {""}
     assert all(d.interval and d.interval.confidence == 0.99 for d in found.differences if d.judged)
 
@@ -120,19 +120,25 @@ def test_few_windows_are_no_evidence_however_full(record: Record) -> None:
 
 
 def test_a_busy_machine_is_not_the_release(record: Record) -> None:
-    """The generator came ten times as late as in the baseline, and all took ten times as long."""
-
-    def busy(rng: Random, offset: float) -> Answer:
-        latency, error = healthy(rng, offset)
-        return latency * 5, error
-
+    """The generator came ten times as late as in the baseline, and four in five requests waited."""
+    waits = slow(0.100, 0.8)
     quiet = record(seed=1, late=lambda _rng, _t: 0.001)
-    noisy = record(busy, seed=2, late=lambda _rng, _t: 0.010)
-    found = compare(noisy, quiet)
+    found = compare(record(waits, seed=2, late=lambda _rng, _t: 0.010), quiet)
     assert found.outcome is Outcome.INCONCLUSIVE
-    assert "the machine was busier" in row(found, "POST /score", "p50").reason
-    blamed = compare(record(busy, seed=2, late=lambda _rng, _t: 0.001), quiet)
+    median = row(found, "POST /score", "p50")
+    assert median.machine == pytest.approx(10)
+    assert "the machine was busy (the load generator 10 times as late)" in median.reason
+    blamed = compare(record(waits, seed=2, late=lambda _rng, _t: 0.001), quiet)
     assert blamed.outcome is Outcome.FAIL
+    assert row(blamed, "POST /score", "p50").outcome is Outcome.FAIL
+
+
+def test_a_slow_release_is_found_on_a_busy_machine(record: Record) -> None:
+    """Waiting spares some requests; the release spares none."""
+    late = {"late": lambda _rng, _t: 0.010}
+    found = compare(record(slow(0.060), seed=2, **late), record(slow(0.100, 0.5), seed=1, **late))
+    assert found.outcome is Outcome.FAIL
+    assert row(found, "POST /score", "p10").outcome is Outcome.FAIL
 
 
 def test_load_that_was_not_sent_never_passes(record: Record) -> None:
