@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.cluster.controllers.autoscaling import autoscaler, behavior, metrics, sources
+from service.cluster.controllers.autoscaling import autoscaler, behavior, metrics, sources, vertical
 from service.cluster.controllers.autoscaling.behavior import Change, Memory, Recommendation
 from service.cluster.controllers.autoscaling.replicas import (
     MetricError,
@@ -370,3 +370,41 @@ def test_counters_of_pods_are_read_from_their_text() -> None:
 @pytest.mark.parametrize(("text", "seconds"), [("1m0s", 60), ("15.5s", 15.5), ("1h2m", 3720)])
 def test_durations_as_go_writes_them(text: str, seconds: float) -> None:
     assert metrics.duration(text) == timedelta(seconds=seconds)
+
+
+# --- VerticalPodAutoscaler ----------------------------------------------------------------------
+
+GI = 2**30 * 1000
+
+
+def usage(cpu: int, memory: int, container: str = "app") -> metrics.PodUsage:
+    return metrics.PodUsage({container: {"cpu": cpu, "memory": memory}}, NOW, timedelta(seconds=60))
+
+
+def test_a_recommendation_is_what_was_used_with_a_margin() -> None:
+    seen: vertical.Seen = {}
+    for cpu in range(100, 1100, 100):
+        vertical.notice(seen, [usage(cpu, GI), usage(50, GI // 2)])
+    (found,) = vertical.recommendation({"spec": {}}, seen)
+    assert found["containerName"] == "app"
+    assert found["target"] == {"cpu": "1035m", "memory": str(int(2**30 * 1.15) + 1)}
+    assert (found["lowerBound"]["cpu"], found["upperBound"]["cpu"]) == ("575m", "1150m")
+    capped = {"containerPolicies": [{"containerName": "*", "maxAllowed": {"cpu": "500m"}}]}
+    (found,) = vertical.recommendation({"spec": {"resourcePolicy": capped}}, seen)
+    assert (found["target"]["cpu"], found["uncappedTarget"]["cpu"]) == ("500m", "1035m")
+    off = {"containerPolicies": [{"containerName": "app", "mode": "Off"}]}
+    assert vertical.recommendation({"spec": {"resourcePolicy": off}}, seen) == []
+
+
+def test_little_use_still_asks_for_the_least() -> None:
+    seen: vertical.Seen = {}
+    vertical.notice(seen, [usage(1, 1000)])
+    (found,) = vertical.recommendation({"spec": {}}, seen)
+    assert found["target"] == {"cpu": "25m", "memory": str(250 * 2**20)}
+
+
+@given(st.lists(st.integers(0, 10**6), min_size=1), st.floats(0.01, 1))
+def test_a_percentile_is_exceeded_by_the_rest_at_most(values: list[int], share: float) -> None:
+    found = vertical.percentile(values, share)
+    assert found in values
+    assert sum(v > found for v in values) <= (1 - share) * len(values) + 1e-6

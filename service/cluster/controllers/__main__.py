@@ -12,6 +12,7 @@ import time
 import urllib3
 
 from service.cluster.controllers.autoscaling.autoscaler import Autoscalers
+from service.cluster.controllers.autoscaling.vertical import VerticalAutoscalers
 from service.cluster.controllers.certificates import Certificates
 from service.cluster.controllers.claims import Claims
 from service.cluster.controllers.cronjob import CronJobs
@@ -47,6 +48,7 @@ CONTROLLERS: tuple[type[Controller], ...] = (
     CronJobs,
     DisruptionBudgets,
     Autoscalers,
+    VerticalAutoscalers,
     Nodes,
     Garbage,
 )

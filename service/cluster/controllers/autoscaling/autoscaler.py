@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from service.cluster.controllers.autoscaling import behavior
+from service.cluster.controllers.autoscaling import behavior, targets
 from service.cluster.controllers.autoscaling.behavior import Change, Memory, Recommendation
 from service.cluster.controllers.autoscaling.metrics import PodMetrics, PodUsage, pod_usage
 from service.cluster.controllers.autoscaling.replicas import (
@@ -16,6 +16,7 @@ from service.cluster.controllers.autoscaling.replicas import (
     Tolerance,
 )
 from service.cluster.controllers.autoscaling.sources import Read, Source, source_of, wanted
+from service.cluster.controllers.autoscaling.targets import Target
 from service.cluster.controllers.objects import (
     AUTOSCALERS,
     labels,
@@ -27,19 +28,9 @@ from service.cluster.controllers.objects import (
 )
 from service.cluster.controllers.runtime import Cluster, Controller
 from service.cluster.informer import Key, key_of
-from service.cluster.kube import (
-    CONFIGMAPS,
-    DEPLOYMENTS,
-    PODS,
-    REPLICASETS,
-    STATEFULSETS,
-    ApiError,
-    Json,
-    Resource,
-)
+from service.cluster.kube import CONFIGMAPS, PODS, ApiError, Json
 
 SYNC_S = 15.0
-_TARGETS = {r.kind: r for r in (DEPLOYMENTS, REPLICASETS, STATEFULSETS)}
 _NOT_KNOWN = -1
 
 
@@ -128,12 +119,8 @@ class _Look:
 
     def take(self, pods: list[Json], pod_metrics: PodMetrics) -> None:
         spec, home = self._autoscaler["spec"], namespace(self._autoscaler)
-        ref = spec["scaleTargetRef"]
-        # A kind that is not scaled here is asked for all the same: the server says that it is not.
-        unknown = Resource(ref.get("apiVersion", "v1"), ref["kind"].lower() + "s", ref["kind"])
-        resource = _TARGETS.get(ref["kind"], unknown)
         try:
-            scale = self._scale(resource, ref["name"])
+            target = targets.find(self._cluster, spec["scaleTargetRef"], home)
         except ApiError as error:
             self._event("Warning", "FailedGetScale", error.message)
             text = (
@@ -144,16 +131,14 @@ class _Look:
             return
         text = "the HPA controller was able to get the target's current scale"
         self._condition("AbleToScale", "True", "SucceededGetScale", text)
-        current = int(scale["spec"].get("replicas") or 0)
-        selector = scale["status"].get("selector", "")
-        exact = dict(pair.split("=", 1) for pair in selector.split(",") if "=" in pair)
-        mine = [p for p in pods if exact and exact.items() <= labels(p).items()]
+        current = int(target.scale["spec"].get("replicas") or 0)
+        mine = [p for p in pods if target.exact and target.exact.items() <= labels(p).items()]
 
         def read(source: Source) -> dict[str, Reading]:
             if source.kind == "Pods":
-                return pod_metrics.read(source.metric, mine, home, selector, self._now)
+                return pod_metrics.read(source.metric, mine, home, target.selector, self._now)
             if self._usage is None:
-                self._usage = pod_usage(self._cluster.kube, home, selector)
+                self._usage = pod_usage(self._cluster.kube, home, target.selector)
             found = {
                 pod: usage.reading(source.metric, source.container)
                 for pod, usage in self._usage.items()
@@ -181,7 +166,7 @@ class _Look:
             above = f"{asked.label} above target"
             why = above if asked.replicas > current else "All metrics below target"
         if desired != current:
-            desired = self._rescale(resource, scale, current, desired, why)
+            desired = self._rescale(target, current, desired, why)
         fields: Json = {
             "currentReplicas": current,
             "desiredReplicas": desired,
@@ -190,11 +175,6 @@ class _Look:
         if desired != current:
             fields["lastScaleTime"] = timestamp(self._now)
         self._write(fields)
-
-    def _scale(self, resource: Resource, target: str) -> Json:
-        path = resource.path(namespace(self._autoscaler), target, "scale")
-        scale: Json = self._cluster.kube.request("GET", path).json()
-        return scale
 
     def _ask(self, pods: list[Json], current: int, read: Read) -> Asked:
         tolerance = tolerance_of(self._autoscaler["spec"])
@@ -227,13 +207,11 @@ class _Look:
         self._condition("ScalingLimited", str(found.limited), *found.limit)
         return found.replicas
 
-    def _rescale(
-        self, resource: Resource, scale: Json, current: int, desired: int, why: str
-    ) -> int:
-        body = {**scale, "spec": {"replicas": desired}}
-        target, home = name(scale), namespace(self._autoscaler)
+    def _rescale(self, target: Target, current: int, desired: int, why: str) -> int:
+        body = {**target.scale, "spec": {"replicas": desired}}
+        named, home = name(target.scale), namespace(self._autoscaler)
         try:
-            self._cluster.kube.replace(resource, target, body, home, sub="scale")
+            self._cluster.kube.replace(target.resource, named, body, home, sub="scale")
         except ApiError as error:
             text = f"New size: {desired}; reason: {why}; error: {error.message}"
             self._event("Warning", "FailedRescale", text)
