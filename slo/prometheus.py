@@ -98,10 +98,18 @@ _ANSWER: TypeAdapter[_Success | _Refusal] = TypeAdapter(
 )
 
 
+class _SuccessNames(BaseModel):
+    status: Literal["success"]
+    data: tuple[str, ...]
+
+
 _RULES: TypeAdapter[_SuccessRules | _Refusal] = TypeAdapter(
     Annotated[_SuccessRules | _Refusal, Field(discriminator="status")]
 )
-_Good = TypeVar("_Good", _Success, _SuccessRules)
+_NAMES: TypeAdapter[_SuccessNames | _Refusal] = TypeAdapter(
+    Annotated[_SuccessNames | _Refusal, Field(discriminator="status")]
+)
+_Good = TypeVar("_Good", _Success, _SuccessRules, _SuccessNames)
 
 
 class Prometheus:
@@ -158,6 +166,10 @@ class Prometheus:
             for rule in group.rules
             if rule.type == "alerting"
         ]
+
+    def names(self) -> frozenset[str]:
+        """The names of all metrics that have samples, and of all recording rules."""
+        return frozenset(self._ask(_NAMES, "/api/v1/label/__name__/values", {}).data)
 
     def _query(self, path: str, query: dict[str, str]) -> _Vector | _Scalar:
         return self._ask(_ANSWER, path, query).data

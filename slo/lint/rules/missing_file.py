@@ -1,0 +1,60 @@
+"""A command that needs a file which does not come with the runbook."""
+
+import re
+from collections.abc import Iterator
+
+from slo.lint.base import Context, Level, Need, Problem, Rule
+from slo.lint.commands import literal
+from slo.reading.model import Command
+
+_TAKES_FILE = {
+    "kubectl": ("-f", "--filename", "-k", "--kustomize"),
+    "docker": ("-f", "--file"),
+    "helm": ("-f", "--values"),
+    "ansible-playbook": ("-i",),
+}
+_VERBS = {
+    "kubectl": ("apply", "create", "delete", "replace", "diff", "get", "describe"),
+    "docker": ("build",),
+}
+
+
+def check(context: Context) -> Iterator[Problem]:
+    if context.exists is None:
+        return
+    for _, step in context.steps():
+        for command in step.commands:
+            for path in _files(command):
+                if (
+                    literal(path)
+                    and not re.match(r"-$|/dev/|https?:", path)
+                    and not context.exists(path)
+                ):
+                    yield Problem(
+                        line=command.line,
+                        message=f"{command.program} needs the file {path}, which does not come with"
+                        " the runbook",
+                        suggestion="add the file, or say where it is kept",
+                    )
+
+
+def _files(command: Command) -> Iterator[str]:
+    options = _TAKES_FILE.get(command.program, ())
+    verbs = _VERBS.get(command.program)
+    if verbs and not set(verbs) & set(command.words):
+        return
+    words = command.words if not command.inner else command.words[: -len(command.inner)]
+    for i, word in enumerate(words):
+        name, equals, value = word.partition("=")
+        if name in options:
+            yield value if equals else "".join(words[i + 1 : i + 2])
+
+
+RULE = Rule(
+    id="missing-file",
+    level=Level.WARNING,
+    title="A command needs a file that is not there",
+    why="The step fails, and the file must be found or written while the service is down.",
+    check=check,
+    needs=frozenset((Need.FILES,)),
+)
