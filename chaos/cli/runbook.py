@@ -1,14 +1,33 @@
 """`gameday runbook`: what a runbook says, and what is wrong with it."""
 
+import re
+import shutil
+import sys
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from chaos.cli.app import Json, app, console, print_json
-from reports import outline
+from chaos.cli.app import VERSION, Json, app, console, print_json
+from chaos.cli.errors import UsageError
+from chaos.cluster import Cluster
+from chaos.inventory import inventory
+from reports import findings, outline
+from reports.write import replace_text
+from service.cluster.prometheus_binary import find_prometheus
+from slo.exit_codes import ExitCode
+from slo.lint import Context, Level, check
+from slo.lint.evaluation import Evaluator, promtool_evaluator
+from slo.lint.expressions import expressions
+from slo.lint.kubectl import Kubectl, KubectlError
+from slo.lint.objects import Objects, merged, read_manifests
+from slo.prometheus import Prometheus, PrometheusError, http_fetch
+from slo.reading.durations import seconds
 from slo.runbook import survey_runbook
+
+PROMETHEUS_TIMEOUT_S = 10.0
 
 runbook_app = typer.Typer(help="Runbooks: read and checked.", no_args_is_help=True)
 app.add_typer(runbook_app, name="runbook")
@@ -24,3 +43,104 @@ def show(file: File, *, json: Json = False) -> None:
         print_json({k: v for k, v in asdict(book).items() if k != "lines"})
     else:
         outline.show(book, console())
+
+
+@runbook_app.command("check")
+def check_runbook(
+    file: File,
+    *,
+    prometheus: Annotated[str | None, typer.Option(help="The URL of a live Prometheus.")] = None,
+    manifests: Annotated[
+        Path | None, typer.Option(help="The directory of the system's manifests.")
+    ] = None,
+    context: Annotated[
+        str | None, typer.Option(help="A live cluster: a context of the kubeconfig.")
+    ] = None,
+    kubeconfig: Annotated[str | None, typer.Option(help="Default: as kubectl.")] = None,
+    sarif: Annotated[Path | None, typer.Option(help="Write SARIF 2.1.0 to this file too.")] = None,
+    json: Json = False,
+) -> None:
+    """Say what is wrong with a runbook: exit 1 on errors, 0 with at most warnings."""
+    book = survey_runbook(file)
+    objects = _objects(manifests, context, kubeconfig)
+    found = check(
+        Context(
+            runbook=book,
+            expressions=expressions(book),
+            kubectl=_kubectl(),
+            objects=objects,
+            metrics=_metrics(prometheus) if prometheus else None,
+            evaluator=_evaluator(),
+            exists=_exists(file, manifests),
+            scrape_interval_s=_scrape_interval(objects),
+        )
+    )
+    if sarif is not None:
+        try:
+            replace_text(sarif, findings.sarif(found, VERSION))
+        except OSError as error:
+            raise UsageError(f"{sarif}: {error.strerror}") from error
+    if json:
+        print_json(findings.as_json(found, book))
+    else:
+        findings.show(found, book, console())
+    raise typer.Exit(ExitCode.FAIL if found.count(Level.ERROR) else ExitCode.PASS)
+
+
+def _objects(manifests: Path | None, context: str | None, kubeconfig: str | None) -> Objects | None:
+    found = [read_manifests(manifests)] if manifests is not None else []
+    if context is not None or kubeconfig is not None:
+        found.append(inventory(Cluster.connect(kubeconfig, context)))
+    return merged(found) if found else None
+
+
+def _metrics(url: str) -> frozenset[str]:
+    try:
+        return Prometheus(http_fetch(url, PROMETHEUS_TIMEOUT_S)).names()
+    except PrometheusError as error:
+        raise UsageError(f"--prometheus: {error}") from error
+
+
+def _evaluator() -> Evaluator | None:
+    """promtool, from the path or from beside the Prometheus that we have."""
+    beside = find_prometheus()
+    places = [shutil.which("promtool"), beside.with_name("promtool") if beside else None]
+    binary = next((Path(p) for p in places if p and Path(p).exists()), None)
+    return promtool_evaluator(binary) if binary else None
+
+
+def _kubectl() -> Kubectl:
+    """The table of the kubectl that is installed if it is of another version than ours."""
+    packaged = Kubectl.packaged()
+    path = f"{Path(sys.executable).parent}"
+    binary = shutil.which("kubectl") or shutil.which("kubectl", path=path)
+    if binary is None:
+        return packaged
+    try:
+        same = Kubectl.version_of(Path(binary)) == packaged.version
+        return packaged if same else Kubectl.installed(Path(binary))
+    except KubectlError:
+        return packaged
+
+
+def _exists(file: Path, manifests: Path | None) -> Callable[[str], bool]:
+    """Relative to the runbook, to any directory above it in its repository, or to the manifests."""
+    folder = file.absolute().parent
+    roots = [folder]
+    above = [folder, *folder.parents]
+    top = next((i for i, p in enumerate(above) if (p / ".git").exists()), 0)
+    roots += above[1 : top + 1]
+    if manifests is not None:
+        roots += [manifests, manifests.absolute().parent]
+
+    def exists(path: str) -> bool:
+        return any((root / path).exists() for root in roots)
+
+    return exists
+
+
+def _scrape_interval(objects: Objects | None) -> float | None:
+    """The shortest that the manifests state."""
+    text = objects.text if objects else ""
+    found = [seconds(m) for m in re.findall(r"\bscrape_interval:\s*[\"']?(\w+)", text)]
+    return min((s for s in found if s), default=None)

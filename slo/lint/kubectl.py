@@ -110,7 +110,6 @@ class Kubectl:
     @classmethod
     def installed(cls, binary: Path) -> "Kubectl":
         """From the program's own help. Raises KubectlError."""
-        version = json.loads(_run(binary, "version", "--client", "-o", "json"))
         verbs: dict[str, Options] = {}
 
         def read(prefix: tuple[str, ...], text: str) -> None:
@@ -123,7 +122,16 @@ class Kubectl:
 
         read((), _run(binary, "--help"))
         everywhere = _options(_run(binary, "options"))
-        return cls(version["clientVersion"]["gitVersion"], everywhere, verbs)
+        return cls(cls.version_of(binary), everywhere, verbs)
+
+    @staticmethod
+    def version_of(binary: Path) -> str:
+        """E.g. "v1.37.1". Raises KubectlError."""
+        said = _run(binary, "version", "--client", "-o", "json")
+        try:
+            return str(json.loads(said)["clientVersion"]["gitVersion"])
+        except (ValueError, KeyError, TypeError) as error:
+            raise KubectlError(f"{binary} does not tell its version") from error
 
     def dump(self) -> str:
         """The table as `packaged` reads it."""

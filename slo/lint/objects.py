@@ -2,7 +2,7 @@
 
 import difflib
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -65,6 +65,7 @@ class Objects:
     all: tuple[KubeObject, ...]
     live: bool = False
     text: str = ""  # all that was read, for names that stand in configuration files
+    unknown: frozenset[str] = frozenset()  # kinds that could not be read
 
     def of(self, kind: str) -> Iterator[KubeObject]:
         return (o for o in self.all if o.kind == kind)
@@ -83,7 +84,7 @@ class Objects:
 
     def knows(self, kind: str) -> bool:
         """Would an object of the kind be here if it existed?"""
-        if kind == "Pod":
+        if kind == "Pod" or kind in self.unknown:
             return False
         return self.live or kind == "Namespace" or kind not in _ELSEWHERE
 
@@ -109,6 +110,19 @@ class Objects:
             for o in self.of(kind)
             for c in self.containers(o)
         }
+
+
+def merged(parts: Sequence[Objects]) -> Objects:
+    """Manifests and a cluster as one: an object that either has is there."""
+    if len(parts) == 1:
+        return parts[0]
+    return Objects(
+        " and ".join(p.origin for p in parts),
+        tuple(o for p in parts for o in p.all),
+        live=any(p.live for p in parts),
+        text="\n".join(p.text for p in parts),
+        unknown=frozenset().union(*(p.unknown for p in parts)),
+    )
 
 
 def _implied(objects: Iterable[KubeObject], kind: str) -> set[str]:

@@ -1,0 +1,162 @@
+"""Findings of a runbook's lint: for the terminal, as JSON, and as SARIF 2.1.0 for code hosts."""
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.padding import Padding
+from rich.text import Text
+
+from reports import format as fmt
+from slo.lint import RULES, Finding, Level, Result, Rule
+from slo.reading.model import Runbook
+
+_STYLES = {Level.ERROR: "bold red", Level.WARNING: "yellow", Level.NOTE: "cyan"}
+_SARIF_SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
+_PAGES = "docs/rules"
+_INDENT = (0, 0, 0, 4)
+
+
+def show(result: Result, runbook: Runbook, console: Console) -> None:
+    console.print(_Screen(result, runbook))
+
+
+def as_json(result: Result, runbook: Runbook) -> dict[str, Any]:
+    return {
+        "file": runbook.file,
+        "findings": [
+            {
+                "rule": f.rule,
+                "severity": f.level.value,
+                "file": f.source.file,
+                "line": f.source.line,
+                "section": f.source.section,
+                "message": f.message,
+                "why": f.why,
+                "suggestion": f.suggestion,
+            }
+            for f in result.findings
+        ],
+        "counts": {level.value: result.count(level) for level in Level},
+        "not_checked": [
+            {"rule": r.id, "needs": sorted(n.value for n in r.needs)} for r in result.idle
+        ],
+        "notes": list(runbook.notes),
+    }
+
+
+def sarif(result: Result, version: str) -> str:
+    """A SARIF log; levels and regions are SARIF's, fixes are told in words."""
+    index = {rule.id: i for i, rule in enumerate(RULES)}
+    log = {
+        "$schema": _SARIF_SCHEMA,
+        "version": "2.1.0",
+        "runs": [
+            {
+                "tool": {
+                    "driver": {
+                        "name": "gameday",
+                        "semanticVersion": version,
+                        "rules": [_sarif_rule(rule) for rule in RULES],
+                    }
+                },
+                "columnKind": "unicodeCodePoints",
+                "results": [_sarif_result(f, index[f.rule]) for f in result.findings],
+            }
+        ],
+    }
+    return json.dumps(log, indent=2, ensure_ascii=False) + "\n"
+
+
+def _sarif_rule(rule: Rule) -> dict[str, Any]:
+    return {
+        "id": rule.id,
+        "shortDescription": {"text": rule.title},
+        "fullDescription": {"text": f"{rule.title}. {rule.why}"},
+        "help": {"text": f"{rule.why} See {_PAGES}/{rule.id}.md."},
+        "defaultConfiguration": {"level": rule.level.value},
+    }
+
+
+def _sarif_result(finding: Finding, index: int) -> dict[str, Any]:
+    path = Path(finding.source.file)
+    uri = path.as_uri() if path.is_absolute() else path.as_posix()
+    return {
+        "ruleId": finding.rule,
+        "ruleIndex": index,
+        "level": finding.level.value,
+        "message": {"text": f"{finding.message}. Suggestion: {finding.suggestion}"},
+        "locations": [
+            {
+                "physicalLocation": {
+                    "artifactLocation": {"uri": uri},
+                    "region": {"startLine": finding.source.line},
+                }
+            }
+        ],
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class _Screen:
+    result: Result
+    runbook: Runbook
+
+    def __rich_console__(
+        self, console: Console, options: ConsoleOptions
+    ) -> Iterable[RenderableType]:
+        del options
+        for note in self.runbook.notes:
+            yield Text(f"note: {fmt.clean(note)}", style="yellow")
+        told: set[str] = set()
+        for finding in self.result.findings:
+            yield from self._finding(finding, console, explain=finding.rule not in told)
+            told.add(finding.rule)
+        yield self._total()
+        if self.result.idle:
+            yield Text(_idle(self.result.idle), style="dim")
+
+    def _finding(
+        self, finding: Finding, console: Console, *, explain: bool
+    ) -> Iterable[RenderableType]:
+        # file:line at the start of a line, unbroken: editors and terminals make it a link.
+        where = f"{fmt.clean(finding.source.file)}:{finding.source.line}"
+        link = f" link file://{Path(finding.source.file).absolute()}" if console.is_terminal else ""
+        head = Text(no_wrap=True, overflow="ignore")
+        head.append(where, style=f"bold{link}")
+        head.append(": ").append(finding.level.value, style=_STYLES[finding.level])
+        yield head.append(f" [{finding.rule}]", style="dim")
+        yield Padding(Text(fmt.clean(finding.message)), _INDENT, expand=False)
+        lines = self.runbook.lines
+        if 0 < finding.source.line <= len(lines):
+            quoted = Text(f"{fmt.clean(lines[finding.source.line - 1].strip())}", style="dim")
+            quoted.truncate(max(console.width - 8, 20), overflow="ellipsis")
+            yield Padding(Text.assemble(("│ ", "dim"), quoted), _INDENT, expand=False)
+        if explain:
+            why = Text.assemble(("why: ", "dim"), (fmt.clean(finding.why), "italic"))
+            yield Padding(why, _INDENT, expand=False)
+        fix = Text.assemble(("→ ", "green"), fmt.clean(finding.suggestion))
+        yield Padding(fix, _INDENT, expand=False)
+        yield Text()
+
+    def _total(self) -> Text:
+        if not self.result.findings:
+            return Text(f"{fmt.clean(self.runbook.file)}: nothing found", style="green")
+        total = Text()
+        for i, level in enumerate(Level):
+            count = self.result.count(level)
+            plural = "" if count == 1 else "s"
+            style = _STYLES[level] if count else "dim"
+            total.append(", " if i else "").append(f"{count} {level.value}{plural}", style=style)
+        return total.append(f" in {fmt.clean(self.runbook.file)}")
+
+
+def _idle(rules: tuple[Rule, ...]) -> str:
+    by_need: dict[str, list[str]] = {}
+    for rule in rules:
+        by_need.setdefault(", ".join(sorted(n.value for n in rule.needs)), []).append(rule.id)
+    told = (f"{', '.join(ids)} (give {need})" for need, ids in by_need.items())
+    return "Not checked: " + "; ".join(told)
