@@ -321,7 +321,7 @@ ANY = st.text(alphabet=st.characters(codec="utf-8"), max_size=40)
 DOCUMENTS = st.lists(st.one_of(PIECES, PIECES, ANY), max_size=8).map("\n\n".join)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(DOCUMENTS)
 def test_any_text_is_read_without_a_crash_and_lines_stay_in_the_file(text: str) -> None:
     book = survey(text, "x.md")
@@ -362,7 +362,7 @@ TEMPLATES = st.sampled_from(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(st.lists(st.tuples(TEMPLATES, WORD, WORD, WORD), max_size=6))
 def test_every_word_is_in_the_model_or_listed(parts: list[tuple[str, str, str, str]]) -> None:
     text = "\n\n".join(template.format(*words) for template, *words in parts)
@@ -372,7 +372,7 @@ def test_every_word_is_in_the_model_or_listed(parts: list[tuple[str, str, str, s
     assert not missing, text
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(
     st.lists(
         st.sampled_from(

@@ -1,7 +1,6 @@
 """Every rule has its page, and what the page shows as found and not found is so."""
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -25,10 +24,8 @@ def blocks(text: str, heading: str) -> list[str]:
     return [body for _, body in fences]
 
 
-def examples(heading: str) -> Iterator[tuple[Rule, str]]:
-    for rule in RULES:
-        for example in blocks(page(rule), heading):
-            yield rule, example
+def examples(heading: str) -> list[tuple[Rule, str]]:
+    return [(rule, example) for rule in RULES for example in blocks(page(rule), heading)]
 
 
 def found(rule: Rule, example: str, folder: Path) -> list[str]:
