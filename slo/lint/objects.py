@@ -100,8 +100,11 @@ class Objects:
         return self.find("StatefulSet", base) if ordinal.isdigit() else None
 
     def containers(self, workload: KubeObject) -> list[Mapping[str, Any]]:
-        spec = workload.body.get("spec", {}).get("template", {}).get("spec", {})
-        return [c for c in spec.get("containers", ()) if isinstance(c, dict)]
+        """The containers of its pods, whatever else its manifest lacks."""
+        node: Any = workload.body
+        for key in ("spec", "template", "spec", "containers"):
+            node = node.get(key) if isinstance(node, dict) else None
+        return [c for c in node if isinstance(c, dict)] if isinstance(node, list) else []
 
     def images(self) -> set[str]:
         return {
@@ -135,12 +138,12 @@ def _implied(objects: Iterable[KubeObject], kind: str) -> set[str]:
         elif kind == "ConfigMap":
             found |= set(_values(one.body, ("configMap", "configMapRef", "configMapKeyRef")))
         elif kind == "Certificate" and one.kind == "Ingress":
-            notes = one.body.get("metadata", {}).get("annotations") or {}
+            notes = (one.body.get("metadata") or {}).get("annotations") or {}
             if any(str(key).startswith("cert-manager.io/") for key in notes):
                 found |= set(_values(one.body.get("spec", {}), ("secretName",)))
         if one.kind == "Kustomization" and kind in {"ConfigMap", "Secret"}:
             key = "configMapGenerator" if kind == "ConfigMap" else "secretGenerator"
-            found |= {str(g["name"]) for g in one.body.get(key) or () if "name" in g}
+            found |= set(_values(one.body, (key,)))
     return found
 
 

@@ -39,11 +39,12 @@ class String:
 
 @dataclass(frozen=True, slots=True)
 class Selector:
-    """`range_s` is None for an instant vector."""
+    """`range_s` is None for an instant vector; `moved` says by what offset or @ it is, or ""."""
 
     name: str
     matchers: tuple[Matcher, ...]
     range_s: float | None = None
+    moved: str = ""
 
     def filtered(self, label: str) -> bool:
         return any(m.name == label for m in self.matchers)
@@ -134,7 +135,8 @@ def _selector(tree: Any, range_s: float | None) -> Selector:
     if not name:
         name = next((m.value for m in matchers if m.name == "__name__" and m.op == "="), "")
         matchers = [m for m in matchers if not (m.name == "__name__" and m.op == "=")]
-    return Selector(name, tuple(matchers), range_s)
+    moved = f"{tree.offset or ''}{'@' if tree.at is not None else ''}"
+    return Selector(name, tuple(matchers), range_s, moved)
 
 
 def _aggregate(tree: Any) -> Aggregate:

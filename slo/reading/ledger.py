@@ -76,6 +76,8 @@ class Ledger:
     def _leave(self, lines: list[str], first: int, last: int, owner: Block | None) -> None:
         kind, reason = _KINDS.get(type(owner).__name__, _KINDS[""])
         section = owner.section if owner else ""
+        if getattr(owner, "kind", "") == "front matter":
+            kind, reason = "front matter", "settings of the site that shows the page"
         if getattr(owner, "depth", 0):
             kind, reason = "list", "a list outside of a procedure or checklist"
         self.unread.append(

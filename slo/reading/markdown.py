@@ -88,7 +88,7 @@ class Text(Block):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Raw(Block):
-    """HTML or a rule: `kind` is "html" or "rule"."""
+    """What is neither text nor code: `kind` is "html", "rule" or "front matter"."""
 
     kind: str
 
@@ -120,6 +120,8 @@ class _Reader:
     def read(self, markdown: str) -> Iterator[Block]:
         skip = front_matter_end(markdown)
         lines = markdown.split("\n")
+        if skip:
+            yield Raw(line=1, end=skip, section="", kind="front matter")
         tokens = (
             MarkdownIt("commonmark").enable("table").parse("\n".join([""] * skip + lines[skip:]))
         )

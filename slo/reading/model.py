@@ -247,7 +247,7 @@ class Unread:
     """Lines that are not in the model. `kind` is what they look like, `reason` why they are not.
 
     Kinds: prose, list, table, column (of a table that was read), row, objective (a row of a key
-    metrics table), code, html, other.
+    metrics table), code, html, front matter, other.
     """
 
     kind: str

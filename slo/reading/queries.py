@@ -12,7 +12,9 @@ _OPERATOR = (
     r"(?:[-+*/%^]|[<>=!]=?|(?:and|or|unless|on|ignoring|group_left|group_right|by|without|offset"
     r"|bool)\b|@)"
 )
-_GOES_ON = re.compile(rf"(?:{_OPERATOR}|,|\()\s*$", re.IGNORECASE)
+_CLAUSE = r"(?:by|without|on|ignoring|group_left|group_right)\s*\([^()]*\)"
+_GOES_ON = re.compile(rf"(?:{_OPERATOR}|,|\(|{_CLAUSE})\s*$", re.IGNORECASE)
+_PROMPT = re.compile(r"^\s*[$>]\s+(?=\S)")
 _CONTINUES = re.compile(rf"^\s*(?:{_OPERATOR}|\)|,)", re.IGNORECASE)
 # A line of words and brackets that only PromQL has.
 _LOOKS_LIKE = re.compile(
@@ -34,7 +36,7 @@ def queries(code: Code, ledger: Ledger, lead: str) -> list[Query]:
     ledger.understood(code.line, code.end)
     reader = _Reader(code, ledger, lead)
     for i, line in enumerate(code.text.split("\n")):
-        reader.line(i, line.rstrip())
+        reader.line(i, _PROMPT.sub("", line.rstrip()))
     return reader.close()
 
 

@@ -64,7 +64,7 @@ def _uneven(node: Binary) -> list[Matcher]:
 
 RULE = Rule(
     id="different-filters",
-    level=Level.WARNING,
+    level=Level.NOTE,
     title="The two sides of a division carry different label filters",
     why="Summed, the sides count different things; matched one by one, all series of the unfiltered"
     " side are read, and a reader cannot tell which of them are meant.",

@@ -8,10 +8,12 @@ from slo.lint.base import Context, Level, Problem, Rule
 def check(context: Context) -> Iterator[Problem]:
     for expression in context.expressions:
         if expression.tree is None:
+            left_out = "..." in expression.text or "…" in expression.text
             yield Problem(
                 line=expression.line,
                 message=f"{expression.quoted} is not PromQL: {expression.error}",
                 suggestion="mend the expression; `promtool check rules` says where it breaks",
+                level=Level.NOTE if left_out else None,
             )
 
 

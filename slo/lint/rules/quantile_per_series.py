@@ -4,9 +4,11 @@ from collections.abc import Iterator
 
 from slo.lint.base import Context, Level, Problem, Rule
 from slo.lint.promql import Aggregate, Call, Node, labels, selectors, walk
+from slo.lint.subjects import best
 
 
 def check(context: Context) -> Iterator[Problem]:
+    promised = context.runbook.objectives
     for expression in context.expressions:
         for node in walk(expression.tree) if expression.tree else ():
             if not isinstance(node, Call) or node.function != "histogram_quantile":
@@ -22,6 +24,8 @@ def check(context: Context) -> Iterator[Problem]:
                     " series (pod, endpoint, status, …), not one for the service",
                     suggestion=f"sum the buckets first: histogram_quantile({_q(node)},"
                     f" sum by (le) (rate({metric}[5m])))",
+                    # Held against one promise it must be one figure; else it may be meant so.
+                    level=None if best(expression, promised) else Level.WARNING,
                 )
             elif not labels(buckets).keeps("le"):
                 yield Problem(

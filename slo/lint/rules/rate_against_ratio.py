@@ -1,9 +1,10 @@
 """Events per second held against a number that was meant as a share."""
 
+import re
 from collections.abc import Iterator
 
 from slo.lint.base import Context, Level, Problem, Rule
-from slo.lint.expressions import Expression
+from slo.lint.expressions import Expression, words
 from slo.lint.promql import Node, Selector, comparisons, kind, labels, selectors, threshold
 from slo.lint.subjects import best, subject
 from slo.model import Unit
@@ -37,10 +38,11 @@ def _meant(context: Context, expression: Expression, value: float) -> str:
         and value in {objective.target, objective.critical}
     ):
         return f"{objective.title}, line {objective.source.line}, is a share"
-    if subject(expression.title) == "errors" and _filters_failures(expression):
+    share = re.search(r"\brate\b|\bratio\b|\bshare\b|\bpercent", words(expression.title))
+    if share and subject(expression.title) == "errors" and _filters_failures(expression):
         return "its title speaks of an error rate"
-    if any(word in expression.words for word in ("percent", "ratio", "%")):
-        return "its title says so"
+    if re.search(r"\d ?%|\bpercent|\bratio\b", expression.words):
+        return "its title or annotations say so"
     return ""
 
 

@@ -27,6 +27,8 @@ def _same(node: Binary) -> str:
     over, under = selectors(node.left), selectors(node.right)
     if len(over) != 1 or len(under) != 1 or over[0].name != under[0].name:
         return ""
+    if over[0].moved != under[0].moved:
+        return ""  # now against then
     left, right = labels(node.left), labels(node.right)
     for label in _chosen(over[0], under[0]):
         if left.keeps(label) and right.keeps(label) and _matched(node, label):
