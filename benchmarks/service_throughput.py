@@ -14,6 +14,7 @@ import itertools
 import json
 import os
 import socket
+import ssl
 import statistics
 import subprocess
 import sys
@@ -52,6 +53,8 @@ class Case(NamedTuple):
     name: str
     port: int
     request: Callable[[], bytes]
+    host: str = HOST
+    tls: ssl.SSLContext | None = None
 
 
 def get(path: str) -> bytes:
@@ -114,7 +117,7 @@ async def measure(case: Case, *, seconds: float, connections: int) -> Measured:
     clients = []
     for _ in range(connections):
         _, client = await loop.create_connection(
-            lambda: Connection(case, started + seconds, times), HOST, case.port
+            lambda: Connection(case, started + seconds, times), case.host, case.port, ssl=case.tls
         )
         clients.append(client)
     async with asyncio.timeout(seconds + 30):

@@ -45,7 +45,12 @@ from service.cluster.apiserver.request import (
 )
 from service.cluster.apiserver.resources import Resources
 from service.cluster.apiserver.reviews import Reviews
-from service.cluster.apiserver.selectors import Predicate, field_selector, label_selector
+from service.cluster.apiserver.selectors import (
+    Predicate,
+    everything,
+    field_selector,
+    label_selector,
+)
 from service.cluster.apiserver.store import Store, Stored
 
 Json = dict[str, Any]
@@ -191,8 +196,11 @@ class ApiServer:
             return self._watch(request, place, wanted)
         store = self.resources.store
         source = self.metrics if place.kind.group == METRICS else store
-        matching = (s for s in source.each(place.kind, place.namespace) if wanted(s.obj))
-        found = [custom.present(place.kind, s) for s in matching]
+        found = list(source.each(place.kind, place.namespace))
+        if wanted is not everything:
+            found = [s for s in found if wanted(s.obj)]
+        if place.kind.custom:
+            found = [custom.present(place.kind, s) for s in found]
         page, after, remaining = _page(found, query.get("limit"), query.get("continue"))
         metadata: Json = {"resourceVersion": str(store.version)}
         if after:
@@ -208,17 +216,19 @@ class ApiServer:
             body["metadata"] = metadata
             return JSONResponse(body)
         if form == PARTIAL:
-            items = [tables.partial(s.obj) for s in page]
+            partial = [tables.partial(s.obj) for s in page]
             kind = "PartialObjectMetadataList"
             head = {"kind": kind, "apiVersion": "meta.k8s.io/v1", "metadata": metadata}
-            return JSONResponse({**head, "items": items})
+            return JSONResponse({**head, "items": partial})
         head = {
             "kind": f"{place.kind.kind}List",
             "apiVersion": place.kind.api_version,
             "metadata": metadata,
         }
-        opening = json.dumps(head).encode()[:-1] + b',"items":['
-        return _object(opening + b",".join(s.raw for s in page) + b"]}")
+        items = [s.raw for s in page] or [b""]
+        items[0] = json.dumps(head).encode()[:-1] + b',"items":[' + items[0]
+        items[-1] += b"]}"
+        return _object(b",".join(items))  # megabytes: copied once
 
     def _watch(self, request: Request, place: Place, wanted: Predicate) -> Response:
         query = request.query_params
@@ -386,6 +396,8 @@ def _represented(request: Request, kind: Kind, stored: Stored, code: int = 200) 
 
 
 def _predicate(labels: str | None, fields: str | None) -> Predicate:
+    if not labels and not fields:
+        return everything
     by_label = label_selector(labels) if labels else None
     by_field = field_selector(fields) if fields else None
 

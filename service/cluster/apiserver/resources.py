@@ -34,6 +34,7 @@ class Resources:
     def __init__(self, store: Store, kinds: Kinds, service_network: str) -> None:
         self.store, self.kinds = store, kinds
         self._addresses = Addresses(store, kinds.named("services"), service_network)
+        self._namespaces = kinds.named("namespaces")
         self._definitions = kinds.named("customresourcedefinitions", "apiextensions.k8s.io")
         for stored in store.each(self._definitions):
             self._serve(stored.obj)
@@ -307,7 +308,7 @@ class Resources:
     def _check_namespace(self, kind: Kind, namespace: str, name: str) -> None:
         if not kind.namespaced:
             return
-        found = self.store.get(self.kinds.named("namespaces"), "", namespace)
+        found = self.store.get(self._namespaces, "", namespace)
         if found is None:
             raise errors.not_found("namespaces", "", namespace)
         if found.obj["metadata"].get("deletionTimestamp"):

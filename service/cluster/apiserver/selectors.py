@@ -14,6 +14,11 @@ _EQUAL = re.compile(r"^(?P<key>[^\s!=,()]+)\s*(?P<op>==|!=|=)\s*(?P<value>[^\s!=
 _EXISTS = re.compile(r"^(?P<no>!?)\s*(?P<key>[^\s!=,()]+)$")
 
 
+def everything(_: Json) -> bool:
+    """Of no selector."""
+    return True
+
+
 def _split(text: str) -> list[str]:
     """At the commas that are not inside parentheses."""
     return [part.strip() for part in re.split(r",(?![^(]*\))", text) if part.strip()]

@@ -7,6 +7,7 @@ atomic. Stored objects are never changed in place; a change stores a new object.
 import asyncio
 import json
 import sqlite3
+from bisect import bisect_left
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -43,16 +44,39 @@ class Change:
 
 
 class Watcher:
-    """A queue of changes; closed when its reader falls too far behind."""
+    """Changes that its reader has still to take; lost to it when it falls too far behind."""
 
     def __init__(self) -> None:
-        self.queue: asyncio.Queue[Change | None] = asyncio.Queue()
+        self._pending: list[Change] = []
+        self._waiting: asyncio.Future[None] | None = None
+        self.lost = False
+
+    @property
+    def idle(self) -> bool:
+        return not self._pending
 
     def offer(self, change: Change) -> None:
-        if self.queue.qsize() >= QUEUE:
-            self.queue.put_nowait(None)
-        else:
-            self.queue.put_nowait(change)
+        self._pending.append(change)
+        if len(self._pending) > QUEUE:
+            self._pending, self.lost = [], True
+        self._wake()
+
+    async def take(self, timeout_s: float) -> list[Change]:
+        """All that is there, as soon as there is something; empty after the time."""
+        if not self._pending and not self.lost:
+            loop = asyncio.get_running_loop()
+            self._waiting = loop.create_future()
+            timer = loop.call_later(timeout_s, self._wake)
+            try:
+                await self._waiting
+            finally:
+                timer.cancel()
+        taken, self._pending = self._pending, []
+        return taken
+
+    def _wake(self) -> None:
+        if self._waiting is not None and not self._waiting.done():
+            self._waiting.set_result(None)
 
 
 class Expired(Exception):  # noqa: N818 - the reason's own name
@@ -100,9 +124,11 @@ class Store:
     def each(self, kind: Kind, namespace: str = "") -> Iterator[Stored]:
         """By namespace and name; `namespace` "" means all."""
         found = self._objects.get((kind.group, kind.plural), {})
-        for key in sorted(found):
-            if not namespace or key[0] == namespace:
-                yield found[key]
+        keys = sorted(found)
+        if namespace:
+            first = bisect_left(keys, (namespace, ""))
+            keys = keys[first : bisect_left(keys, (namespace + "\0", ""), lo=first)]
+        return iter([found[key] for key in keys])
 
     def put(self, kind: Kind, obj: Json) -> Stored:
         """Store a new or changed object under the next version; the version is set on it."""

@@ -93,22 +93,16 @@ async def _follow(
     loop = asyncio.get_running_loop()
     deadline = loop.time() + timeout_s
     while (left := deadline - loop.time()) > 0:
-        try:
-            first = await asyncio.wait_for(watcher.queue.get(), min(left, BOOKMARK_EVERY_S))
-        except TimeoutError:
-            if bookmarks:
-                seen = view.store.version if watcher.queue.empty() else seen
-                yield _bookmark(view.kind, seen, {})
-            continue
-        batch = [first]
-        while not watcher.queue.empty():
-            batch.append(watcher.queue.get_nowait())
-        changes = [c for c in batch if c is not None]
-        if len(changes) < len(batch):  # too slow to follow: the client lists anew
+        changes = await watcher.take(min(left, BOOKMARK_EVERY_S))
+        if watcher.lost:  # too slow to follow: the client lists anew
             return
-        seen = changes[-1].version
-        if chunk := view.events(changes):
-            yield chunk
+        if changes:
+            seen = changes[-1].version
+            if chunk := view.events(changes):
+                yield chunk
+        elif bookmarks:
+            seen = view.store.version if watcher.idle else seen
+            yield _bookmark(view.kind, seen, {})
 
 
 def _bookmark(kind: Kind, version: int, annotations: dict[str, str]) -> bytes:
