@@ -8,34 +8,52 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 import trustme
 from ruamel.yaml import YAML
 
-from service.cluster.kube import Kube
+from service.cluster.kube import NAMESPACES, Kube
 
 ADMIN_TOKEN = "admin-token"
 KUBELET_TOKEN = "kubelet-token"
 
 
-@dataclass
-class RunningApiServer:
-    """`directory` is the server's; stop() and start() restart it over the same state."""
+class AnyApiServer:
+    """Reached by a kubeconfig alone, with a namespace for the tests' objects."""
 
-    directory: Path
-    host: str
-    port: int
-    process: subprocess.Popen[bytes] | None = None
-
-    @property
-    def kubeconfig(self) -> Path:
-        return self.directory / "kubeconfig"
+    def __init__(self, kubeconfig: Path, namespace: str = "default") -> None:
+        self.kubeconfig, self.namespace = kubeconfig, namespace
 
     @property
     def kube(self) -> Kube:
         return Kube.connect(str(self.kubeconfig))
+
+    def kubectl(self, *arguments: str, check: bool = True, stdin: str | None = None) -> str:
+        """Standard output of the real kubectl; with check=False both streams, any exit code."""
+        where = [] if {"-n", "-A"} & {*arguments} else ["-n", self.namespace]
+        done = subprocess.run(
+            [str(Path(sys.executable).parent / "kubectl"), *where, *arguments],
+            env={**os.environ, "KUBECONFIG": str(self.kubeconfig)},
+            input=stdin,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        if not check:
+            return done.stdout + done.stderr
+        assert done.returncode == 0, f"kubectl {' '.join(arguments)}: {done.stderr}"
+        return done.stdout
+
+
+class RunningApiServer(AnyApiServer):
+    """`directory` is the server's; stop() and start() restart it over the same state."""
+
+    def __init__(self, directory: Path, host: str, port: int) -> None:
+        super().__init__(directory / "kubeconfig")
+        self.directory, self.host, self.port = directory, host, port
+        self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         command = [sys.executable, "-m", "service.cluster.apiserver"]
@@ -57,22 +75,6 @@ class RunningApiServer:
             self.process.terminate()
             self.process.wait(15)
             self.process = None
-
-    def kubectl(self, *arguments: str, check: bool = True, stdin: str | None = None) -> str:
-        """Standard output of the real kubectl; with check=False both streams, any exit code."""
-        done = subprocess.run(
-            [str(Path(sys.executable).parent / "kubectl"), *arguments],
-            env={**os.environ, "KUBECONFIG": str(self.kubeconfig), "HOME": str(self.directory)},
-            input=stdin,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-        if not check:
-            return done.stdout + done.stderr
-        assert done.returncode == 0, f"kubectl {' '.join(arguments)}: {done.stderr}"
-        return done.stdout
 
 
 def _write_keys(directory: Path, host: str, port: int) -> None:
@@ -120,3 +122,19 @@ def running_apiserver(directory: Path) -> Iterator[RunningApiServer]:
         yield server
     finally:
         server.stop()
+
+
+@contextmanager
+def any_apiserver(directory: Path) -> Iterator[AnyApiServer]:
+    """$KUBECONFIG's, in a namespace that is deleted in the end; else a process of our own."""
+    kubeconfig = os.environ.get("KUBECONFIG")
+    if kubeconfig is None:
+        with running_apiserver(directory) as server:
+            yield server
+        return
+    external = AnyApiServer(Path(kubeconfig), f"gameday-api-{os.getpid()}")
+    external.kube.create(NAMESPACES, {"metadata": {"name": external.namespace}})
+    try:
+        yield external
+    finally:
+        external.kube.delete(NAMESPACES, external.namespace)

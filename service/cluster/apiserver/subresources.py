@@ -65,7 +65,11 @@ def evict(resources: Resources, pods: Kind, namespace: str, name: str, eviction:
     """Delete a pod unless a PodDisruptionBudget forbids it now (429)."""
     pod = resources.get(pods, namespace, name).obj
     budgets = resources.kinds.named("poddisruptionbudgets", "policy")
-    for stored in list(resources.store.each(budgets, namespace)):
+    phase = (pod.get("status") or {}).get("phase")
+    counted = phase not in ("Pending", "Succeeded", "Failed")
+    ending = "deletionTimestamp" in pod["metadata"]
+    guards = list(resources.store.each(budgets, namespace)) if counted and not ending else []
+    for stored in guards:
         budget = stored.obj
         if not selector_of(budget["spec"].get("selector"))(pod):
             continue
