@@ -31,7 +31,7 @@ class AnyApiServer:
 
     def kubectl(self, *arguments: str, check: bool = True, stdin: str | None = None) -> str:
         """Standard output of the real kubectl; with check=False both streams, any exit code."""
-        where = [] if {"-n", "-A"} & {*arguments} else ["-n", self.namespace]
+        where = [] if self.namespace == "default" else ["-n", self.namespace]
         done = subprocess.run(
             [str(Path(sys.executable).parent / "kubectl"), *where, *arguments],
             env={**os.environ, "KUBECONFIG": str(self.kubeconfig)},

@@ -19,6 +19,7 @@ from service.cluster.apiserver import (
     errors,
     openapi,
     patches,
+    server_side_apply,
     subresources,
     tables,
     watching,
@@ -43,7 +44,7 @@ from service.cluster.apiserver.request import (
     read_object,
     representation,
 )
-from service.cluster.apiserver.resources import Resources
+from service.cluster.apiserver.resources import Resources, timestamp
 from service.cluster.apiserver.reviews import Reviews
 from service.cluster.apiserver.selectors import (
     Predicate,
@@ -292,12 +293,41 @@ class ApiServer:
 
     async def _patch(self, request: Request, place: Place) -> Response:
         content_type = request.headers.get("content-type", "").partition(";")[0]
+        if content_type in server_side_apply.MEDIA_TYPES:
+            return await self._apply(request, place)
         if content_type == patches.STRATEGIC and place.kind.custom:
             raise errors.unsupported_media_type(content_type)
         patch = await read_body(request)
         return self._write(
             request, place, lambda current: patches.apply_patch(current, patch, content_type)
         )
+
+    async def _apply(self, request: Request, place: Place) -> Response:
+        """Server-side apply: what is not there yet is created."""
+        given, manager = await read_object(request), request.query_params.get("fieldManager")
+        if not manager:
+            raise errors.bad_request("fieldManager is required for apply patch")
+
+        def applied(live: Json) -> Json:
+            return server_side_apply.apply(
+                live,
+                given,
+                manager,
+                timestamp(),
+                force=is_true(request.query_params.get("force")),
+                custom=place.kind.custom is not None,
+            )
+
+        if place.sub or self.resources.store.get(place.kind, place.namespace, place.name):
+            return self._write(request, place, applied)
+        stored = self.resources.create(
+            place.kind,
+            place.namespace,
+            applied({}),
+            dry_run=_dry_run(request),
+            strict=_strict(request),
+        )
+        return _represented(request, place.kind, stored, 201)
 
     def _write(self, request: Request, place: Place, change: Callable[[Json], Json]) -> Response:
         """`change` gets the current object, or for `scale` its Scale."""

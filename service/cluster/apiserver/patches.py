@@ -130,7 +130,7 @@ def _merge_list(
     current = current if isinstance(current, list) else []
     if any(isinstance(i, dict) and i.get("$patch") == "replace" for i in patch):
         return [_clean(i) for i in patch if not (isinstance(i, dict) and i.get("$patch"))]
-    key = _merge_key(field, [*current, *patch])
+    key = merge_key(field, [*current, *patch])
     if key is None:
         if field in PRIMITIVE_LISTS:
             merged = [*current, *(i for i in patch if i not in current)]
@@ -150,7 +150,8 @@ def _merge_list(
     return _ordered(merged, wanted, lambda item: item.get(key))
 
 
-def _merge_key(field: str, items: list[Any]) -> str | None:
+def merge_key(field: str, items: list[Any]) -> str | None:
+    """By which of their fields the objects of this list are merged; None: they are replaced."""
     if not items or not all(isinstance(i, dict) for i in items):
         return None
     for key in MERGE_KEYS.get(field, ()):

@@ -77,7 +77,7 @@ async def read_body(request: Request) -> Any:
             message = f"{content_type}: {error}"
             raise errors.unsupported_media_type(message) from error
     try:
-        if content_type == "application/yaml":
+        if content_type.endswith("yaml"):
             return YAML(typ="safe", pure=True).load(body)
         return json.loads(body)
     except (ValueError, YAMLError) as error:

@@ -20,7 +20,7 @@ from service.cluster.apiserver.store import Store, Stored
 from service.cluster.apiserver.validation import check_unknown_fields, validate
 
 Json = dict[str, Any]
-_OMITTED_EMPTY = ("labels", "annotations", "finalizers", "ownerReferences")
+_OMITTED_EMPTY = ("labels", "annotations", "finalizers", "ownerReferences", "managedFields")
 _SUFFIX = "bcdfghjklmnpqrstvwxz2456789"  # as the real server's generated names
 
 
@@ -145,6 +145,8 @@ class Resources:
             return {**before, "spec": obj.get("spec", {})}
         fixed = ("uid", "creationTimestamp", "generation", "resourceVersion", "deletionTimestamp")
         metadata = {k: v for k, v in obj["metadata"].items() if k not in fixed}
+        if "managedFields" in before["metadata"]:  # clients that do not know it leave it out
+            metadata.setdefault("managedFields", before["metadata"]["managedFields"])
         for field in (*fixed, "deletionGracePeriodSeconds", "namespace"):
             if field in before["metadata"]:
                 metadata[field] = before["metadata"][field]
