@@ -347,6 +347,11 @@ class Cluster:
         doing = f"read {service}:{port}{path} through the API server"
         return self._send("GET", where, doing, query=query)
 
+    def post_through_service(self, namespace: str, service: str, port: int, path: str) -> None:
+        """POST an HTTP path of a service, without a body, through the API server's proxy."""
+        place = f"/api/v1/namespaces/{namespace}/services/{service}:{port}/proxy{path}"
+        self._send("POST", place, f"ask {service}:{port}{path} through the API server")
+
     def events(self, namespace: str) -> Sequence[ClusterEvent]:
         """All events that the API server still has, oldest first."""
         found = self._ask(

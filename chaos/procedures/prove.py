@@ -8,7 +8,7 @@ from pathlib import Path
 
 from chaos.cluster import ClusterError
 from chaos.journal import Journal
-from chaos.procedures.drills import Drill, Stage, drill_for
+from chaos.procedures.drills import ASKED_FOR, Drill, Stage, drill_for
 from chaos.procedures.record import record
 from chaos.procedures.secrecy import Secrets
 from chaos.procedures.session import Session
@@ -183,8 +183,9 @@ class _Course:
 
         if not wait(there, self._drill.sign_within_s):
             return f"the condition did not come about within {self._drill.sign_within_s:g} s"
-        self._to_detect = time.monotonic() - begun
-        self._set.say(f"  seen after {self._to_detect:.1f} s: {seen[-1]}")
+        if seen[-1] != ASKED_FOR:
+            self._to_detect = time.monotonic() - begun
+            self._set.say(f"  seen after {self._to_detect:.1f} s: {seen[-1]}")
         self._secrets.learn(self._set.world)
         return ""
 
@@ -232,6 +233,9 @@ class _Course:
             wait(lambda: not self._set.world.settled(), BACK_WITHIN_S)
             self._drill.tidy(self._stage)
             why = self._unsteady()
+            if why and self._set.world.restart_members():
+                done.append("restarted what keeps data")
+                why = self._unsteady()
         except ClusterError as error:
             return f"{NOT_PUT_BACK}: {error}"
         return f"{NOT_PUT_BACK}: {why}" if why else ", ".join(done) or "nothing had to be"

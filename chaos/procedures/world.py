@@ -113,6 +113,17 @@ class World:
         data = found.get("data") or {}
         return {k: base64.b64decode(v).decode(errors="replace") for k, v in data.items()}
 
+    def restart_members(self) -> bool:
+        """Delete the pods of all StatefulSets, which come again; false where there are none."""
+        owned = [
+            p
+            for p in self.raw_pods()
+            if any(o["kind"] == "StatefulSet" for o in p["metadata"].get("ownerReferences") or [])
+        ]
+        for pod in owned:
+            self.cluster.delete(self.ref("Pod", pod["metadata"]["name"]))
+        return bool(owned)
+
     def secrets(self) -> Iterator[list[str]]:
         """The decoded values of each Secret in the namespace."""
         for found in self.cluster.objects(kind_of("Secret"), self.namespace):

@@ -1,6 +1,6 @@
 """The registry of drills: one entry and one file for each condition that a procedure is for."""
 
-from chaos.procedures.drills.base import Drill, Stage
+from chaos.procedures.drills.base import ASKED_FOR, Drill, Stage
 from chaos.procedures.drills.blue_green import BlueGreen
 from chaos.procedures.drills.certificate import CertificateRenewal
 from chaos.procedures.drills.crash_loop import CrashLoop
@@ -15,7 +15,7 @@ from chaos.procedures.drills.secret_rotation import SecretRotation
 from chaos.procedures.drills.vectors import VectorRecovery
 from slo.reading.model import Procedure
 
-__all__ = ["DRILLS", "Drill", "Stage", "drill_for"]
+__all__ = ["ASKED_FOR", "DRILLS", "Drill", "Stage", "drill_for"]
 
 DRILLS: tuple[type[Drill], ...] = (
     Rollback,

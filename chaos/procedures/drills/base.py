@@ -18,6 +18,8 @@ from loadtests.runner import LoadProgress
 from slo.proofs import Finding, Sight, StepProof
 from slo.reading.model import Procedure
 
+ASKED_FOR = "asked for"
+
 
 @dataclass(slots=True, kw_only=True)
 class Stage:
@@ -61,7 +63,7 @@ class Drill:
     def sign(self, stage: Stage) -> str:
         """How the condition shows from outside; "" until it does."""
         del stage
-        return "asked for"
+        return ASKED_FOR
 
     def sights(self, stage: Stage) -> Sequence[Sight]:
         """What must hold once the procedure has done its work."""
