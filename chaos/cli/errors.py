@@ -1,5 +1,6 @@
 """What a user can get wrong, or find wrong: each ends with one sentence and code 2."""
 
+from chaos.alerts.live import LiveError
 from chaos.alerts.promtool import PromtoolError
 from chaos.cluster import ClusterError
 from chaos.lease import LeaseError
@@ -25,6 +26,7 @@ USER_ERRORS: tuple[type[Exception], ...] = (
     EmbeddedError,
     JournalError,
     LeaseError,
+    LiveError,
     LoadError,
     PrometheusMissingError,
     PromtoolError,

@@ -1,27 +1,33 @@
 """`gameday runbook run` and `gameday runbook prove`: carried out by hand, and put to the proof."""
 
+import secrets
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.console import Console
 from rich.markup import escape
 
 from chaos.alerts import promtool
+from chaos.alerts.live import Live, Rules
 from chaos.cli import target
 from chaos.cli.app import VERSION, Json, console, print_json
 from chaos.cli.cluster import embedded_cluster
 from chaos.cli.errors import UsageError
 from chaos.cli.load import duration_option
-from chaos.cli.run import new_run_dir, point_latest_at
+from chaos.cli.run import new_run_dir, point_latest_at, prometheus_fetch
 from chaos.cli.runbook import runbook_app
 from chaos.cluster import Cluster
 from chaos.interrupt import InterruptedRunError, interruptible
 from chaos.journal import Journal
+from chaos.lease import Held
+from chaos.plan import PlanPrometheus
 from chaos.procedures.access import withdraw
 from chaos.procedures.overlay import read_overlay
 from chaos.procedures.prove import NOT_PUT_BACK, SNAPSHOT, Prover
@@ -30,12 +36,14 @@ from chaos.procedures.secrecy import Secrets
 from chaos.procedures.steps import Hand, rehearse
 from chaos.procedures.world import Snapshot, World
 from chaos.progress import Progress, Quiet, Terminal
+from chaos.session import require_allowed
 from loadtests.runner import LoadProgress, LoadRunner
 from loadtests.scenario import load_scenario
 from reports import proofs as render
 from reports.write import replace_text
 from service.cluster.prometheus_binary import fetch_prometheus
 from slo.exit_codes import ExitCode
+from slo.prometheus import Prometheus
 from slo.proofs import (
     SCHEMA_VERSION,
     AlertProof,
@@ -59,6 +67,8 @@ Limit = Annotated[
 Runs = Annotated[Path, typer.Option(help="Where run directories go.")]
 
 NAMESPACE, WORKLOAD, SERVICE = "bizra-system", "bizra-api", "bizra-api-service:80"
+PROMETHEUS, RULES = "prometheus-service:9090", "prometheus-config/bizra-alerts.yml"
+P95 = "response_time_p95"
 LIMIT = timedelta(minutes=2)
 
 
@@ -104,8 +114,8 @@ def run(
         where = World(cluster=cluster, namespace=namespace, workload=workload, url="")
         home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="gameday-")))
         opened = target.shells(cluster, namespace, home, unconfined=unconfined)
-        secrets = Secrets.of(where)
-        session = stack.enter_context(opened)(home / "shell", secrets.mask)
+        known = Secrets.of(where)
+        session = stack.enter_context(opened)(home / "shell", known.mask)
         if files is not None:
             session.place(files)
         hand = Hand(
@@ -120,7 +130,7 @@ def run(
         with Journal(run_dir / "journal.jsonl") as journal:
             proofs = record(chosen, hand, journal)
     if json:
-        print_json({"run": str(run_dir), "steps": proofs})
+        print_json({"run": str(run_dir), "steps": [asdict(p) for p in proofs]})
     raise typer.Exit(_code(proofs))
 
 
@@ -180,6 +190,15 @@ def prove(
     namespace: target.Namespace = NAMESPACE,
     workload: target.Workload = WORKLOAD,
     service: target.Service = SERVICE,
+    prometheus: Annotated[
+        str, typer.Option(help="Its Service, with port; read through the Kubernetes API.")
+    ] = PROMETHEUS,
+    rules: Annotated[
+        str, typer.Option(help="The ConfigMap, with key, that it has its rules from.")
+    ] = RULES,
+    time_scale: Annotated[
+        float, typer.Option(min=1, help="Divide windows and waits of alerts, on the cluster.")
+    ] = 1.0,
     files: target.Files = None,
     load: Annotated[str, typer.Option(help="The scenario that users play.")] = "smoke",
     limit: Limit = LIMIT,
@@ -193,8 +212,8 @@ def prove(
     book = survey_runbook(runbook)
     corrections = read_overlay(overlay, book) if overlay else {}
     alerts, procedures = _chosen(book, only)
-    if offline:
-        procedures = ()
+    given = target.values(set_)
+    limits = {} if offline else {n: _critical(book, n) for n in ("error_rate", P95)}
     screen = console(quiet=json)
     terminal = Terminal(screen)
     progress: Progress = Quiet() if json else terminal
@@ -202,24 +221,35 @@ def prove(
     run_dir = new_run_dir(runs, "prove")
     (run_dir / "runbook.md").write_bytes(runbook.read_bytes())
     point_latest_at(run_dir)
-    given = target.values(set_)
-    found: list[ProcedureProof] = []
-    shown: tuple[AlertProof, ...] = ()
+    found = _Found()
     interrupted: InterruptedRunError | None = None
-    where = "made series, without a cluster"
     try:
         with ExitStack() as stack:
             stack.enter_context(interruptible())
             tool = fetch_prometheus().with_name("promtool") if alerts else Path()
-            shown = tuple(promtool.prove(a, book.objectives, tool) for a in alerts)
-            if procedures:
+            found.alerts = [promtool.prove(a, book.objectives, tool) for a in alerts]
+            if not offline:
                 if embedded:
                     kubeconfig = stack.enter_context(embedded_cluster(progress))
                 cluster = Cluster.connect(kubeconfig, context)
                 cluster.check()
+                require_allowed(cluster, namespace)
                 place = target.world(cluster, namespace, workload, service)
-                where = f"{namespace}/{workload} at {place.url}"
+                found.target = f"{namespace}/{workload} at {place.url}"
+                identity = f"prove-{secrets.token_hex(4)}"
+                stack.enter_context(Held(cluster, namespace, identity))
                 home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="gameday-")))
+                users = stack.enter_context(_users(load, place.url, run_dir))
+                if alerts:
+                    live = Live(
+                        world=place,
+                        prometheus=_prometheus(cluster, namespace, prometheus),
+                        rules=_rules(prometheus, rules),
+                        scale=time_scale,
+                        objectives=book.objectives,
+                        say=progress.say,
+                    )
+                    found.alerts = live.prove(found.alerts, alerts)
                 opened = target.shells(cluster, namespace, home, unconfined=unconfined)
                 prover = Prover(
                     world=place,
@@ -227,46 +257,75 @@ def prove(
                     run_dir=run_dir,
                     files=files,
                     session=stack.enter_context(opened),
-                    load=stack.enter_context(_users(load, place.url, run_dir)),
-                    error_rate=_critical(book, "error_rate"),
-                    p95_s=_critical(book, "response_time_p95"),
+                    load=users,
+                    error_rate=limits["error_rate"],
+                    p95_s=limits[P95],
                     values=given,
                     step_limit_s=limit.total_seconds(),
                     say=progress.say,
                 )
                 for procedure in procedures:
                     correction = corrections.get(procedure.name)
-                    found.append(prover.prove(procedure, correction))
+                    found.procedures.append(prover.prove(procedure, correction))
     except InterruptedRunError as error:
         interrupted = error
     finally:
         terminal.close()
+    left = () if offline else procedures[len(found.procedures) :]
     proofs = Proofs(
         schema_version=SCHEMA_VERSION,
         gameday_version=VERSION,
         runbook=runbook.name,
-        target=where,
+        target=found.target,
         started=begun,
         ended=datetime.now(UTC),
-        time_scale=1.0,
-        alerts=shown,
-        procedures=tuple(found),
-        notes=tuple(_notes(procedures, found, interrupted)),
+        time_scale=time_scale,
+        alerts=tuple(found.alerts),
+        procedures=tuple(found.procedures),
+        notes=tuple(_notes(left, interrupted)),
     )
-    _write(proofs, run_dir)
+    code = _conclude(proofs, run_dir, screen, json=json)
+    if interrupted is not None and code is not ExitCode.FAULT_STUCK:
+        raise typer.Exit(interrupted.exit_code)
+    raise typer.Exit(code)
+
+
+@dataclass(slots=True)
+class _Found:
+    """What is known so far: it stays when the rest is interrupted."""
+
+    target: str = "made series, without a cluster"
+    alerts: list[AlertProof] = field(default_factory=list)
+    procedures: list[ProcedureProof] = field(default_factory=list)
+
+
+def _prometheus(cluster: Cluster, namespace: str, where: str) -> Prometheus:
+    name, port = target.split(where, "--prometheus")
+    place = PlanPrometheus(service=name, port=port)
+    return Prometheus(prometheus_fetch(place, namespace, cluster))
+
+
+def _rules(prometheus: str, rules: str) -> Rules:
+    service, port = target.split(prometheus, "--prometheus")
+    config_map, slash, key = rules.partition("/")
+    if not slash or not key:
+        raise UsageError(f'--rules is written like "prometheus-config/alerts.yml", not {rules!r}')
+    return Rules(config_map=config_map, key=key, service=service, port=port)
+
+
+def _conclude(proofs: Proofs, run_dir: Path, screen: Console, *, json: bool) -> ExitCode:
+    """Write it all down, and show it."""
+    replace_text(run_dir / "proofs.json", dump(proofs))
+    replace_text(run_dir / "proofs.md", render.markdown(proofs))
+    replace_text(run_dir / "junit.xml", render.junit(proofs))
     if json:
         print(dump(proofs), end="")
     else:
         render.show(proofs, screen, where=str(run_dir / "proofs.md"))
-    if any(p.put_back.startswith(NOT_PUT_BACK) for p in found):
-        raise typer.Exit(ExitCode.FAULT_STUCK)
-    raise typer.Exit(interrupted.exit_code if interrupted else exit_code(proofs))
-
-
-def _write(proofs: Proofs, run_dir: Path) -> None:
-    replace_text(run_dir / "proofs.json", dump(proofs))
-    replace_text(run_dir / "proofs.md", render.markdown(proofs))
-    replace_text(run_dir / "junit.xml", render.junit(proofs))
+    every = (*proofs.procedures, *(p.corrected for p in proofs.procedures if p.corrected))
+    if any(p.put_back.startswith(NOT_PUT_BACK) for p in every):
+        return ExitCode.FAULT_STUCK
+    return exit_code(proofs)
 
 
 def _chosen(
@@ -306,14 +365,10 @@ def _users(scenario: str, url: str, run_dir: Path) -> Iterator[Callable[[], Load
         handle.result()
 
 
-def _notes(
-    wanted: tuple[Procedure, ...],
-    found: list[ProcedureProof],
-    interrupted: InterruptedRunError | None,
-) -> Iterator[str]:
+def _notes(left: Sequence[Procedure], interrupted: InterruptedRunError | None) -> Iterator[str]:
     if interrupted is not None:
-        left = ", ".join(p.title for p in wanted[len(found) :])
-        yield f"ended by {interrupted}; not tried: {left or 'nothing'}"
+        titles = ", ".join(p.title for p in left)
+        yield f"ended by {interrupted}; not tried: {titles or 'nothing'}"
 
 
 @runbook_app.command("put-back")

@@ -154,11 +154,11 @@ def _resolve(plan: Plan, promises: Runbook, cluster: Cluster) -> _Place:
     errors = next((o for o in promises.objectives if o.name == "error_rate"), None)
     if errors is None:
         raise UsageError("the runbook has no objective for the error rate, so nothing is steady")
-    prometheus = Prometheus(_fetch(plan.prometheus, target.namespace, cluster))
+    prometheus = Prometheus(prometheus_fetch(plan.prometheus, target.namespace, cluster))
     return _Place(url=url, prometheus=prometheus, steady_error_rate=errors.critical)
 
 
-def _fetch(where: PlanPrometheus, namespace: str, cluster: Cluster) -> Fetch:
+def prometheus_fetch(where: PlanPrometheus, namespace: str, cluster: Cluster) -> Fetch:
     if where.url is not None:
         return http_fetch(where.url, PROMETHEUS_TIMEOUT_S)
     service = where.service or ""

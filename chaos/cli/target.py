@@ -40,13 +40,19 @@ HTTPS = 443
 
 def world(cluster: Cluster, namespace: str, workload: str, service: str) -> World:
     """Raises UsageError or ClusterError where there is no such thing."""
-    name, colon, port = service.partition(":")
-    if not colon or not port.isdigit():
-        raise UsageError(f'--service is written like "shop:80", not {service!r}')
+    name, port = split(service, "--service")
     cluster.namespace(namespace)
     cluster.workload(namespace, workload)
-    url = cluster.service_url(namespace, name, int(port))
+    url = cluster.service_url(namespace, name, port)
     return World(cluster=cluster, namespace=namespace, workload=workload, url=url)
+
+
+def split(service: str, option: str) -> tuple[str, int]:
+    """ "shop:80" """
+    name, colon, port = service.partition(":")
+    if not colon or not port.isdigit():
+        raise UsageError(f'{option} is written like "shop:80", not {service!r}')
+    return name, int(port)
 
 
 def values(given: list[str] | None) -> dict[str, str]:
