@@ -182,8 +182,23 @@ class PlanExpectation(_Part):
         )
 
 
+class PlanProcedure(_Part):
+    """The runbook's procedure that is to cure the fault: carried out when the recovery begins.
+
+    `name` is its name or title, `set` fills its placeholders, `limit` ends a step that hangs.
+    """
+
+    name: str
+    set: dict[str, str] = Field(default_factory=dict)
+    limit: PositiveDuration = timedelta(minutes=2)
+
+
 class Experiment(_Part):
-    """One fault between a baseline and a recovery phase, all three under load."""
+    """One fault between a baseline and a recovery phase, all three under load.
+
+    `recovery: 60s` undoes the fault and watches; `recovery: {procedure: Rollback, lasts: 60s}`
+    leaves it, carries the procedure out and watches: what cures then is the procedure.
+    """
 
     name: str = Field(pattern=f"^{NAME}$")
     title: str
@@ -191,7 +206,22 @@ class Experiment(_Part):
     baseline: PositiveDuration
     duration: PositiveDuration
     recovery: PositiveDuration
+    procedure: PlanProcedure | None = None
     expect: PlanExpectation = PlanExpectation()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _by_procedure(cls, data: Any) -> Any:
+        given = data.get("recovery") if isinstance(data, dict) else None
+        if not isinstance(given, dict):
+            return data
+        if "procedure" in data:
+            raise ValueError("the procedure stands in 'recovery'")
+        told = {**given}
+        lasts, name = told.pop("lasts", None), told.pop("procedure", None)
+        if lasts is None or name is None:
+            raise ValueError("'recovery' needs 'procedure' and 'lasts', or is a duration")
+        return {**data, "recovery": lasts, "procedure": {"name": name, **told}}
 
 
 class Plan(_Part):

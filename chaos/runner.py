@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Protocol
 
 from chaos.cluster import Cluster, ClusterError, Workload
 from chaos.drill import Drill, Task
@@ -35,6 +35,7 @@ from slo.prometheus import Prometheus
 TICK_S = 0.1
 PULSE_EVERY_S = 0.5
 POLL_EVERY_S = 0.25
+STEPS_TAKE = timedelta(minutes=10)  # a procedure, beside the phase that watches it
 UNDO_WITHIN = timedelta(seconds=60)
 """After a fault's time it expires, so that whoever sees it then undoes it."""
 
@@ -47,6 +48,12 @@ class UnsteadyError(Exception):
 
 class StoppedError(Exception):
     """A guardrail, or somebody, ends the run."""
+
+
+class Cure(Protocol):
+    """Carries out the procedure of an experiment, and writes down each step."""
+
+    def __call__(self, experiment: Experiment, journal: Journal) -> None: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +69,7 @@ class Setting:
     steady_error_rate: float
     gameday_version: str
     held: Held  # the namespace's Lease
+    cure: Cure | None = None  # carries a plan's procedures out
     time_scale: float = 1.0
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
 
@@ -236,14 +244,40 @@ class _GameDay:
         self._drills = [drill]
         try:
             fault = self._phase(experiment, PhaseKind.FAULT, experiment.duration, first=drill.start)
-            drill.end()
-            recovery = self._phase(experiment, PhaseKind.RECOVERY, experiment.recovery)
+            if experiment.procedure is None:
+                drill.end()
+            recovery = self._phase(
+                experiment,
+                PhaseKind.RECOVERY,
+                experiment.recovery,
+                first=lambda: self._carry_out(experiment),
+            )
+            if experiment.procedure is not None:
+                drill.end("the procedure has had its time")
+                self._until_gone(drill)
         finally:
             self._end_drills(cut_short=sys.exc_info()[0] is not None)
         return [fault, recovery]
 
+    def _carry_out(self, experiment: Experiment) -> None:
+        """The fault stays while its procedure is tried: else nobody knew which of them helped."""
+        if experiment.procedure is None:
+            return
+        assert self._set.cure is not None  # or the run had been refused
+        self._progress.say(f"procedure [bold]{experiment.procedure.name}[/]")
+        self._set.cure(experiment, self._journal)
+        self._check()
+
+    def _until_gone(self, drill: Drill) -> None:
+        deadline = time.monotonic() + self._plan.guardrails.steady_within.total_seconds()
+        while not drill.gone and time.monotonic() < deadline:
+            self._hold(timedelta(seconds=POLL_EVERY_S), "putting the rest back")
+
     def _drill(self, experiment: Experiment) -> Drill:
         plan, name, fault = self._plan, experiment.name, experiment.fault
+        lasts = experiment.duration
+        if experiment.procedure is not None:
+            lasts += experiment.recovery + STEPS_TAKE
         tag = Tag(
             id=hashlib.blake2s(
                 f"{self._set.held.identity}/{name}".encode(), digest_size=4
@@ -252,7 +286,7 @@ class _GameDay:
             experiment=name,
             kind=fault.kind,
             namespace=plan.target.namespace,
-            expires=self._now() + experiment.duration + UNDO_WITHIN,
+            expires=self._now() + lasts + UNDO_WITHIN,
         )
         scene = scene_of(plan, experiment, self._set.cluster, self._set.url)
         task = Task(
@@ -260,7 +294,7 @@ class _GameDay:
             fault=fault,
             tag=tag,
             after=timedelta(0),
-            lasts=experiment.duration,
+            lasts=lasts,
         )
         return Drill(task, scene, self._journal, self._progress.say, self._now)
 

@@ -23,6 +23,8 @@ class Story:
     unconfirmed: journal.FaultUnconfirmed | None = None
     undone: journal.FaultReverted | journal.FaultStuck | None = None
     procedure: journal.ProcedureStarted | None = None
+    steps: list[journal.StepEnded] = field(default_factory=list)
+    procedure_ended: bool = False
     ended: bool = False
 
     @property
@@ -87,7 +89,19 @@ def _tell(stories: dict[str, Story], entry: Entry) -> None:
             story.unconfirmed = entry
         case journal.FaultReverted() | journal.FaultStuck():
             story.undone = entry  # the last word counts: what was stuck may have been undone
-        case journal.ProcedureStarted():
-            story.procedure = story.procedure or entry
+        case journal.ProcedureStarted() | journal.StepEnded() | journal.ProcedureEnded():
+            _tell_procedure(story, entry)
         case journal.ExperimentEnded():
             story.ended = True
+
+
+def _tell_procedure(
+    story: Story, entry: journal.ProcedureStarted | journal.StepEnded | journal.ProcedureEnded
+) -> None:
+    match entry:
+        case journal.ProcedureStarted():
+            story.procedure = story.procedure or entry
+        case journal.StepEnded():
+            story.steps.append(entry)
+        case journal.ProcedureEnded():
+            story.procedure_ended = True

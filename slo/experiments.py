@@ -27,6 +27,7 @@ from slo.model import (
 )
 from slo.moments import moments
 from slo.policy import Policy
+from slo.proofs import StepState
 from slo.recovery import Recovery, recovery
 from slo.results import Witnesses
 from slo.runbook import SeverityLevel
@@ -84,6 +85,8 @@ def judge_experiment(case: Case) -> tuple[ExperimentResult, datetime | None]:
         alerts, check, alerting = _alerts(case, observed, when)
         extra = (check, data_check(cost), _response(case, observed, back, alerts))
         checks += [c for c in extra if c is not None]
+    if story.procedure is not None:
+        checks.append(_carried_out(story, story.procedure))
     confirmed = story.confirmed.time.timestamp() if story.confirmed else None
     detect = recover = None
     if confirmed is not None and back is not None:
@@ -174,6 +177,29 @@ def _alerts(
     )
     check, words = judge_alerts(found, case.series, watch, step)
     return found, check, words
+
+
+def _carried_out(story: Story, procedure: journal.ProcedureStarted) -> Check:
+    """Did every step run? Whether it cured is the recovery's to say, not the exit codes'."""
+    bad = [s for s in story.steps if s.state in {StepState.FAILED, StepState.REFUSED}]
+    undone = [s for s in story.steps if s.state not in {StepState.DONE, *(b.state for b in bad)}]
+    done = sum(s.state == StepState.DONE for s in story.steps)
+    evidence = "; ".join(f"line {s.line}: {s.state}: {s.reason}" for s in (*bad, *undone))
+    outcome = Outcome.PASS
+    if not story.procedure_ended or not done:
+        outcome = Outcome.INCONCLUSIVE
+        evidence = evidence or "it did not come to its end"
+    elif bad:
+        outcome = Outcome.WARN
+    elif undone:
+        outcome = Outcome.INCONCLUSIVE
+    return Check(
+        name="procedure",
+        outcome=outcome,
+        expected=f"{procedure.procedure}: every step runs",
+        observed=f"{done} of {len(story.steps)} steps done",
+        evidence=evidence,
+    )
 
 
 def _response(

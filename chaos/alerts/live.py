@@ -23,7 +23,7 @@ from slo.proofs import AlertProof, Finding, Trial, together
 from slo.reading.model import Alert
 
 GROUP, MARK = "gameday", "gameday"
-LOADED_WITHIN_S, STEADY_WITHIN_S = 150.0, 120.0
+LOADED_SOON_S, LOADED_WITHIN_S, STEADY_WITHIN_S = 10.0, 150.0, 120.0
 SLACK_S = 60.0  # for rollouts, scrapes and evaluations, beside the rule's own time
 LEAST_QUIET_S = 30.0
 STEP = timedelta(seconds=1)
@@ -53,6 +53,7 @@ class Live:
     scale: float
     objectives: Sequence[Objective]
     say: Callable[[str], None]
+    restart: bool = False  # Prometheus, where it does not take the rules otherwise
     token: str = ""
 
     def prove(self, proofs: Sequence[AlertProof], alerts: Sequence[Alert]) -> list[AlertProof]:
@@ -75,6 +76,7 @@ class Live:
         finally:
             snapshot.restore()
             self._reload()
+            self._restart()
         seconds = (time.monotonic() - begun) / max(1, len(alerts))
         return [_joined(p, found.get(p.alert, []), seconds) for p in proofs]
 
@@ -105,11 +107,23 @@ class Live:
                 return False
             return {r.name for r in rules if r.labels.get(MARK) == self.token} == wanted
 
-        if not wait(loaded, LOADED_WITHIN_S):
+        if wait(loaded, LOADED_SOON_S) or (self._restart() and wait(loaded, LOADED_WITHIN_S)):
+            return
+        if not wait(loaded, 0.0 if self.restart else LOADED_WITHIN_S):
             raise LiveError(
                 f"Prometheus did not take rules from ConfigMap {self.rules.config_map} within"
                 f" {LOADED_WITHIN_S:g} s"
             )
+
+    def _restart(self) -> bool:
+        """Volumes of pods that run may never follow their ConfigMap; those of new ones do."""
+        if not self.restart:
+            return False
+        service = self.world.cluster.get(self.world.ref("Service", self.rules.service))
+        labels = ",".join(f"{k}={v}" for k, v in sorted(service["spec"]["selector"].items()))
+        for pod in self.world.pods(labels):
+            self.world.cluster.delete(self.world.ref("Pod", pod.name), uid=pod.uid)
+        return True
 
     def _reload(self) -> None:
         with contextlib.suppress(ClusterError):  # whether it helped is seen from the rules
@@ -158,8 +172,7 @@ class Live:
         limit = max(self._lasts_s(a) for a in alerts) * 2 + SLACK_S
         fired = wait(lambda: all(self._is(a, "firing") for a in alerts), limit)
         mended = datetime.now(UTC)
-        snapshot.restore()
-        self._load_rules(alerts)
+        snapshot.reset("Deployment", self.world.workload)
         wait(lambda: not any(self._is(a, "firing") for a in alerts), limit)
         wait(lambda: not self.world.settled(), STEADY_WITHIN_S)
         end = datetime.now(UTC)

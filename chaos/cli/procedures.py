@@ -19,6 +19,7 @@ from chaos.alerts.live import Live, Rules
 from chaos.cli import target
 from chaos.cli.app import VERSION, Json, console, print_json
 from chaos.cli.cluster import embedded_cluster
+from chaos.cli.cures import find_procedure
 from chaos.cli.errors import UsageError
 from chaos.cli.load import duration_option
 from chaos.cli.run import new_run_dir, point_latest_at, prometheus_fetch
@@ -94,7 +95,7 @@ def run(
     json: Json = False,
 ) -> None:
     """Carry out a procedure of a runbook, step by step, as it is written."""
-    chosen = _procedure(survey_runbook(runbook), procedure)
+    chosen = find_procedure(survey_runbook(runbook), procedure)
     given = target.values(set_)
     if dry_run:
         for line in rehearse(chosen, given):
@@ -132,14 +133,6 @@ def run(
     if json:
         print_json({"run": str(run_dir), "steps": [asdict(p) for p in proofs]})
     raise typer.Exit(_code(proofs))
-
-
-def _procedure(book: Runbook, wanted: str) -> Procedure:
-    for procedure in book.procedures:
-        if wanted.casefold() in {procedure.name, procedure.title.casefold()}:
-            return procedure
-    names = ", ".join(p.name for p in book.procedures) or "none at all"
-    raise UsageError(f"{book.file} has no procedure {wanted!r}; it has {names}")
 
 
 def _ask(step: Step, text: str) -> bool:
@@ -248,6 +241,7 @@ def prove(
                         scale=time_scale,
                         objectives=book.objectives,
                         say=progress.say,
+                        restart=embedded,
                     )
                     found.alerts = live.prove(found.alerts, alerts)
                 opened = target.shells(cluster, namespace, home, unconfined=unconfined)

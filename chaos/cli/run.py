@@ -13,8 +13,10 @@ import typer
 from rich.console import Console
 
 from chaos import runner
+from chaos.cli import target
 from chaos.cli.app import VERSION, Json, app, console, print_json
 from chaos.cli.cluster import embedded_cluster
+from chaos.cli.cures import check_procedures, cures
 from chaos.cli.errors import UsageError
 from chaos.cli.offline import conclude
 from chaos.cluster import Cluster, ClusterError
@@ -54,6 +56,8 @@ def run(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would be hit and what is not permitted.")
     ] = False,
+    files: target.Files = None,
+    unconfined: target.Unconfined = False,
     json: Json = False,
 ) -> None:
     """Load the service, break it, watch it, and say with evidence what held."""
@@ -63,6 +67,7 @@ def run(
     read_policy(policy)
     scenario = load_scenario(read.load.scenario)
     _check_overrides(plan_file, read, promises)
+    check_procedures(plan_file, read, promises)
     if embedded and (kubeconfig or context):
         raise UsageError("--embedded brings its own cluster: leave --kubeconfig and --context out")
 
@@ -101,6 +106,9 @@ def run(
                     steady_error_rate=place.steady_error_rate,
                     gameday_version=VERSION,
                     held=held,
+                    cure=stack.enter_context(
+                        cures(read, promises, cluster, files, unconfined=unconfined)
+                    ),
                 )
                 runner.run(setting, progress)
         except InterruptedRunError as error:

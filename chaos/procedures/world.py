@@ -201,6 +201,12 @@ class Snapshot:
                 done.append(f"reset {' '.join(name)}")
         return done
 
+    def reset(self, kind: str, name: str) -> None:
+        """One object alone."""
+        for obj in self.objects:
+            if (obj["kind"], obj["metadata"]["name"]) == (kind, name):
+                self._reset(obj)
+
     def _reset(self, obj: Json) -> bool:
         changed = []
 

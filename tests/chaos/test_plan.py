@@ -43,6 +43,18 @@ def test_quantities_are_seconds_and_ratios(tmp_path: Path) -> None:
     assert experiment.expect.severity is Severity.SEV3
 
 
+def test_a_recovery_is_a_duration_or_a_procedure_of_the_runbook(tmp_path: Path) -> None:
+    plain = read_plan(write(tmp_path, GOOD)).experiments[0]
+    assert (plain.recovery, plain.procedure) == (timedelta(milliseconds=500), None)
+    told = "{procedure: Rollback Procedure, lasts: 90s, set: {version: v1.2.3}, limit: 20s}"
+    by_hand = read_plan(write(tmp_path, GOOD.replace("500ms", told))).experiments[0]
+    assert by_hand.recovery == timedelta(seconds=90)
+    assert by_hand.procedure is not None
+    assert by_hand.procedure.name == "Rollback Procedure"
+    assert by_hand.procedure.limit == timedelta(seconds=20)
+    assert by_hand.procedure.set == {"version": "v1.2.3"}
+
+
 @pytest.mark.parametrize("name", bundled())
 def test_every_bundled_plan_is_valid_and_called_like_its_file(name: str) -> None:
     assert read_plan(find_plan(name)).name == name
@@ -51,6 +63,9 @@ def test_every_bundled_plan_is_valid_and_called_like_its_file(name: str) -> None
 @pytest.mark.parametrize(
     ("old", "new", "sentence"),
     [
+        ("500ms", "{procedure: Rollback}", "'recovery' needs 'procedure' and 'lasts'"),
+        ("500ms", "{lasts: 5s}", "'recovery' needs 'procedure' and 'lasts'"),
+        ("500ms", "{procedure: x, lasts: 5s, lastz: 1}", "lastz"),
         ("baseline: 1s", "basline: 1s", "line 12: unknown field 'experiments[0].basline'"),
         ("    baseline: 1s\n", "", "line 9: field 'experiments[0].baseline' is missing"),
         ("baseline: 1s", "baseline: 0s", "line 12: field 'experiments[0].baseline': must be"),

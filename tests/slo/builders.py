@@ -70,6 +70,7 @@ class Act:
     window: float = 2.0
     degraded: tuple[Degraded, ...] | None = None
     alerts: tuple[str, ...] = ()
+    steps: tuple[tuple[int, str, str], ...] | None = None  # of a procedure: line, state, reason
     server: Mapping[tuple[str, PhaseKind], float | None] = field(default_factory=dict)
 
 
@@ -177,6 +178,30 @@ def _started(run: Run) -> journal.RunStarted:
     )
 
 
+def _procedure(act: Act, begin: float) -> list[Entry]:
+    """As a runner that carries one out at the beginning of the recovery phase."""
+    if act.steps is None:
+        return []
+    told = {"experiment": act.name, "procedure": "rollback-procedure"}
+    return [
+        journal.ProcedureStarted(time=_at(begin + 0.1), **told),
+        *(
+            journal.StepEnded(
+                time=_at(begin + 0.2),
+                line=line,
+                state=state,
+                exit_code=0 if state == "done" else 1,
+                seconds=0.1,
+                reason=reason,
+                output="",
+                **told,
+            )
+            for line, state, reason in act.steps
+        ),
+        journal.ProcedureEnded(time=_at(begin + 0.3), **told),
+    ]
+
+
 def _journal(act: Act, begin: float) -> list[Entry]:
     name = act.name
     fault, recovery = begin + act.baseline, begin + act.baseline + act.fault
@@ -208,6 +233,7 @@ def _journal(act: Act, begin: float) -> list[Entry]:
         found += _phase(name, PhaseKind.FAULT, fault, recovery)
         found += _fault(act, fault)
         found += _phase(name, PhaseKind.RECOVERY, recovery, end)
+        found += _procedure(act, recovery)
     found.append(journal.ExperimentEnded(time=_at(end), experiment=name))
     return sorted(found, key=lambda e: e.time)
 

@@ -1,0 +1,77 @@
+"""The procedures that a plan names as its recoveries, ready to be carried out."""
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from chaos.cli import target
+from chaos.cli.errors import UsageError
+from chaos.cluster import Cluster
+from chaos.journal import Journal
+from chaos.plan import Experiment, Plan
+from chaos.procedures.record import record
+from chaos.procedures.secrecy import Secrets
+from chaos.procedures.steps import Hand
+from chaos.procedures.world import World
+from chaos.runner import Cure
+from slo.documents import line_of
+from slo.reading.model import Procedure, Runbook
+
+
+def find_procedure(book: Runbook, wanted: str) -> Procedure:
+    """By name or title. Raises UsageError, which says what there is."""
+    for procedure in book.procedures:
+        if wanted.casefold() in {procedure.name, procedure.title.casefold()}:
+            return procedure
+    names = ", ".join(p.name for p in book.procedures) or "none at all"
+    raise UsageError(f"{book.file} has no procedure {wanted!r}; it has {names}")
+
+
+def check_procedures(plan_file: Path, plan: Plan, book: Runbook) -> None:
+    """Raises UsageError with the plan's line for a procedure that the runbook does not have."""
+    for i, experiment in enumerate(plan.experiments):
+        if experiment.procedure is None:
+            continue
+        try:
+            find_procedure(book, experiment.procedure.name)
+        except UsageError as error:
+            line = line_of(plan_file, "experiments", i, "recovery", "procedure")
+            field = f"experiments[{i}].recovery.procedure"
+            raise UsageError(f"{plan_file}, line {line}: field {field!r}: {error}") from error
+
+
+@contextmanager
+def cures(
+    plan: Plan, book: Runbook, cluster: Cluster, files: Path | None, *, unconfined: bool
+) -> Iterator[Cure | None]:
+    """None for a plan without procedures, which needs no account of its own."""
+    if not any(e.procedure for e in plan.experiments):
+        yield None
+        return
+    where = World(
+        cluster=cluster,
+        namespace=plan.target.namespace,
+        workload=plan.target.workload,
+        url="",
+    )
+    with ExitStack() as stack:
+        home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="gameday-")))
+        opened = target.shells(cluster, where.namespace, home, unconfined=unconfined)
+        shells = stack.enter_context(opened)
+
+        def cure(experiment: Experiment, journal: Journal) -> None:
+            asked = experiment.procedure
+            assert asked is not None
+            known = Secrets.of(where)
+            session = shells(home / experiment.name, known.mask)
+            if files is not None:
+                session.place(files)
+            hand = Hand(
+                session=session,
+                values={**where.guesses(), **asked.set},
+                limit_s=asked.limit.total_seconds(),
+            )
+            record(find_procedure(book, asked.name), hand, journal, experiment.name)
+
+        yield cure

@@ -1,0 +1,50 @@
+"""What a verdict says of the procedure that a plan names as its recovery."""
+
+from pathlib import Path
+
+import pytest
+
+from reports.junit import render
+from slo.model import Check, Outcome
+from slo.recording import read_recording
+from slo.score import score
+from tests.slo.builders import Act, Run, build
+
+
+def procedure_check(folder: Path, *steps: tuple[int, str, str]) -> Check:
+    verdict = score(read_recording(build(Run(acts=(Act(steps=steps),)), folder)))
+    (found,) = [c for c in verdict.experiments[0].checks if c.name == "procedure"]
+    assert "procedure" in render(verdict)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("steps", "outcome", "evidence"),
+    [
+        ([(151, "done", ""), (154, "done", "")], Outcome.PASS, ""),
+        (
+            [(151, "done", ""), (157, "failed", "no revision 3")],
+            Outcome.WARN,
+            "line 157: failed: no revision 3",
+        ),
+        (
+            [(151, "done", ""), (157, "not verifiable here", "needs az")],
+            Outcome.INCONCLUSIVE,
+            "line 157: not verifiable here: needs az",
+        ),
+        ([(151, "refused", "eval")], Outcome.INCONCLUSIVE, "line 151: refused: eval"),
+        ([], Outcome.INCONCLUSIVE, "it did not come to its end"),
+    ],
+)
+def test_the_steps_of_a_procedure_are_a_check_of_their_own(
+    tmp_path: Path, steps: list[tuple[int, str, str]], outcome: Outcome, evidence: str
+) -> None:
+    found = procedure_check(tmp_path / "run", *steps)
+    assert (found.outcome, found.evidence) == (outcome, evidence)
+    done = sum(state == "done" for _, state, _ in steps)
+    assert found.observed == f"{done} of {len(steps)} steps done"
+
+
+def test_without_a_procedure_there_is_no_such_check(tmp_path: Path) -> None:
+    verdict = score(read_recording(build(Run(), tmp_path / "run")))
+    assert "procedure" not in {c.name for c in verdict.experiments[0].checks}
