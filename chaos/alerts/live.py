@@ -26,6 +26,7 @@ GROUP, MARK = "gameday", "gameday"
 LOADED_SOON_S, LOADED_WITHIN_S, STEADY_WITHIN_S = 10.0, 150.0, 120.0
 SLACK_S = 60.0  # for rollouts, scrapes and evaluations, beside the rule's own time
 LEAST_QUIET_S = 30.0
+ANSWER_WITHIN_S = 30.0
 STEP = timedelta(seconds=1)
 BAD_IMAGE = "no-such-version"
 SHARE = 4  # times the critical error rate: pods change one by one
@@ -170,13 +171,12 @@ class Live:
         self.say(f"alerts: {world}")
         start = datetime.now(UTC)
         limit = max(self._lasts_s(a) for a in alerts) * 2 + SLACK_S
-        fired = wait(lambda: all(self._is(a, "firing") for a in alerts), limit)
+        wait(lambda: all(self._fires(a) for a in alerts), limit)
         mended = datetime.now(UTC)
         snapshot.reset("Deployment", self.world.workload)
-        wait(lambda: not any(self._is(a, "firing") for a in alerts), limit)
         wait(lambda: not self.world.settled(), STEADY_WITHIN_S)
+        wait(lambda: all(self._fires(a) is False for a in alerts), limit)
         end = datetime.now(UTC)
-        del fired
         return [(a, self._trial(a, world, start, mended, end)) for a in alerts]
 
     def _trial(
@@ -230,16 +230,30 @@ class Live:
 
     # What Prometheus says
 
-    def _is(self, alert: Alert, state: str) -> bool:
-        now = datetime.now(UTC)
-        return bool(self._moments(alert, state, now - STEP, now))
+    def _fires(self, alert: Alert) -> bool | None:
+        """Now; None where Prometheus does not say."""
+        try:
+            return bool(self.prometheus.instant(_alerts(alert, "firing"), datetime.now(UTC)))
+        except PrometheusError:
+            return None
 
     def _moments(self, alert: Alert, state: str, start: datetime, end: datetime) -> list[float]:
-        expr = f'ALERTS{{alertname="{alert.name}",alertstate="{state}"}}'
         rows: list[Points] = []
-        with contextlib.suppress(PrometheusError):
-            rows = self.prometheus.range(expr, start, end, STEP)
+
+        def told() -> bool:
+            try:
+                rows[:] = self.prometheus.range(_alerts(alert, state), start, end, STEP)
+            except PrometheusError:
+                return False
+            return True
+
+        if not wait(told, ANSWER_WITHIN_S):
+            raise LiveError("Prometheus does not say what its alerts were")
         return sorted({t for row in rows for t in row.times})
+
+
+def _alerts(alert: Alert, state: str) -> str:
+    return f'ALERTS{{alertname="{alert.name}",alertstate="{state}"}}'
 
 
 def _joined(proof: AlertProof, trials: list[Trial], seconds: float) -> AlertProof:
