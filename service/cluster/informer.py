@@ -7,12 +7,15 @@ now. A broken or expired watch is followed by a fresh list, so nothing is missed
 import logging
 import threading
 from collections.abc import Callable
+from http import HTTPStatus
 
 import urllib3
 
 from service.cluster.kube import ApiError, Json, Kube, Resource
 
 log = logging.getLogger(__name__)
+
+REFUSED_S = 30.0  # rights change seldom
 
 Key = tuple[str, str]  # namespace ("" for cluster-scoped), name
 Handler = Callable[[str, Json], None]  # ADDED, MODIFIED or DELETED; the object
@@ -80,7 +83,8 @@ class Informer:
                 self._follow(version)
             except (ApiError, urllib3.exceptions.HTTPError, OSError) as error:
                 log.debug("watch of %s broke off: %s", self.resource.plural, error)
-                self._stop.wait(0.5)
+                refused = isinstance(error, ApiError) and error.status == HTTPStatus.FORBIDDEN
+                self._stop.wait(REFUSED_S if refused else 0.5)
 
     def _relist(self) -> str:
         answer = self._kube.list(self.resource, fields=self._fields)

@@ -17,6 +17,7 @@ from service.cluster.kube import NAMESPACES, Kube
 
 ADMIN_TOKEN = "admin-token"
 KUBELET_TOKEN = "kubelet-token"
+NODE_TOKEN = "node-token"
 
 
 class AnyApiServer:
@@ -48,11 +49,14 @@ class AnyApiServer:
 
 
 class RunningApiServer(AnyApiServer):
-    """`directory` is the server's; stop() and start() restart it over the same state."""
+    """`directory` is the server's; stop() and start() restart it over the same state.
 
-    def __init__(self, directory: Path, host: str, port: int) -> None:
+    `client` is a certificate that the server could show to node agents.
+    """
+
+    def __init__(self, directory: Path, host: str, port: int, client: trustme.LeafCert) -> None:
         super().__init__(directory / "kubeconfig")
-        self.directory, self.host, self.port = directory, host, port
+        self.directory, self.host, self.port, self.client = directory, host, port, client
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
@@ -77,7 +81,7 @@ class RunningApiServer(AnyApiServer):
             self.process = None
 
 
-def _write_keys(directory: Path, host: str, port: int) -> None:
+def _write_keys(directory: Path, host: str, port: int, node: tuple[str, str]) -> trustme.LeafCert:
     pki = directory / "pki"
     pki.mkdir(parents=True)
     authority = trustme.CA()
@@ -86,9 +90,15 @@ def _write_keys(directory: Path, host: str, port: int) -> None:
     certificate.private_key_pem.write_to_path(pki / "apiserver.key")
     for blob in certificate.cert_chain_pems:
         blob.write_to_path(pki / "apiserver.crt", append=True)
+    serving = authority.issue_cert(node[1])
+    serving.private_key_pem.write_to_path(pki / "kubelet.key")
+    for blob in serving.cert_chain_pems:
+        blob.write_to_path(pki / "kubelet.crt", append=True)
+    groups = ["system:nodes", "system:authenticated"]
     users = {
+        NODE_TOKEN: {"user": f"system:node:{node[0]}", "groups": groups},
         ADMIN_TOKEN: {"user": "admin", "groups": ["system:masters"]},
-        KUBELET_TOKEN: {"user": "apiserver", "groups": ["system:nodes"]},
+        KUBELET_TOKEN: {"user": "apiserver", "groups": ["system:masters"]},
     }
     (pki / "tokens.json").write_text(json.dumps(users))
     (pki / "apiserver-kubelet.token").write_text(KUBELET_TOKEN)
@@ -107,16 +117,21 @@ def _write_keys(directory: Path, host: str, port: int) -> None:
     }
     with (directory / "kubeconfig").open("w") as file:
         YAML(typ="safe").dump(config, file)
+    return authority.issue_cert(
+        "apiserver", common_name="apiserver", organization_name="system:masters"
+    )
 
 
 @contextmanager
-def running_apiserver(directory: Path) -> Iterator[RunningApiServer]:
-    """Started on a free port of 127.0.0.1, and ended."""
+def running_apiserver(
+    directory: Path, node: tuple[str, str] = ("node-1", "127.0.0.1")
+) -> Iterator[RunningApiServer]:
+    """Started on a free port of 127.0.0.1, and ended. It knows a node of that name and address."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    server = RunningApiServer(directory, "127.0.0.1", port)
-    _write_keys(directory, server.host, server.port)
+    client = _write_keys(directory, "127.0.0.1", port, node)
+    server = RunningApiServer(directory, "127.0.0.1", port, client)
     server.start()
     try:
         yield server

@@ -164,6 +164,28 @@ def test_a_killed_part_comes_back_and_the_pods_are_whole_again(directory: Path, 
     eventually(lambda: ready(kube) == 3)
 
 
+def test_a_killed_node_takes_nothing_of_its_neighbours_with_it(directory: Path) -> None:
+    info = embedded.up(deploy_service=False, directory=directory, nodes=2)
+    kube = Kube.connect(str(info.kubeconfig))
+    container = {"name": "c", "image": "busybox:1", "command": ["sleep", "1000"]}
+    for node in ("node-1", "node-2"):
+        spec = {"nodeName": node, "containers": [container]}
+        kube.create(PODS, {"metadata": {"name": node}, "spec": spec}, NS)
+    eventually(lambda: ready(kube) == 2)
+    record = read_records(directory / "processes.json")["node-2"]
+    record.signal(signal.SIGKILL)
+
+    def restarts(name: str) -> int:
+        statuses = kube.get(PODS, name, NS)["status"].get("containerStatuses") or [{}]
+        return int(statuses[0].get("restartCount", 0))
+
+    eventually(lambda: restarts("node-2") == 1 and ready(kube) == 2)
+    assert restarts("node-1") == 0
+    cgroup = read_layout(directory).cgroup
+    embedded.down(directory)
+    assert_nothing_is_left(directory, cgroup)
+
+
 def answers(kube: Kube) -> bool:
     try:
         kube.list(PODS, NS)
@@ -214,7 +236,7 @@ def test_the_whole_service_runs_without_any_isolation(directory: Path) -> None:
     """As on a machine that allows no namespaces: paths and names are rewritten instead."""
     info = embedded.up(directory=directory, isolation="none")
     status = embedded.status(directory)
-    assert status.pods_ready == status.pods == 7
+    assert status.pods_ready == status.pods == 8
     assert "paths are rewritten" in status.isolation
     kube = Kube.connect(str(info.kubeconfig))
     path = "/api/v1/namespaces/bizra-system/services/{}/proxy/{}"

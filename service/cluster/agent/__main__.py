@@ -9,6 +9,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import trustme
+
+from service.cluster.agent.access import Access
 from service.cluster.agent.cgroups import Cgroups
 from service.cluster.agent.files import remove_tree
 from service.cluster.agent.isolation import DESCRIPTIONS, find_mode
@@ -16,7 +19,6 @@ from service.cluster.agent.network import NetworkPolicies
 from service.cluster.agent.node import NodeObject, capacity
 from service.cluster.agent.node_context import Addresses, NodeContext
 from service.cluster.agent.server import AgentServer
-from service.cluster.agent.token_review import TokenReviews
 from service.cluster.agent.worker import PodWorker
 from service.cluster.controllers.events import Recorder
 from service.cluster.images import Images
@@ -43,13 +45,10 @@ class Agent:
             return [w for w in self._workers.values() if w.is_alive()]
 
     def on_pod(self, kind: str, pod: Json) -> None:
-        """From the informer: a pod of the cluster changed."""
+        """From the informer: a pod of this node changed."""
         uid = pod["metadata"]["uid"]
-        self._refresh_hosts()
         with self._lock:
             worker = self._workers.get(uid)
-            if pod["spec"].get("nodeName") != self._context.node_name:
-                return
             if kind == "DELETED":
                 self._workers.pop(uid, None)
             elif worker is None and not self._stopping:
@@ -64,10 +63,8 @@ class Agent:
             else:
                 worker.update(pod)
 
-    def on_service(self, _kind: str, _service: Json) -> None:
-        self._refresh_hosts()
-
-    def _refresh_hosts(self) -> None:
+    def on_name(self, _kind: str, _obj: Json) -> None:
+        """A service or a pod of the cluster changed: names may have."""
         for worker in self.workers():
             worker.refresh_hosts()
 
@@ -108,6 +105,26 @@ def _context(options: argparse.Namespace, kube: Kube) -> NodeContext:
     )
 
 
+def _taint(text: str) -> Json:
+    pair, _, effect = text.rpartition(":")
+    key, _, value = pair.partition("=")
+    return {"key": key, "value": value, "effect": effect}
+
+
+def _serving_keys(options: argparse.Namespace) -> tuple[Path, Path]:
+    """(certificate, key); the node's own authority signs where nobody gave any."""
+    pki = options.dir / "pki"
+    certificate, key = pki / "kubelet.crt", pki / "kubelet.key"
+    if not certificate.exists():
+        pki.mkdir(parents=True, exist_ok=True, mode=0o700)
+        issued = trustme.CA().issue_cert(options.node_ip, options.node_name)
+        issued.private_key_pem.write_to_path(str(key))
+        for number, blob in enumerate(issued.cert_chain_pems):
+            blob.write_to_path(str(certificate), append=number > 0)
+        key.chmod(0o600)
+    return certificate, key
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(prog="service.cluster.agent")
     parser.add_argument("--kubeconfig", required=True)
@@ -116,6 +133,10 @@ def main() -> None:
     parser.add_argument("--pod-cidr", required=True)
     parser.add_argument("--dir", type=Path, required=True, help="pods, volumes and pki are here")
     parser.add_argument("--cgroup", default="gameday", help="name of the control group")
+    parser.add_argument("--client-ca", type=Path, help="whose certificates callers may show")
+    parser.add_argument(
+        "--taint", action="append", default=[], help="KEY=VALUE:EFFECT to register the node with"
+    )
     parser.add_argument("--isolation", choices=list(DESCRIPTIONS), help="default: what works")
     options = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
@@ -138,16 +159,20 @@ def main() -> None:
         port=PORT,
         directory=options.dir,
         annotations=notes,
+        taints=[_taint(text) for text in options.taint],
     ).register(ended)
     agent = Agent(context)
-    server = AgentServer(agent.workers, TokenReviews(kube).allow)
-    pki = options.dir / "pki"
-    server.start(options.node_ip, PORT, pki / "kubelet.crt", pki / "kubelet.key")
-    context.services.on_change(agent.on_service)
-    context.pods.on_change(agent.on_pod)
+    server = AgentServer(agent.workers, Access(kube, options.node_name).allow)
+    server.start(options.node_ip, PORT, *_serving_keys(options), options.client_ca)
+    context.services.on_change(agent.on_name)
+    context.pods.on_change(agent.on_name)
     policies.start()
     context.services.start().synced.wait(30)
     context.pods.start()
+    # All that a node may be sure to see are its own pods.
+    own = Informer(kube, PODS, fields=f"spec.nodeName={options.node_name}")
+    own.on_change(agent.on_pod)
+    own.start()
     ended.wait()
     agent.stop()
     if context.cgroups is not None:

@@ -34,11 +34,12 @@ class NodeObject:
         port: int,
         directory: Path,
         annotations: dict[str, str],
+        taints: list[Json],
     ) -> None:
         """`directory` is where pods have their files."""
         self._kube, self._name, self._address, self._port = kube, name, address, port
         self._directory = directory
-        self._annotations = annotations
+        self._annotations, self._taints = annotations, taints
         self._stop = threading.Event()
 
     def register(self, ended: threading.Event) -> None:
@@ -66,6 +67,8 @@ class NodeObject:
                 "annotations": self._annotations,
             },
         }
+        if self._taints:
+            node["spec"] = {"taints": self._taints}
         try:
             self._kube.create(NODES, node)
         except ApiError as error:

@@ -3,18 +3,22 @@
 Paths and queries are the kubelet's, so that any API server can ask.
 """
 
+import asyncio
 import contextlib
+import ssl
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import uvicorn
 from starlette.applications import Starlette
 from starlette.datastructures import QueryParams
-from starlette.requests import Request
+from starlette.requests import HTTPConnection, Request
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from service.cluster import channels
 from service.cluster.agent import cadvisor, forward, logs
@@ -24,7 +28,18 @@ from service.cluster.agent.resource_metrics import ResourceMetrics
 from service.cluster.agent.worker import PodWorker
 
 TEXT_FORMAT = "text/plain; version=0.0.4; charset=utf-8"
-Allowed = Callable[[str], bool]  # an Authorization header -> may it ask?
+# (client certificate, Authorization header, path) -> may it ask?
+Allowed = Callable[[dict[str, Any] | None, str, str], bool]
+
+
+class _WithCertificate(H11Protocol):
+    """Lets requests know the certificate that the client has shown."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        tls = transport.get_extra_info("ssl_object")
+        shown = tls.getpeercert() if tls is not None else None
+        self.app_state = {**self.app_state, "certificate": shown or None}
 
 
 class AgentServer:
@@ -45,13 +60,19 @@ class AgentServer:
             ]
         )
 
-    def start(self, host: str, port: int, certificate: Path, key: Path) -> None:
+    def start(
+        self, host: str, port: int, certificate: Path, key: Path, client_ca: Path | None
+    ) -> None:
+        """Clients' certificates are asked for and checked where there is a `client_ca`."""
         config = uvicorn.Config(
             self.app,
             host=host,
             port=port,
             ssl_certfile=str(certificate),
             ssl_keyfile=str(key),
+            ssl_ca_certs=str(client_ca) if client_ca else None,
+            ssl_cert_reqs=ssl.CERT_OPTIONAL if client_ca else ssl.CERT_NONE,
+            http=_WithCertificate,
             log_level="warning",
             access_log=False,
             loop="asyncio",  # commands are started from this thread, which uvloop cannot
@@ -71,12 +92,12 @@ class AgentServer:
     def _page(
         self, request: Request, exposition: Callable[[Iterable[PodWorker]], bytes]
     ) -> Response:
-        if not self._allowed(request.headers.get("authorization", "")):
+        if not self._may(request):
             return PlainTextResponse("Unauthorized", 401)
         return Response(exposition(self._workers()), media_type=TEXT_FORMAT)
 
     async def _log(self, request: Request) -> Response:
-        if not self._allowed(request.headers.get("authorization", "")):
+        if not await asyncio.to_thread(self._may, request):
             return PlainTextResponse("Unauthorized", 401)
         found = self._find(request.path_params)
         name = request.path_params["container"]
@@ -109,11 +130,17 @@ class AgentServer:
             return StreamingResponse(body, media_type="text/plain")
         return Response(logs.existing(path, options), media_type="text/plain")
 
+    def _may(self, asked: HTTPConnection) -> bool:
+        certificate = getattr(asked.state, "certificate", None)
+        token = asked.headers.get("authorization", "")
+        return self._allowed(certificate, token, asked.url.path)
+
     async def _accept(self, websocket: WebSocket, protocols: Sequence[str]) -> str | None:
         """The protocol that is spoken from now on; None when nothing is."""
         offered = websocket.scope.get("subprotocols") or []
         protocol = next((p for p in protocols if p in offered), None)
-        if not self._allowed(websocket.headers.get("authorization", "")) or protocol is None:
+        allowed = await asyncio.to_thread(self._may, websocket)
+        if not allowed or protocol is None:
             await websocket.close()
             return None
         await websocket.accept(subprotocol=protocol)
