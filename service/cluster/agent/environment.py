@@ -116,29 +116,55 @@ def hosts(services: list[Json], pods: list[Json], pod: Json, pod_ip: str) -> str
 
 
 def host_names(services: list[Json], pods: list[Json], home: str) -> dict[str, list[str]]:
-    """DNS names by address: of services, and of pods that a headless service gives names.
+    """DNS names by address: of services, of the pods behind headless ones, of aliases.
 
     Names without a namespace are those of the namespace `home`.
     """
     found: dict[str, list[str]] = {}
-    headless = set()
+    aliases = []
     for service in services:
-        metadata = service["metadata"]
-        name, namespace = metadata["name"], metadata["namespace"]
-        address = service["spec"].get("clusterIP")
-        if address == "None":
-            headless.add((namespace, name))
+        metadata, spec = service["metadata"], service["spec"]
+        names = _names(metadata["name"], metadata["namespace"], home)
+        address = spec.get("clusterIP")
+        if spec.get("type") == "ExternalName":
+            aliases.append((spec.get("externalName", "").rstrip("."), names))
+        elif address == "None":
+            for pod in pods:
+                if _stands_behind(pod, service):
+                    own = found.setdefault(pod["status"]["podIP"], [])
+                    own += names + _own_names(pod, metadata["name"], home)
         elif address:
-            found.setdefault(address, []).extend(_names(name, namespace, home))
-    for pod in pods:
-        namespace, spec = pod["metadata"]["namespace"], pod["spec"]
-        address = (pod.get("status") or {}).get("podIP")
-        subdomain = spec.get("subdomain")
-        if address and subdomain and (namespace, subdomain) in headless:
-            name = f"{spec.get('hostname') or pod['metadata']['name']}.{subdomain}"
-            found.setdefault(address, []).extend(_names(name, namespace, home))
-            found[address].extend(_names(subdomain, namespace, home))
+            found.setdefault(address, []).extend(names)
+    for target, names in aliases:
+        for address in [a for a, known in found.items() if target in (a, *known)]:
+            found[address].extend(names)
     return found
+
+
+def _stands_behind(pod: Json, service: Json) -> bool:
+    """Whether a headless service names the pod: selected, with an address, ready if it must be."""
+    metadata, spec, status = pod["metadata"], service["spec"], pod.get("status") or {}
+    wanted, conditions = spec.get("selector") or {}, status.get("conditions") or []
+    ready = any(c["type"] == "Ready" and c["status"] == "True" for c in conditions)
+    return bool(
+        wanted
+        and metadata["namespace"] == service["metadata"]["namespace"]
+        and wanted.items() <= (metadata.get("labels") or {}).items()
+        and status.get("podIP")
+        and status.get("phase") not in ("Succeeded", "Failed")
+        and (
+            spec.get("publishNotReadyAddresses")
+            or (ready and not metadata.get("deletionTimestamp"))
+        )
+    )
+
+
+def _own_names(pod: Json, service: str, home: str) -> list[str]:
+    """HOSTNAME.SERVICE of a pod that asks for it by spec.subdomain."""
+    if pod["spec"].get("subdomain") != service:
+        return []
+    name = pod["spec"].get("hostname") or pod["metadata"]["name"]
+    return _names(f"{name}.{service}", pod["metadata"]["namespace"], home)
 
 
 def _names(name: str, namespace: str, home: str) -> list[str]:
