@@ -155,7 +155,15 @@ class Cluster:
         """Raises ClusterError with status 409 where an object of this name is there."""
         ref = Ref.to(manifest)
         path = ref.kind.path(ref.namespace)
-        return self._ask("POST", path, f"create {ref}", body=manifest)
+
+        def attempt() -> Json:
+            try:
+                return self._once("POST", path, f"create {ref}", body=manifest)
+            except ClusterError as error:
+                error.passing |= error.status == CONFLICT and error.reason != "AlreadyExists"
+                raise
+
+        return self.patience.persist(attempt)
 
     def delete(
         self, ref: Ref, *, uid: str = "", version: str = "", grace_s: int | None = None
@@ -167,13 +175,23 @@ class Cluster:
             options["preconditions"] = {k: v for k, v in conditions.items() if v}
         if grace_s is not None:
             options["gracePeriodSeconds"] = grace_s
-        try:
-            self._ask("DELETE", ref.path, f"delete {ref}", body=options)
-        except ClusterError as error:
-            if error.status == NOT_FOUND or (error.status == CONFLICT and (uid or version)):
-                return False
-            raise
-        return True
+
+        def attempt() -> bool:
+            try:
+                self._once("DELETE", ref.path, f"delete {ref}", body=options)
+            except ClusterError as error:
+                if error.status == NOT_FOUND:
+                    return False
+                if error.status != CONFLICT:
+                    raise
+                there = (self.find(ref) or {}).get("metadata", {})
+                if any(v and there.get(k) != v for k, v in conditions.items()):
+                    return False
+                error.passing = True  # a conflict with whatever else was going on
+                raise
+            return True
+
+        return self.patience.persist(attempt)
 
     def change(self, ref: Ref, operations: Callable[[Json], Operations]) -> Json | None:
         """Read the object and patch it with what `operations` makes of it, as one step.

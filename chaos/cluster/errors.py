@@ -18,12 +18,16 @@ _HANDSHAKE = re.compile(r"Handshake status (\d{3})")
 class ClusterError(Exception):
     """The cluster cannot be reached, or refused; the message is one sentence.
 
-    `status` is the HTTP status of the answer, 0 where there was none.
+    `status` is the HTTP status of the answer, 0 where there was none; `reason` is Kubernetes' word
+    for it, e.g. "AlreadyExists".
     """
 
-    def __init__(self, message: str, *, status: int = 0, passing: bool = False) -> None:
+    def __init__(
+        self, message: str, *, status: int = 0, reason: str = "", passing: bool = False
+    ) -> None:
         super().__init__(message)
         self.status = status
+        self.reason = reason
         self.passing = passing  # worth trying again
 
 
@@ -37,6 +41,7 @@ def translated(doing: str) -> Iterator[None]:
         raise ClusterError(
             f"cannot {doing}: {_reason(error)}",
             status=status,
+            reason=_told(error, "reason"),
             passing=status in PASSING or status == 0,
         ) from error
     except urllib3.exceptions.HTTPError as error:
@@ -54,10 +59,17 @@ def _status(error: ApiException) -> int:
 
 
 def _reason(error: ApiException) -> str:
-    try:
-        message: str = json.loads(error.body or "")["message"]
-    except (ValueError, KeyError, TypeError):
-        message = error.reason or "no reason given"
+    message = _told(error, "message")
+    if not message:
+        message = str(error.reason or "no reason given")
         if found := re.search(r'"message": ?"((?:[^"\\]|\\.)*)"', message):
             message = found[1]
     return f"{_status(error)} {message}" if _status(error) else message
+
+
+def _told(error: ApiException, field: str) -> str:
+    """A field of the Status in the answer; "" where there is none."""
+    try:
+        return str(json.loads(error.body or "")[field])
+    except (ValueError, KeyError, TypeError):
+        return ""

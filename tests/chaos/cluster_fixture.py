@@ -24,7 +24,7 @@ def workload(kind: str, name: str, replicas: int = 1) -> Json:
     container = {
         "name": "main",
         "image": "busybox:1",
-        "command": ["sh", "-c", "trap 'exit 0' TERM; while :; do sleep 0.2; done"],
+        "command": ["sh", "-c", "trap 'exit 0' TERM; sleep 100000 & wait"],
         "resources": {"limits": {"memory": "64Mi"}},
     }
     template = {

@@ -28,6 +28,7 @@ from service.cluster.apiserver.access import STREAMS, Access
 from service.cluster.apiserver.auth import Authenticator
 from service.cluster.apiserver.authorization import Authorizer
 from service.cluster.apiserver.bootstrap import bootstrap
+from service.cluster.apiserver.hiccups import Hiccups
 from service.cluster.apiserver.kinds import Kind, Kinds
 from service.cluster.apiserver.kubelets import Kubelets
 from service.cluster.apiserver.metrics import GROUP as METRICS
@@ -71,6 +72,7 @@ class ApiServer:
     auth: Authenticator
     access: Access
     reviews: Reviews
+    hiccups: Hiccups
     kubelets: Kubelets
     relay: Relay
     metrics: MetricsApi
@@ -89,6 +91,7 @@ class ApiServer:
             auth=authenticator,
             access=Access(authenticator, authorizer),
             reviews=Reviews(authenticator, authorizer),
+            hiccups=Hiccups(resources),
             kubelets=kubelets,
             relay=Relay(resources, kubelets),
             metrics=MetricsApi(resources, kubelets),
@@ -124,7 +127,9 @@ class ApiServer:
             body = await read_object(request)
             kind, home = place.kind.kind, place.namespace
             return JSONResponse(self.reviews.answer(kind, body, user, home), 201)
-        return await self._resource(request, place)
+        return await self.hiccups.answer(
+            user, request.method, place, lambda: self._resource(request, place)
+        )
 
     def _describe(self, request: Request, path: str) -> Response:
         """Discovery and OpenAPI. Raises StatusError 404 for any other path."""
