@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 from chaos import lease as leases
 from chaos.cluster import Cluster, kind_of
-from chaos.undo import Leftover, Stuck, Undone, Unseen, leftovers, undo
+from chaos.undo import Leftover, Stuck, Undone, Unseen, clean_copies, leftovers, undo
 
 ALLOWED = "gameday.dev/allowed"
 """The label on a namespace that lets faults into it: "true"."""
@@ -29,14 +29,16 @@ class Recovered:
         return any(unseen.kind.namespaced for unseen in self.unseen)
 
 
-def recover(cluster: Cluster, namespace: str, own: str = "") -> Recovered:
+def recover(cluster: Cluster, namespace: str, own: str = "", *, force: bool = False) -> Recovered:
     """Undo the faults of runs that are over or dead; `own` is a run that asks before its first.
 
-    An expired fault is undone even if its run lives.
+    An expired fault is undone even if its run lives. With `force`, so is every other one: for who
+    knows that the run is dead, and would not wait until its Lease expires.
     """
     now = datetime.now(UTC)
     lease = cluster.find(leases.ref(namespace))
-    alive = "" if lease is None or leases.expired(lease, now) else leases.holder(lease)
+    dead = force or lease is None or leases.expired(lease, now)
+    alive = "" if dead else leases.holder(lease)
     found = sweep(cluster, namespace, alive="" if alive == own else alive)
     if lease is not None and not alive and not found.stuck:  # the next run need not wait for it
         leases.remove(cluster, namespace, leases.holder(lease))
@@ -58,6 +60,7 @@ def sweep(cluster: Cluster, namespace: str, alive: str) -> Recovered:
             done.undone.append(result)
         else:
             done.stuck.append(result)
+    clean_copies(cluster, namespace)  # of a Deployment that was undone just before a kill
     return done
 
 

@@ -7,6 +7,7 @@ import json
 import shlex
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from chaos import marks
@@ -126,7 +127,7 @@ def undo(cluster: Cluster, leftover: Leftover) -> Undone | Stuck:
             return Undone(leftover=leftover, said=f"deleted {leftover.ref}")
         done = _put_back(cluster, leftover)
         if leftover.ref.kind.kind == "Deployment":
-            _clean_copies(cluster, leftover)
+            clean_copies(cluster, leftover.ref.namespace)
     except (ClusterError, FieldError) as error:
         return _stuck(leftover, str(error))
     return done
@@ -188,13 +189,28 @@ def _unmarking(current: Json, fault: str) -> list[Json]:
     return found
 
 
-def _clean_copies(cluster: Cluster, leftover: Leftover) -> None:
-    """Deployments' annotations are copied to their ReplicaSets; a rollback copies them back."""
-    kind = kind_of("ReplicaSet")
-    for copy in cluster.objects(kind, leftover.ref.namespace):
-        owners = copy["metadata"].get("ownerReferences") or ()
-        if leftover.uid in [o["uid"] for o in owners]:  # never "", as that is for created objects
-            cluster.change(Ref.to(copy), lambda obj: _unmarking(obj, leftover.found.id))
+def clean_copies(cluster: Cluster, namespace: str) -> None:
+    """Take marks off ReplicaSets whose Deployment does not have them any more.
+
+    Deployments' annotations are copied to their ReplicaSets, and a rollback copies them back. The
+    copies have no label, so they are looked for whenever a Deployment may have had a mark.
+    """
+    copies = [
+        (obj, each.id)
+        for obj in cluster.objects(kind_of("ReplicaSet"), namespace)
+        for each in marks.marks(obj)
+    ]
+    if not copies:
+        return
+    kept = {
+        (obj["metadata"]["uid"], each.id)
+        for obj in cluster.objects(kind_of("Deployment"), namespace)
+        for each in marks.marks(obj)
+    }
+    for obj, fault in copies:
+        owners = obj["metadata"].get("ownerReferences") or ()
+        if not any((owner["uid"], fault) in kept for owner in owners):
+            cluster.change(Ref.to(obj), partial(_unmarking, fault=fault))
 
 
 def _run(cluster: Cluster, leftover: Leftover, step: Run) -> str:

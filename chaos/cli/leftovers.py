@@ -47,6 +47,9 @@ def _connect(kubeconfig: str | None, context: str | None, *, embedded: bool) -> 
 def recover(
     *,
     namespace: Namespace = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="The run is dead, though its Lease is fresh.")
+    ] = False,
     kubeconfig: Kubeconfig = None,
     context: Context = None,
     embedded: Embedded = False,
@@ -55,7 +58,7 @@ def recover(
     """Undo what dead runs left, from the cluster alone; exit 5 if something cannot be undone."""
     cluster = _connect(kubeconfig, context, embedded=embedded)
     names = [namespace] if namespace else allowed_namespaces(cluster)
-    found = {name: recover_namespace(cluster, name) for name in names}
+    found = {name: recover_namespace(cluster, name, force=force) for name in names}
     if json:
         print_json({name: _as_json(each) for name, each in found.items()})
     else:

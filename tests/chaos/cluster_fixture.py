@@ -62,6 +62,11 @@ def whole(cluster: Cluster, kind: str, name: str) -> bool:
     return found.whole and sum(p.ready and not p.ending for p in pods) == found.desired == len(pods)
 
 
+def shop() -> list[Json]:
+    """Everything that the examples of faults need, in the order of making it."""
+    return [namespace(), workload("Deployment", "web", 3), workload("StatefulSet", "store")]
+
+
 IGNORED = ("deployment.kubernetes.io/revision",)  # a rollout and its undoing are two revisions
 
 

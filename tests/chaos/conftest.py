@@ -7,7 +7,7 @@ import pytest
 
 from chaos.cluster import Cluster
 from service.cluster import embedded
-from tests.chaos.cluster_fixture import eventually, make, namespace, whole, workload
+from tests.chaos.cluster_fixture import eventually, make, shop, whole
 
 
 @pytest.fixture(scope="session")
@@ -23,6 +23,6 @@ def small_kubeconfig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]
 def cluster(small_kubeconfig: Path) -> Cluster:
     """With a Deployment `web` of three pods and a StatefulSet `store`, all ready at the start."""
     found = Cluster.connect(str(small_kubeconfig))
-    make(found, namespace(), workload("Deployment", "web", 3), workload("StatefulSet", "store"))
+    make(found, *shop())
     eventually(lambda: whole(found, "Deployment", "web") and whole(found, "StatefulSet", "store"))
     return found
