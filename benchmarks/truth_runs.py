@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from slo import journal
+from slo.labels import Labels
 from slo.metrics import CLOCK, RULES, Measurement, Series, write_metrics
 from slo.model import SCHEMA_VERSION, ErrorKind, Indicator, PhaseKind, Severity
 from slo.runbook import BUNDLED_RUNBOOK
@@ -300,9 +301,9 @@ def _samples(scene: Scene) -> Samples:
         intended_start=due,
         start=due + scene.late,
         latency=scene.latency,
-        endpoint=np.array(ENDPOINTS, dtype=object)[scene.endpoint],
+        endpoint=Labels.of(ENDPOINTS[i] for i in scene.endpoint),
         status=np.where(scene.failed, 503, 200).astype(np.int16),
-        error=np.where(scene.failed, scene.kind.value, ErrorKind.NONE.value).astype(object),
+        error=Labels.of(np.where(scene.failed, scene.kind.value, ErrorKind.NONE.value).tolist()),
     )
 
 

@@ -22,8 +22,6 @@ shown to be well alone, and the rate of all of them together is judged.
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
-import numpy as np
-
 from slo.difference import Question, judge
 from slo.documents import DocumentError
 from slo.load import load_health
@@ -33,7 +31,7 @@ from slo.policy import ComparisonPolicy
 from slo.recording import Recording
 from slo.shift import Shift
 from slo.sides import EVERYTHING, Side, side
-from slo.stats import quantile
+from slo.stats import quantile_of
 
 _TICK_S = 0.001  # what an idle machine is late by; a finer difference is the clock's
 _BUSY = 1.25  # times as late: beyond, the machine may be why requests are slower
@@ -131,12 +129,15 @@ def _busier(a: Side, b: Side, quantiles: Iterable[float]) -> float:
 
     As in a, or as on an idle machine, at the median: of two busy runs neither is a yardstick.
     """
-    before, after = (np.sort(s.late()) for s in (a, b))
+    before, after = (s.late() for s in (a, b))
     if not before.size or not after.size:
         return 1.0
     return max(
-        quantile(after, _HALF) / _TICK_S,
-        *(max(_TICK_S, quantile(after, q)) / max(_TICK_S, quantile(before, q)) for q in quantiles),
+        quantile_of(after, _HALF) / _TICK_S,
+        *(
+            max(_TICK_S, quantile_of(after, q)) / max(_TICK_S, quantile_of(before, q))
+            for q in quantiles
+        ),
     )
 
 

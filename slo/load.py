@@ -23,7 +23,7 @@ from slo.model import LoadResult, Outcome, Phase, Unit
 from slo.policy import GeneratorPolicy
 from slo.samples import Samples
 from slo.show import show
-from slo.stats import quantile
+from slo.stats import quantile_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,7 +104,7 @@ def _late_p99(samples: Samples | None, fault_phases: Sequence[Phase]) -> float |
     for phase in fault_phases:
         quiet &= (due < phase.start.timestamp()) | (due >= phase.end.timestamp())
     late = np.maximum(samples.start - due, 0.0)[quiet]
-    return quantile(np.sort(late), 0.99) if late.size else None
+    return quantile_of(late, 0.99) if late.size else None
 
 
 def _span(samples: Samples | None) -> float:

@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from slo.labels import Labels
 from slo.model import ErrorKind, Sample
 
 RAW = "samples-*.csv"
@@ -36,15 +37,15 @@ _SCHEMA = pa.schema(
 class Samples:
     """Columns of equal length. Times in seconds since the epoch (UTC), latency in seconds.
 
-    `endpoint` and `error` hold strings; `error` those of ErrorKind.
+    The labels of `error` are those of ErrorKind.
     """
 
     intended_start: NDArray[np.float64]
     start: NDArray[np.float64]
     latency: NDArray[np.float64]
-    endpoint: NDArray[np.object_]
+    endpoint: Labels
     status: NDArray[np.int16]
-    error: NDArray[np.object_]
+    error: Labels
 
     def __len__(self) -> int:
         return int(self.intended_start.size)
@@ -59,30 +60,32 @@ class Samples:
             np.array(due, dtype=np.float64),
             np.array(start, dtype=np.float64),
             np.array(latency, dtype=np.float64),
-            np.array(endpoint, dtype=object),
+            Labels.of(endpoint),
             np.array(status, dtype=np.int16),
-            np.array([ErrorKind(e).value for e in error], dtype=object),
+            Labels.of(ErrorKind(e).value for e in error),
         )
+
+    def ordered(self) -> "Samples":
+        """By intended start; those that tie keep their order."""
+        due = self.intended_start
+        if bool((due[1:] >= due[:-1]).all()):
+            return self
+        return self._chosen(np.argsort(due, kind="stable"))
+
+    def _chosen(self, which: NDArray[np.bool_] | NDArray[np.intp]) -> "Samples":
+        return Samples(*(getattr(self, f.name)[which] for f in fields(self)))
 
     def window(self, start: datetime, end: datetime) -> "Samples":
         """Those with start <= intended start < end."""
         due = self.intended_start
-        chosen = (due >= start.timestamp()) & (due < end.timestamp())
-        return Samples(*(getattr(self, f.name)[chosen] for f in fields(self)))
+        return self._chosen((due >= start.timestamp()) & (due < end.timestamp()))
 
     def write_parquet(self, path: Path) -> None:
         """Equal samples give equal bytes."""
-        columns = [pa.array(getattr(self, f.name), type=_plain(f.name)) for f in fields(self)]
-        table = pa.table(columns, names=[f.name for f in fields(self)]).cast(_SCHEMA)
+        columns = [getattr(self, f.name) for f in fields(self)]
+        arrays = [c.to_arrow() if isinstance(c, Labels) else pa.array(c) for c in columns]
+        table = pa.table(arrays, names=[f.name for f in fields(self)]).cast(_SCHEMA)
         pq.write_table(table, path, compression="zstd")
-
-
-def _plain(name: str) -> pa.DataType:
-    kind: pa.DataType = _SCHEMA.field(name).type
-    if isinstance(kind, pa.DictionaryType):
-        values: pa.DataType = kind.value_type
-        return values
-    return kind
 
 
 def read_parquet(path: Path) -> Samples:
@@ -91,14 +94,17 @@ def read_parquet(path: Path) -> Samples:
         table = pq.read_table(path).cast(_SCHEMA)
     except FileNotFoundError:
         raise
-    except (pa.ArrowException, OSError) as error:
-        raise ValueError(f"{path.name} is damaged or no Parquet file") from error
-    columns = []
-    for field in fields(Samples):
-        column = table.column(field.name).combine_chunks()
-        if isinstance(column, pa.DictionaryArray):
-            column = column.dictionary_decode()
-        columns.append(column.to_numpy(zero_copy_only=False))
+    except (pa.ArrowException, OSError, ValueError) as error:
+        raise ValueError(f"{path.name} is damaged, or no Parquet file of samples") from error
+    if any(column.null_count for column in table.columns):
+        raise ValueError(f"{path.name} has gaps in its columns")
+    columns: list[Any] = []
+    for field in _SCHEMA:
+        column = table.column(field.name)
+        if pa.types.is_dictionary(field.type):
+            columns.append(Labels.from_arrow(column))
+        else:
+            columns.append(column.to_numpy())
     return Samples(*columns)
 
 

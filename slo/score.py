@@ -112,7 +112,7 @@ def score(recording: Recording) -> Verdict:
         objectives=tuple(results),
         experiments=tuple(experiments),
         load=load.result,
-        endpoints=endpoints(recording.samples, found),
+        endpoints=endpoints(found),
         timeline=timeline(found, started.time, ended.time if ended else last),
         marks=tuple(moments),
         notes=_notes(recording, stories, results, seen, ended),

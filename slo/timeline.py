@@ -5,14 +5,15 @@ from datetime import UTC, datetime
 from itertools import pairwise
 
 import numpy as np
+from numpy.typing import NDArray
 
 from slo.chronicle import Story
-from slo.client import Requests
+from slo.client import KINDS, Requests
 from slo.model import EndpointResult, ErrorKind, Mark, Timeline
-from slo.samples import Samples
-from slo.stats import Floats, quantile, rank
+from slo.stats import Floats, quantile_of, rank
 
 MAX_BUCKETS = 3600
+_SHOWN = (0.5, 0.95, 0.99)
 _STEPS_S = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1800, 3600)
 
 
@@ -25,20 +26,18 @@ def timeline(found: Requests | None, start: datetime, end: datetime) -> Timeline
     step = next((s for s in _STEPS_S if length / s <= MAX_BUCKETS), _STEPS_S[-1])
     count = int(length // step) + 1
     bucket = ((found.due - first) // step).astype(np.int64)
-    # Sorted by bucket and within it by latency, so that each quantile is one look-up.
-    timed = bucket[found.timed]
-    order = np.lexsort((found.response_time[found.timed], timed))
-    latencies, edges = (
-        found.response_time[found.timed][order],
-        np.searchsorted(timed[order], np.arange(count + 1)),
-    )
+    latencies = found.response_time[found.timed]
+    # Requests are ordered by due, so that each bucket is a slice; sorted, a quantile is a look-up.
+    edges = np.searchsorted(bucket[found.timed], np.arange(count + 1)).tolist()
+    for a, b in pairwise(edges):
+        latencies[a:b].sort()
     return Timeline(
         start=datetime.fromtimestamp(first, UTC),
         step_s=float(step),
         requests=tuple(np.bincount(bucket, minlength=count).tolist()),
         errors=tuple(np.bincount(bucket[found.failed], minlength=count).tolist()),
-        p50_s=_quantiles(latencies, edges.tolist(), 0.5),
-        p95_s=_quantiles(latencies, edges.tolist(), 0.95),
+        p50_s=_quantiles(latencies, edges, 0.5),
+        p95_s=_quantiles(latencies, edges, 0.95),
     )
 
 
@@ -48,30 +47,30 @@ def _quantiles(latencies: Floats, edges: Sequence[int], q: float) -> tuple[float
     )
 
 
-def endpoints(samples: Samples | None, found: Requests | None) -> tuple[EndpointResult, ...]:
+def endpoints(found: Requests | None) -> tuple[EndpointResult, ...]:
     """Each endpoint over the whole run, by name."""
-    if samples is None or found is None:
+    if found is None:
         return ()
-    order = np.argsort(samples.intended_start, kind="stable")  # as in `found`
-    names, which = np.unique(samples.endpoint[order].astype(str), return_inverse=True)
-    errors = samples.error[order].astype(str)
+    # How many of each kind there are of each endpoint, by one pass over the requests.
+    cells = len(found.names) * len(KINDS)
+    counts = np.bincount(found.endpoint.astype(np.int64) * len(KINDS) + found.kind, minlength=cells)
+    table = counts.reshape(len(found.names), len(KINDS))
     return tuple(
-        _endpoint(str(name), errors[which == i], found.response_time[(which == i) & found.timed])
-        for i, name in enumerate(names)
+        _endpoint(name, table[i], found.response_time[(found.endpoint == i) & found.timed])
+        for i, name in enumerate(found.names)
+        if table[i].any()
     )
 
 
-def _endpoint(name: str, errors: np.ndarray, latencies: Floats) -> EndpointResult:
-    kinds, counts = np.unique(errors, return_counts=True)
-    ascending = np.sort(latencies)
-    p50, p95, p99 = (quantile(ascending, q) if ascending.size else None for q in (0.5, 0.95, 0.99))
+def _endpoint(name: str, counts: NDArray[np.int64], latencies: Floats) -> EndpointResult:
+    p50, p95, p99 = (quantile_of(latencies, q) if latencies.size else None for q in _SHOWN)
     return EndpointResult(
         endpoint=name,
-        requests=int(errors.size),
+        requests=int(counts.sum()),
         errors={
-            str(kind): int(count)
-            for kind, count in zip(kinds, counts, strict=True)
-            if kind != ErrorKind.NONE.value
+            kind: int(count)
+            for kind, count in sorted(zip(KINDS, counts, strict=True))
+            if kind != ErrorKind.NONE.value and count
         },
         p50_s=p50,
         p95_s=p95,

@@ -112,7 +112,7 @@ def _totals(summary: LoadSummary, samples: Samples) -> dict[str, object]:
         "scheduled": summary.scheduled,
         "sent": summary.sent,
         "kept": len(samples),
-        "errors": int((samples.error != "none").sum()),
+        "errors": int((~samples.error.are("none")).sum()),
         "reason": summary.reason,
     }
 
@@ -120,14 +120,14 @@ def _totals(summary: LoadSummary, samples: Samples) -> dict[str, object]:
 def _by_endpoint(samples: Samples) -> list[dict[str, object]]:
     """Response times from the intended start, over requests that were answered."""
     rows: list[dict[str, object]] = []
-    for endpoint in sorted(set(samples.endpoint)):
-        chosen = samples.endpoint == endpoint
+    for endpoint in samples.endpoint.names:
+        chosen = samples.endpoint.are(endpoint)
         times = samples.start + samples.latency - samples.intended_start
         answered = times[chosen & (samples.status > 0)]
-        kinds, counts = np.unique(samples.error[chosen].astype(str), return_counts=True)
-        errors = {str(k): int(c) for k, c in zip(kinds, counts, strict=True) if k != "none"}
+        counts = {k: int(samples.error[chosen].are(k).sum()) for k in samples.error.names}
+        errors = {kind: count for kind, count in counts.items() if count and kind != "none"}
         row: dict[str, object] = {
-            "endpoint": str(endpoint),
+            "endpoint": endpoint,
             "requests": int(chosen.sum()),
             "errors": errors,
         }

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from slo.comparison import ComparisonError, compare, with_comparison
+from slo.labels import Labels
 from slo.model import Difference, ErrorKind, Outcome, ReleaseComparison
 from slo.policy import ComparisonPolicy, Policy
 from slo.recording import Recording, read_recording
@@ -159,8 +160,9 @@ def test_a_run_without_requests_is_inconclusive(record: Record) -> None:
 def test_an_endpoint_that_only_one_run_has_is_inconclusive(record: Record) -> None:
     one, two = record(seed=1), record(seed=2)
     assert two.samples is not None
-    renamed = two.samples.endpoint.copy()
-    renamed[renamed == "POST /score"] = "POST /v2/score"
+    renamed = Labels.of(
+        name.replace("POST /score", "POST /v2/score") for name in two.samples.endpoint
+    )
     found = compare(replace(two, samples=replace(two.samples, endpoint=renamed)), one)
     assert found.outcome is Outcome.INCONCLUSIVE
     assert row(found, "POST /score", "p50").reason == "no such answer in this run"
@@ -210,7 +212,7 @@ def shaken(base: Recording, seed: int, noise: float, errors: float) -> Recording
     changed = replace(
         samples,
         latency=samples.latency * np.exp(rng.normal(0, noise, len(samples))),
-        error=np.where(failed, "5xx", "none").astype(object),
+        error=Labels((~failed).astype(np.int32), ("5xx", "none")),
         status=np.where(failed, 500, 200).astype(np.int16),
     )
     return replace(base, samples=changed)

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from slo.journal import Threshold
+from slo.labels import Labels
 from slo.model import ErrorKind, Outcome, Severity, Verdict
 from slo.recording import Recording, read_recording
 from slo.samples import Samples
@@ -44,10 +45,10 @@ recordings = st.builds(
 
 
 def changed(samples: Samples, chosen: Sequence[int], kind: ErrorKind) -> Samples:
-    error, latency, status = samples.error.copy(), samples.latency.copy(), samples.status.copy()
+    latency, status, error = samples.latency.copy(), samples.status.copy(), list(samples.error)
     for i in chosen:
         error[i], latency[i], status[i] = kind.value, max(latency[i], 5.0), 0
-    return replace(samples, error=error, latency=latency, status=status)
+    return replace(samples, error=Labels.of(error), latency=latency, status=status)
 
 
 def judged(verdict: Verdict) -> list[int]:
