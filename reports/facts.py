@@ -11,9 +11,11 @@ from slo.model import (
     Objective,
     ObjectiveResult,
     Outcome,
+    PromiseResult,
     Verdict,
     worst,
 )
+from slo.results import counted, means
 
 ANSWERS = {
     Outcome.PASS: "the promises held",
@@ -88,7 +90,7 @@ def _severity(verdict: Verdict) -> Fact:
 
 
 def _objectives(verdict: Verdict) -> Fact:
-    judged = [r.outcome for r in verdict.objectives if r.judged]
+    judged = counted(verdict.objectives, verdict.promises)
     return Fact(
         label="Objectives met",
         value=f"{judged.count(Outcome.PASS)} of {len(judged)}",
@@ -137,7 +139,8 @@ def _load(verdict: Verdict) -> Fact:
 class Promise:
     """One objective over the whole run: of its judged results the one that speaks most against it.
 
-    `where` says in which experiment and phase that was; `outcomes` has all judged results.
+    `where` says in which experiment and phase that was; `outcomes` has what all judged results mean
+    to the run. `together` is the result over all undisturbed phases, where there is one.
     """
 
     objective: Objective
@@ -145,6 +148,7 @@ class Promise:
     observed: str
     where: str
     outcomes: tuple[Outcome, ...]
+    together: PromiseResult | None = None
 
     @property
     def met(self) -> str:
@@ -155,23 +159,35 @@ def promises(verdict: Verdict) -> tuple[Promise, ...]:
     """Every objective of the verdict, in its order; one that was never judged is inconclusive."""
     names = titles(verdict)
     return tuple(
-        _promise(objective, judged, names)
+        _promise(objective, judged, names, verdict.promises)
         for objective in dict.fromkeys(r.objective for r in verdict.objectives)
         for judged in [[r for r in verdict.objectives if r.objective == objective and r.judged]]
     )
 
 
 def _promise(
-    objective: Objective, judged: Sequence[ObjectiveResult], names: dict[str, str]
+    objective: Objective,
+    judged: Sequence[ObjectiveResult],
+    names: dict[str, str],
+    settled: Sequence[PromiseResult],
 ) -> Promise:
-    outcome = worst([r.outcome for r in judged])
+    own = [p for p in settled if p.objective == objective]
+    outcomes = counted(judged, own)
+    outcome = worst(outcomes)
+    together = own[0] if own else None
     if not judged:
         return Promise(
-            objective=objective, outcome=outcome, observed="not judged", where="", outcomes=()
+            objective=objective,
+            outcome=outcome,
+            observed="not judged",
+            where="",
+            outcomes=tuple(outcomes),
+            together=together,
         )
     sign = 1 if objective.comparison is Comparison.BELOW else -1
+    heaviest = max(means(r, own).rank for r in judged)
     least = max(
-        (r for r in judged if r.outcome is outcome),
+        (r for r in judged if means(r, own).rank == heaviest),
         key=lambda r: float("-inf") if r.indicator.value is None else sign * r.indicator.value,
     )
     item = of_objective(least, names[least.experiment])
@@ -180,5 +196,6 @@ def _promise(
         outcome=outcome,
         observed=item.observed,
         where=f"{item.experiment}, {item.detail}",
-        outcomes=tuple(r.outcome for r in judged),
+        outcomes=tuple(outcomes),
+        together=together,
     )

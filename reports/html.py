@@ -9,15 +9,17 @@ from dataclasses import dataclass
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from reports import budget, chart, compared, facts, items
+from reports import budget, chart, compared, facts, incident, items
 from reports import format as fmt
 from slo.model import (
     Objective,
     ObjectiveResult,
     PhaseKind,
+    Unit,
     Verdict,
     View,
 )
+from slo.results import settled_elsewhere
 
 FINDINGS_SHOWN = 8  # on the first screen; all of them stand in the tables
 
@@ -72,6 +74,40 @@ def _rows(results: list[ObjectiveResult]) -> tuple[Row, ...]:
     )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe:
+    """How to come to the figures of one objective by hand, as one view measured it."""
+
+    objective: str
+    view: str
+    formula: str
+    method: str
+    data: str
+
+
+def _recipes(verdict: Verdict) -> tuple[Recipe, ...]:
+    """Each objective and view once; of a query that has its window in it, the first."""
+    found: dict[tuple[str, View], Recipe] = {}
+    for result in verdict.objectives:
+        key = result.objective.title, result.view
+        if result.formula and (key not in found or not found[key].method):
+            found[key] = Recipe(
+                objective=result.objective.title,
+                view="clients" if result.view is View.CLIENT else "service",
+                formula=result.formula,
+                method=result.indicator.method or "none: measured, not sampled",
+                data=result.data,
+            )
+    return tuple(found.values())
+
+
+def _apart(verdict: Verdict) -> tuple[ObjectiveResult, ...]:
+    """Where clients and service cannot both be right, one result for both views."""
+    return tuple(
+        r for r in verdict.objectives if r.disagreement and r.judged and r.view is View.CLIENT
+    )
+
+
 def _errors(errors: dict[str, int]) -> str:
     return ", ".join(f"{fmt.count(n)} {kind}" for kind, n in sorted(errors.items()) if n) or "none"
 
@@ -110,6 +146,12 @@ def render(verdict: Verdict) -> str:
         wide=chart.render(verdict, chart.WIDE),
         narrow=chart.render(verdict, chart.NARROW),
         bucket=chart.bucket(verdict, chart.WIDE),
+        incidents=tuple(incident.line(e) for e in verdict.experiments),
+        is_settled=lambda r: r.judged and settled_elsewhere(r, verdict.promises),
+        RATIO=Unit.RATIO,
+        SECONDS=Unit.SECONDS,
+        apart=_apart(verdict),
+        recipes=_recipes(verdict),
         recovery=facts.recovery,
         errors=_errors,
         why=items.why,

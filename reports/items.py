@@ -1,5 +1,6 @@
 """What a verdict rests on, one by one: every renderer lists the same items in the same words."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from reports import compared
@@ -9,14 +10,20 @@ from slo.model import (
     LoadResult,
     ObjectiveResult,
     Outcome,
+    PromiseResult,
     Verdict,
 )
+from slo.results import means
 
 _CHECKS = {
     "effect": "Fault took effect",
     "undone": "Fault undone",
     "severity": "Severity",
     "recovery": "Recovery",
+    "response": "Answered in time",
+    "degraded": "Degraded no further than planned",
+    "alerts": "Alerts fit the incident",
+    "data": "Acknowledged data kept",
     "load": "Load kept its schedule",
 }
 
@@ -52,13 +59,30 @@ class Item:
         return f"{said}; {self.reason}" if self.reason else said
 
 
-def of_objective(result: ObjectiveResult, title: str) -> Item:
+def of_promise(promise: PromiseResult) -> Item:
+    """An objective over all undisturbed phases together."""
+    objective = promise.objective
+    return Item(
+        experiment="",
+        name=objective.title,
+        detail=f"all {promise.phases} undisturbed phases together",
+        outcome=promise.counts,
+        expected=f"{fmt.target(objective)} (critical {fmt.critical(objective)})",
+        observed=fmt.measured(promise.indicator, objective),
+        reason=promise.reason,
+    )
+
+
+def of_objective(
+    result: ObjectiveResult, title: str, settled: Iterable[PromiseResult] = ()
+) -> Item:
+    """With the outcome that it has for the run: a target left open may be settled elsewhere."""
     objective, indicator = result.objective, result.indicator
     return Item(
         experiment=title,
         name=objective.title,
         detail=f"{result.phase.value} phase, {result.view.value}'s view",
-        outcome=result.outcome,
+        outcome=means(result, settled),
         expected=f"{fmt.target(objective)} (critical {fmt.critical(objective)})",
         observed=fmt.measured(indicator, objective),
         reason=why(result),
@@ -129,13 +153,17 @@ def of_experiment(verdict: Verdict, name: str, title: str) -> tuple[Item, ...]:
     """An experiment's checks, then the objectives judged in its phases."""
     checks = [c for e in verdict.experiments if e.name == name for c in e.checks]
     judged = [r for r in verdict.objectives if r.judged and r.experiment == name]
-    return (*(of_check(c, title) for c in checks), *(of_objective(r, title) for r in judged))
+    return (
+        *(of_check(c, title) for c in checks),
+        *(of_objective(r, title, verdict.promises) for r in judged),
+    )
 
 
 def items(verdict: Verdict) -> tuple[Item, ...]:
-    """What counts: each experiment's checks and judged objectives, the comparison, the load."""
+    """What counts: experiments' checks and judged objectives, all phases together, the rest."""
     found = [i for n, title in titles(verdict).items() for i in of_experiment(verdict, n, title)]
-    return (*found, *of_comparison(verdict), of_load(verdict.load))
+    together = map(of_promise, verdict.promises)
+    return (*found, *together, *of_comparison(verdict), of_load(verdict.load))
 
 
 def findings(verdict: Verdict) -> tuple[Item, ...]:

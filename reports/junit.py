@@ -39,7 +39,12 @@ def render(verdict: Verdict) -> str:
         against = f"against {verdict.comparison.baseline}"
         cases = _cases(items.of_comparison(verdict), f"{package}.comparison", None)
         suites.append((_suite(against, verdict.started, cases), 0.0))
-    whole = _cases((_whole(verdict), items.of_load(verdict.load)), f"{package}.run", None)
+    judged = (
+        _whole(verdict),
+        *map(items.of_promise, verdict.promises),
+        items.of_load(verdict.load),
+    )
+    whole = _cases(judged, f"{package}.run", None)
     suites.append((_suite("run", verdict.started, whole), 0.0))
     for suite, _ in suites:
         root.append(suite)  # type: ignore[no-untyped-call]  # junitparser leaves some untyped

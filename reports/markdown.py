@@ -36,6 +36,7 @@ def render(verdict: Verdict) -> str:
         *_comparison(verdict),
         *_facts(verdict),
         *((f"Error budget: {budget.sentence(verdict.budget)}", "") if verdict.budget else ()),
+        *_score(verdict),
         f"Run {_text(verdict.run)}; the evidence is in `report.html` beside this file.",
         "",
     ]
@@ -122,6 +123,15 @@ def _facts(verdict: Verdict) -> Iterable[str]:
     shown = facts.facts(verdict)
     cells = [f"**{_text(f.value)}**<br>{_text(f.detail)}" for f in shown]
     yield from _table([f.label for f in shown], [cells])
+
+
+def _score(verdict: Verdict) -> Iterable[str]:
+    if not verdict.addends:
+        return
+    rows = [(_text(a.name), f"{a.points:.1f}", f"{a.of:.1f}", a.because) for a in verdict.addends]
+    most = sum(a.of for a in verdict.addends)
+    total = ("**Together**", f"**{verdict.score:.1f}**", f"{most:.1f}", "")
+    yield from _table(("Score", "Points", "Of", "Because"), [*rows, total])
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterable[str]:

@@ -70,6 +70,8 @@ class _Screen:
             yield from (_promises(verdict, signs), Text())
         if verdict.comparison is not None:
             yield from (_comparison(verdict, signs), Text())
+        if verdict.addends:
+            yield from (_score(verdict), Text())
         yield _facts(verdict, signs)
         if self.report is not None:
             yield Text()
@@ -152,6 +154,21 @@ def _comparison(verdict: Verdict, signs: dict[Outcome, str]) -> RenderableType:
                 Text(row.new),
                 Text.assemble(row.change, (f"\n{row.interval}", "dim")),
             )
+    return table
+
+
+def _score(verdict: Verdict) -> RenderableType:
+    """The addends, one a line, and their sum: the reader can add it up."""
+    table = _table("Score", "Points", "Of", "Because")
+    for column in table.columns[1:3]:
+        column.justify = "right"
+    for a in verdict.addends:
+        row = (fmt.clean(a.name), f"{a.points:.1f}", f"{a.of:.1f}", a.because)
+        table.add_row(*map(Text, row))
+    most = sum(a.of for a in verdict.addends)
+    table.add_row(
+        *(Text(t, "bold") for t in ("Together", f"{verdict.score:.1f}", f"{most:.1f}", ""))
+    )
     return table
 
 

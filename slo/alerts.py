@@ -77,7 +77,7 @@ def _spell(
     return AlertSpell(
         name=labels.get("alertname", "?"),
         label=label,
-        severity=policy.alert_labels.get(label),
+        fits=policy.alert_labels.get(label, ()),
         pending=first("pending"),
         firing=first("firing"),
         end=datetime.fromtimestamp(run[1], UTC),
@@ -109,7 +109,8 @@ def judge_alerts(
 
 
 def _check(outcome: Outcome, watch: Watch, observed: str, evidence: str) -> Check:
-    expected = f"{', '.join(watch.wanted)} fires" if watch.wanted else "alerts as the data has it"
+    usual = "an alert for each incident, and none without"
+    expected = f"{', '.join(watch.wanted)} fires" if watch.wanted else usual
     return Check(
         name="alerts", outcome=outcome, expected=expected, observed=observed, evidence=evidence
     )
@@ -161,13 +162,14 @@ def _fitting(watch: Watch, spell: AlertSpell) -> tuple[Outcome, str]:
         return Outcome.WARN, f"alert with no incident: {spell.name} fired before the injection"
     if watch.severity is Severity.NONE:
         return Outcome.WARN, f"alert with no incident: {spell.name} fired, and nothing was wrong"
-    if spell.severity is None:
+    if not spell.fits:
         label = f"its label {spell.label!r}" if spell.label else "without a severity label it"
         return Outcome.WARN, f"{spell.name} fired, but {label} says no severity that is known"
-    if spell.severity is not watch.severity:
-        said, seen = spell.severity.value, watch.severity.value
+    said = " or ".join(s.value for s in spell.fits)
+    if watch.severity not in spell.fits:
+        seen = watch.severity.value
         return Outcome.WARN, f"{spell.name} says {spell.label} ({said}) where the data says {seen}"
-    return Outcome.PASS, f"{spell.name} fired, and its label {spell.label} fits {spell.severity}"
+    return Outcome.PASS, f"{spell.name} fired, and its label {spell.label} ({said}) fits"
 
 
 def _quiet(watch: Watch, waits: dict[str, float], step_s: float) -> str:

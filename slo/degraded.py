@@ -122,7 +122,7 @@ def _judge(
         if not isinstance(alone, str) and alone.surely_above(most, decision.error):
             seen = show(alone.value, sli.unit)
             past = f"{found.names[i]}: {_name(sli)} {seen}, more than {show(most, sli.unit)}"
-            return Outcome.FAIL, f"{past}, from {alone.count} requests"
+            return Outcome.FAIL, f"{past}, from {alone.count:,} requests"
     together = _evidence(due.of(limits.endpoints), sli)
     if isinstance(together, str):
         return Outcome.INCONCLUSIVE, f"{limits.words}: {_name(sli)}: {together}"
@@ -133,13 +133,13 @@ def _judge(
     if most >= 1 and sli.unit is Unit.RATIO:
         return Outcome.PASS, f"{seen}, and all of them might fail"
     if high is not None and high <= most:
-        count = f"from {together.count} requests"
+        count = f"from {together.count:,} requests"
         return Outcome.PASS, f"{seen}, at most {show(most, sli.unit)}, {count}"
     wanted = together.needed(most, decision.confidence)
-    more = "" if wanted is None else f"; about {max(1, wanted - together.count)} more would tell"
+    more = "" if wanted is None else f"; about {max(1, wanted - together.count):,} more would tell"
     return (
         Outcome.INCONCLUSIVE,
-        f"{seen}, {together.count} requests do not rule out {show(most, sli.unit)}{more}",
+        f"{seen}, {together.count:,} requests do not rule out {show(most, sli.unit)}{more}",
     )
 
 

@@ -258,12 +258,12 @@ class Moment:
 class AlertSpell:
     """One alert from when it was pending until Prometheus no longer had it, as scrapes saw it.
 
-    `severity` is what its label means by the policy, None where the policy does not know it.
+    `fits` are the severities that its label stands for by the policy, none where it knows none.
     """
 
     name: str
     label: str
-    severity: Severity | None
+    fits: tuple[Severity, ...]
     pending: datetime | None
     firing: datetime | None
     end: datetime

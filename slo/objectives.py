@@ -108,7 +108,7 @@ def judge(objective: Objective, evidence: Evidence, decision: Decision) -> Judge
     missed = good is not None and not meets_target(objective, good)
     if bad is None or past_critical(objective, bad):
         more = _more(objective, objective.critical, evidence, decision)
-        text = f"{seen}, but {evidence.count} observations do not rule out"
+        text = f"{seen}, but {evidence.count:,} observations do not rule out"
         reason = f"{text} {show_critical(objective)}; {more}"
         return Judgement.of(Outcome.INCONCLUSIVE, reason, missed=missed)
     if meets_target(objective, evidence.value) and not _past(objective, bad, objective.target):
@@ -127,7 +127,7 @@ def _more(objective: Objective, threshold: float, evidence: Evidence, decision: 
         return "more of the same would not settle it"
     more = max(1, wanted - evidence.count)
     limit = show(threshold, objective.unit)
-    return f"about {more} more of the same would tell it from {limit}"
+    return f"about {more:,} more of the same would tell it from {limit}"
 
 
 def unknown(missing: str) -> Judgement:

@@ -161,13 +161,13 @@ class SeverityPolicy(_Part):
             Severity.SEV3: timedelta(hours=2),
         }
     )
-    alert_labels: dict[str, Severity] = Field(
+    alert_labels: dict[str, tuple[Severity, ...]] = Field(
         default={
-            "critical": Severity.SEV2,
-            "warning": Severity.SEV3,
-            "info": Severity.SEV4,
-            "page": Severity.SEV1,
-            "ticket": Severity.SEV3,
+            "page": (Severity.SEV1, Severity.SEV2),
+            "critical": (Severity.SEV1, Severity.SEV2),
+            "warning": (Severity.SEV3,),
+            "ticket": (Severity.SEV3, Severity.SEV4),
+            "info": (Severity.SEV4,),
         }
     )
 

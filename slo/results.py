@@ -109,14 +109,19 @@ def promises(
 
 def counted(results: Iterable[ObjectiveResult], settled: Iterable[PromiseResult]) -> list[Outcome]:
     """What objectives mean to the run: a target that a phase leaves open is settled elsewhere."""
-    together = {p.objective.name for p in settled}
-    outcomes = [p.counts for p in settled]
-    for result in results:
-        if result.judged:
-            open_target = result.outcome is not result.counted
-            elsewhere = open_target and result.objective.name in together
-            outcomes.append(Outcome.PASS if elsewhere else result.counted)
-    return outcomes
+    promised = list(settled)
+    return [p.counts for p in promised] + [means(r, promised) for r in results if r.judged]
+
+
+def means(result: ObjectiveResult, settled: Iterable[PromiseResult]) -> Outcome:
+    """What one phase means to the run; see `settled_elsewhere`."""
+    return Outcome.PASS if settled_elsewhere(result, settled) else result.counted
+
+
+def settled_elsewhere(result: ObjectiveResult, settled: Iterable[PromiseResult]) -> bool:
+    """Is the target all that the phase leaves open, and there is a result over all phases?"""
+    open_target = result.outcome is not result.counted
+    return open_target and any(p.objective.name == result.objective.name for p in settled)
 
 
 def _judge(objective: Objective, evidence: Evidence | str, seen: Witnesses) -> Judgement:

@@ -35,7 +35,7 @@ import numpy as np
 
 from slo.client import Flags, Requests, error_rate, latency
 from slo.metrics import REDUNDANCY, Series
-from slo.model import Objective, ObjectiveResult, Outcome, Severity, SeveritySpan
+from slo.model import Objective, ObjectiveResult, Outcome, Severity, SeveritySpan, Unit
 from slo.policy import SeverityPolicy, SeverityRule
 from slo.show import show
 from slo.slis import by_name
@@ -160,7 +160,7 @@ class _Windows:
         if rule.when == "failing":
             share = rule.share or 1.0
             holds = (due > 0) & (failed >= share * due)
-            words = f"at least {share:.0%} of the requests failed, second by second"
+            words = f"{show(share, Unit.RATIO)} or more of the requests failed at a time"
             return [_Finding(rule.severity, holds, words)]
         return [
             _Finding(
