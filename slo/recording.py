@@ -46,21 +46,29 @@ class Recording:
     gaps: tuple[str, ...] = ()
 
 
-def read_recording(run_dir: Path, policy: Policy | None = None) -> Recording:
+def read_recording(
+    run_dir: Path, policy: Policy | None = None, runbook: Path | None = None
+) -> Recording:
     """Read a run directory. Missing evidence is noted; a directory that is no run is an error.
 
-    `policy` stands in place of the one that the run kept. Raises slo.documents.DocumentError.
+    `policy` and `runbook` stand in place of those that the run kept, and the verdict says so.
+    Raises slo.documents.DocumentError.
     """
     journal = _journal(run_dir)
     started = journal[0]
     if not isinstance(started, RunStarted):
         raise RecordingError(f"{run_dir / 'journal.jsonl'}, line 1: not the start of a run")
     gaps: list[str] = []
+    if policy is not None:
+        gaps.append("Judged by another policy than the one that the run kept.")
+    if runbook is not None:
+        # By its name alone, so that the verdict is the same wherever the runbook lies.
+        gaps.append(f"Judged by another runbook, {runbook.name}, than the one that the run kept.")
     measurements, series = _metrics(run_dir / "metrics.parquet", gaps)
     return Recording(
         started=started,
         journal=journal,
-        runbook=_runbook(run_dir),
+        runbook=_runbook(runbook or run_dir / "runbook.md"),
         policy=policy or _policy(run_dir),
         samples=_samples(run_dir, gaps),
         measurements=measurements,
@@ -83,8 +91,7 @@ def _journal(run_dir: Path) -> tuple[Entry, ...]:
     return journal
 
 
-def _runbook(run_dir: Path) -> Runbook:
-    path = run_dir / "runbook.md"
+def _runbook(path: Path) -> Runbook:
     try:
         # Named without its directory, so that the verdict is the same wherever the run lies.
         return parse_runbook(path.read_text(encoding="utf-8-sig"), path.name)
@@ -93,7 +100,7 @@ def _runbook(run_dir: Path) -> Runbook:
     except UnicodeDecodeError as error:
         raise RecordingError(f"{path}: not UTF-8 text") from error
     except RunbookError as error:
-        raise RecordingError(f"{run_dir}: {error}") from error
+        raise RecordingError(f"{path.parent}: {error}") from error
 
 
 def _policy(run_dir: Path) -> Policy:

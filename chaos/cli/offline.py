@@ -21,6 +21,11 @@ PolicyFile = Annotated[
     Path | None, typer.Option("--policy", help="Judge by this policy, not by the one the run kept.")
 ]
 
+RunbookFile = Annotated[
+    Path | None,
+    typer.Option("--runbook", help="Judge by this runbook, not by the one the run kept."),
+]
+
 BaselineDir = Annotated[
     Path | None, typer.Option("--baseline", help="A run to compare with: release against release.")
 ]
@@ -46,8 +51,14 @@ def conclude(run_dir: Path, screen: Console, *, json: bool = False) -> ExitCode:
     return code
 
 
-def _score(run_dir: Path, policy: Path | None = None, baseline: Path | None = None) -> Verdict:
-    recording = read_recording(run_dir, _read(policy))
+def _score(
+    run_dir: Path,
+    *,
+    policy: Path | None = None,
+    baseline: Path | None = None,
+    runbook: Path | None = None,
+) -> Verdict:
+    recording = read_recording(run_dir, _read(policy), runbook)
     verdict = score_recording(recording)
     if baseline is not None:
         verdict = with_comparison(verdict, compare(recording, read_recording(baseline)))
@@ -61,10 +72,15 @@ def _read(policy: Path | None) -> Policy | None:
 
 @app.command()
 def score(
-    run: RunDir, *, baseline: BaselineDir = None, policy: PolicyFile = None, json: Json = False
+    run: RunDir,
+    *,
+    baseline: BaselineDir = None,
+    policy: PolicyFile = None,
+    runbook: RunbookFile = None,
+    json: Json = False,
 ) -> None:
     """Score a finished run again, from its directory alone."""
-    verdict = _score(run, policy, baseline)
+    verdict = _score(run, policy=policy, baseline=baseline, runbook=runbook)
     if json:
         print(verdict_json.dump(verdict), end="")
     else:
@@ -94,10 +110,11 @@ def gate(
     baseline: BaselineDir = None,
     strict: Annotated[bool, typer.Option("--strict", help="Warnings fail as well.")] = False,
     policy: PolicyFile = None,
+    runbook: RunbookFile = None,
     json: Json = False,
 ) -> None:
     """Give the exit code of a run's verdict, for CI."""
-    verdict = _score(run, policy, baseline)
+    verdict = _score(run, policy=policy, baseline=baseline, runbook=runbook)
     code = of(verdict)
     if strict and code == ExitCode.PASS and verdict.outcome != "pass":
         code = ExitCode.FAIL
