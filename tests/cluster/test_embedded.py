@@ -160,6 +160,9 @@ def test_a_killed_part_comes_back_and_the_pods_are_whole_again(directory: Path, 
         eventually(restarted)
     kube = Kube.connect(str(directory / "kubeconfig"))
     eventually(lambda: answers(kube) and ready(kube) == 2)
+    if part != "node-1":  # whatever else dies, pods go on
+        pods = kube.list(PODS, NS)["items"]
+        assert all(s["restartCount"] == 0 for p in pods for s in p["status"]["containerStatuses"])
     kube.patch(DEPLOYMENTS, "small", {"spec": {"replicas": 3}}, NS)
     eventually(lambda: ready(kube) == 3)
 

@@ -83,10 +83,17 @@ class NodeObject:
             rounds += 1
             try:
                 self._renew()
-                if rounds % STATUS_EVERY == 0:
+                if rounds % STATUS_EVERY == 0 or not self._is_ready():
                     self._write_status()
             except (ApiError, urllib3.exceptions.HTTPError):
                 continue  # the next round tries again; the lease says how long we were silent
+
+    def _is_ready(self) -> bool:
+        """Or has somebody given it up, since it was silent for too long?"""
+        known = self._kube.get(NODES, self._name).get("status") or {}
+        return any(
+            c["type"] == "Ready" and c["status"] == "True" for c in known.get("conditions") or []
+        )
 
     def _renew(self) -> None:
         stamp = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
