@@ -180,12 +180,17 @@ def test_history_keeps_the_youngest() -> None:
 # --- against the API server ---------------------------------------------------------------------
 
 
+def once(**container: Any) -> Json:
+    """A template of pods that may end."""
+    made = template(**container)
+    made["spec"]["restartPolicy"] = "Never"
+    return made
+
+
 @pytest.mark.slow
 def test_an_indexed_job_runs_to_its_end_and_goes(ground: Ground) -> None:
     spec = {"completions": 3, "parallelism": 2, "completionMode": "Indexed"}
-    own = template(image="ends")
-    own["spec"]["restartPolicy"] = "Never"
-    ground.create(JOBS, "once", {**spec, "template": own})
+    ground.create(JOBS, "once", {**spec, "template": once(image="ends")})
     waited = ground.kubectl("wait", "job/once", "--for=condition=Complete", "--timeout=20s")
     assert waited.returncode == 0, waited.stderr
     assert ground.get(JOBS, "once")["status"]["completedIndexes"] == "0-2"
@@ -198,7 +203,7 @@ def test_an_indexed_job_runs_to_its_end_and_goes(ground: Ground) -> None:
 
 @pytest.mark.slow
 def test_a_suspended_job_waits(ground: Ground) -> None:
-    ground.create(JOBS, "later", {"suspend": True, "template": template()})
+    ground.create(JOBS, "later", {"suspend": True, "template": once()})
     eventually(lambda: "Suspended" in ground.kubectl("describe", "job", "later").stdout)
     assert not ground.all(PODS)
     ground.patch(JOBS, "later", {"spec": {"suspend": False}})
@@ -210,7 +215,7 @@ def test_a_suspended_job_waits(ground: Ground) -> None:
 
 @pytest.mark.slow
 def test_a_cron_job_starts_jobs_by_its_schedule_and_policy(ground: Ground) -> None:
-    endless = {"spec": {"template": template()}}
+    endless = {"spec": {"template": once()}}
     spec = {"schedule": "@every 1s", "concurrencyPolicy": "Forbid", "suspend": True}
     ground.create(CRON_JOBS, "tick", {**spec, "jobTemplate": endless})
     made = ground.kubectl("create", "job", "by-hand", "--from=cronjob/tick")

@@ -143,6 +143,18 @@ def _job(obj: Json) -> None:
     spec.setdefault("completionMode", "NonIndexed")
     spec.setdefault("suspend", False)
     _template(spec)
+    if not spec.get("selector"):
+        _identify(obj["metadata"], spec)
+
+
+def _identify(metadata: Json, spec: Json) -> None:
+    """A Job's selector of its own, and labels of its pods to match."""
+    own = {"batch.kubernetes.io/controller-uid": metadata["uid"]}
+    known = {**own, "batch.kubernetes.io/job-name": metadata["name"]}
+    legacy = {"controller-uid": metadata["uid"], "job-name": metadata["name"]}
+    template = spec["template"]["metadata"]
+    template["labels"] = {**(template.get("labels") or {}), **known, **legacy}
+    spec["selector"] = {"matchLabels": own}
 
 
 def _service(obj: Json) -> None:

@@ -25,7 +25,6 @@ from service.cluster.controllers.objects import (
     selects,
     status,
     timestamp,
-    uid,
     with_condition,
 )
 from service.cluster.controllers.runtime import Cluster, Controller
@@ -204,8 +203,6 @@ class Jobs(Controller):
         now = self.cluster.now()
         if is_true(job, "Complete") or is_true(job, "Failed"):
             return self._expire(job, now)
-        if not job["spec"].get("selector"):
-            job = self.cluster.patch(JOBS, job, {"spec": _identity(job)})
         selector = job["spec"]["selector"]
         pods = self.cluster.claim(job, JOBS, PODS, lambda pod: selects(selector, labels(pod)))
         step = plan(job, pods, now)
@@ -241,16 +238,6 @@ class Jobs(Controller):
             return left
         self.cluster.delete(JOBS, job)
         return None
-
-
-def _identity(job: Json) -> Json:
-    """What the real API server adds to a new Job: a selector of its own, and labels to match."""
-    own = {"batch.kubernetes.io/controller-uid": uid(job)}
-    known = {**own, "batch.kubernetes.io/job-name": name(job)}
-    legacy = {"controller-uid": uid(job), "job-name": name(job)}
-    given = job["spec"]["template"].get("metadata") or {}
-    marked = {**(given.get("labels") or {}), **known, **legacy}
-    return {"selector": {"matchLabels": own}, "template": {"metadata": {"labels": marked}}}
 
 
 def pod_body(job: Json, index: int | None) -> Json:
