@@ -6,7 +6,7 @@ import math
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from service.cluster.agent.downward import Facts, resource
@@ -23,6 +23,7 @@ CONTENTS = st.dictionaries(NAMES, st.binary(max_size=20), max_size=5).filter(
 )
 
 
+@settings(deadline=None, max_examples=40)  # a disk may take its time
 @given(st.lists(CONTENTS, min_size=1, max_size=4))
 def test_published_files_are_always_those_of_the_last_time(
     versions: list[dict[str, bytes]],
