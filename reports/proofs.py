@@ -15,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from reports import format as fmt
-from slo.proofs import AlertProof, Finding, ProcedureProof, Proofs, StepState
+from slo.proofs import AlertProof, Finding, ProcedureProof, Proofs
 
 STYLES = {
     Finding.PROVEN: "green",
@@ -244,22 +244,3 @@ def _case(group: str, name: str, finding: Finding, sentence: str, seconds: float
     else:
         case.system_out = sentence
     return case
-
-
-# Line by line
-
-
-def marks(proofs: Proofs) -> dict[int, tuple[str, str]]:
-    """For each line that something is known of: a finding or a step's state, and why."""
-    found: dict[int, tuple[str, str]] = {}
-    for alert in proofs.alerts:
-        found[alert.source.line] = (alert.finding.value, alert.reason)
-    for proof in proofs.procedures:
-        found.setdefault(proof.source.line, (proof.finding.value, proof.reason))
-        for step in proof.steps:
-            state = step.state.value
-            if step.state is StepState.DONE:
-                state = proof.finding.value if proof.line == step.line else "done"
-            reason = proof.reason if proof.line == step.line else step.reason
-            found[step.line] = (state, reason)
-    return found

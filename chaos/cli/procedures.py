@@ -40,6 +40,7 @@ from chaos.progress import Progress, Quiet, Terminal
 from chaos.session import require_allowed
 from loadtests.runner import LoadProgress, LoadRunner
 from loadtests.scenario import load_scenario
+from reports import coverage
 from reports import proofs as render
 from reports.write import replace_text
 from service.cluster.prometheus_binary import fetch_prometheus
@@ -193,7 +194,7 @@ def prove(
         float, typer.Option(min=1, help="Divide windows and waits of alerts, on the cluster.")
     ] = 1.0,
     files: target.Files = None,
-    load: Annotated[str, typer.Option(help="The scenario that users play.")] = "smoke",
+    load: Annotated[str, typer.Option(help="The scenario that users play.")] = "drill",
     limit: Limit = LIMIT,
     kubeconfig: target.Kubeconfig = None,
     context: target.Context = None,
@@ -278,7 +279,7 @@ def prove(
         procedures=tuple(found.procedures),
         notes=tuple(_notes(left, interrupted)),
     )
-    code = _conclude(proofs, run_dir, screen, json=json)
+    code = _conclude(book, proofs, run_dir, screen, json=json)
     if interrupted is not None and code is not ExitCode.FAULT_STUCK:
         raise typer.Exit(interrupted.exit_code)
     raise typer.Exit(code)
@@ -307,8 +308,11 @@ def _rules(prometheus: str, rules: str) -> Rules:
     return Rules(config_map=config_map, key=key, service=service, port=port)
 
 
-def _conclude(proofs: Proofs, run_dir: Path, screen: Console, *, json: bool) -> ExitCode:
+def _conclude(
+    book: Runbook, proofs: Proofs, run_dir: Path, screen: Console, *, json: bool
+) -> ExitCode:
     """Write it all down, and show it."""
+    replace_text(run_dir / "runbook.html", coverage.render(book, proofs))
     replace_text(run_dir / "proofs.json", dump(proofs))
     replace_text(run_dir / "proofs.md", render.markdown(proofs))
     replace_text(run_dir / "junit.xml", render.junit(proofs))

@@ -1,0 +1,94 @@
+"""Procedures on the embedded cluster: as recoveries of a plan, and put to the proof."""
+
+import json
+import os
+import signal
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+from service import deploy
+from service.cluster import embedded
+from service.cluster.kube import DEPLOYMENTS, SERVICE_ACCOUNTS, Kube
+from tests.e2e.conftest import Command, eventually
+
+pytestmark = pytest.mark.slow
+
+RUNBOOK = Path(__file__).parents[1] / "runbook/OPERATIONS_RUNBOOK.md"
+OVERLAY = RUNBOOK.with_name("corrections.yaml")
+FILES = deploy.path().parents[1] / "k8s"
+NS = "bizra-system"
+
+
+@pytest.fixture(scope="module")
+def kube(cluster_directory: Path) -> Kube:
+    return Kube.connect(str(embedded.up(directory=cluster_directory).kubeconfig))
+
+
+def image(kube: Kube) -> str:
+    template = kube.get(DEPLOYMENTS, "bizra-api", NS)["spec"]["template"]
+    return str(template["spec"]["containers"][0]["image"])
+
+
+def test_a_plan_is_cured_by_a_procedure_of_the_runbook(kube: Kube, gameday: Command) -> None:
+    before = image(kube)
+    plan = gameday.write_plan(
+        "fault: {kind: pod-kill, how: delete, select: {labels: {app: bizra-api}, count: 1}}",
+        "fault: {kind: bad-image, workload: {kind: Deployment, name: bizra-api}}",
+    )
+    told = "recovery: {procedure: Rollback Procedure, lasts: 15s}"
+    plan.write_text(plan.read_text().replace("recovery: 10s", told).replace("9s}", "30s}"))
+    done = gameday("run", str(plan), "--embedded", "--runbook", str(RUNBOOK))
+    verdict = json.loads((gameday.latest / "verdict.json").read_text())
+    checks = {c["name"]: c for c in verdict["experiments"][0]["checks"]}
+    assert checks["effect"]["outcome"] == "pass", done.stdout
+    # The line for a revision that may not be there does not keep it from curing.
+    assert checks["procedure"]["outcome"] in {"pass", "warn"}
+    assert checks["procedure"]["expected"] == "rollback-procedure: every step runs"
+    assert checks["undone"]["outcome"] == "pass", checks["undone"]
+    assert checks["recovery"]["outcome"] == "pass"
+    journal = [json.loads(x) for x in (gameday.latest / "journal.jsonl").read_text().splitlines()]
+    events = [e["event"] for e in journal]
+    # The fault was there until the procedure had been carried out.
+    assert events.index("procedure.ended") < events.index("fault.ending")
+    assert image(kube) == before
+    accounts = kube.list(SERVICE_ACCOUNTS, NS)["items"]
+    assert "gameday-operator" not in {a["metadata"]["name"] for a in accounts}
+
+
+def test_the_reference_recovery_is_refuted_at_its_line_and_its_correction_loses_no_data(
+    kube: Kube, gameday: Command
+) -> None:
+    del kube
+    words = ("runbook", "prove", str(RUNBOOK), "--embedded", "--files", str(FILES))
+    done = gameday(*words, "--overlay", str(OVERLAY), "--only", "neo4j-recovery", timeout=280)
+    assert done.returncode == 1, done.stdout + done.stderr
+    (proof,) = json.loads((gameday.latest / "proofs.json").read_text())["procedures"]
+    assert (proof["finding"], proof["line"]) == ("refuted", 387)
+    states = {s["line"]: s["state"] for s in proof["steps"]}
+    assert states == {384: "done", 387: "failed", 390: "failed", 394: "done"}
+    data = {s["name"]: s for s in proof["sights"]}["data"]
+    assert data["finding"] == "refuted"
+    corrected = proof["corrected"]
+    assert corrected["finding"] == "proven", corrected["reason"]
+    kept = {s["name"]: s for s in corrected["sights"]}["data"]
+    assert kept["seen"] == "12 of 12"
+    cases = ElementTree.parse(gameday.latest / "junit.xml").getroot().iter("testcase")
+    assert [[child.tag for child in case] for case in cases] == [["failure"], ["system-out"]]
+    assert not (gameday.latest / "before.json").exists()
+
+
+def test_what_a_killed_drill_leaves_is_put_back(kube: Kube, gameday: Command) -> None:
+    before = image(kube)
+    words = ("runbook", "prove", str(RUNBOOK), "--embedded", "--only", "imagepullbackoff")
+    process = gameday.start(*words)
+    eventually(lambda: image(kube) != before, 120)
+    os.kill(process.pid, signal.SIGKILL)
+    process.communicate(timeout=60)
+    assert image(kube) != before
+    kubeconfig = str(gameday.cluster / "kubeconfig")
+    done = gameday("runbook", "put-back", "runs/latest", "--kubeconfig", kubeconfig)
+    assert done.returncode == 0, done.stderr
+    assert "reset deployment bizra-api" in done.stdout
+    assert image(kube) == before
