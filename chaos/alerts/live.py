@@ -176,17 +176,23 @@ class Live:
         snapshot.reset("Deployment", self.world.workload)
         wait(lambda: not self.world.settled(), STEADY_WITHIN_S)
         wait(lambda: all(self._fires(a) is False for a in alerts), limit)
+        silent = {a.name for a in alerts if self._fires(a) is False}
         end = datetime.now(UTC)
-        return [(a, self._trial(a, world, start, mended, end)) for a in alerts]
+        return [
+            (a, self._trial(a, world, (start, mended, end), still=a.name not in silent))
+            for a in alerts
+        ]
 
     def _trial(
-        self, alert: Alert, world: str, start: datetime, mended: datetime, end: datetime
+        self, alert: Alert, world: str, times: tuple[datetime, datetime, datetime], *, still: bool
     ) -> Trial:
+        """`times` are those of the fault, of its mending, and of the last look."""
+        start, mended, end = times
         pending = self._moments(alert, "pending", start, end)
         firing = self._moments(alert, "firing", start, end)
         first = min([*pending[:1], *firing[:1]], default=None)
         began = start.timestamp()
-        still = bool(firing) and firing[-1] >= end.timestamp() - 2 * STEP.total_seconds()
+        still = still and bool(firing)
         resolved = max(0.0, firing[-1] - mended.timestamp()) if firing and not still else None
         watched = (end - start).total_seconds()
         if not firing:
