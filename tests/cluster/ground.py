@@ -33,7 +33,7 @@ from tests.cluster.objects import Json, template
 KUBECTL = shutil.which("kubectl", path=str(Path(sys.executable).parent)) or "kubectl"
 
 
-def eventually(look: Callable[[], Any], within_s: float = 20) -> Any:
+def eventually(look: Callable[[], Any], within_s: float = 60) -> Any:
     """What `look` gives as soon as it is true."""
     end = time.monotonic() + within_s
     while True:
