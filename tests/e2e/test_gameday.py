@@ -11,7 +11,7 @@ from xml.etree import ElementTree
 import pytest
 
 from service.cluster import embedded
-from service.cluster.kube import DEPLOYMENTS, Kube
+from service.cluster.kube import DEPLOYMENTS, PODS, Kube
 from tests.e2e.conftest import Command, eventually
 
 pytestmark = pytest.mark.slow
@@ -200,3 +200,32 @@ def test_doctor_says_what_is_there(gameday: Command) -> None:
     assert done.returncode == 0, done.stdout
     findings = {f["name"]: f["state"] for f in json.loads(done.stdout)}
     assert findings["Prometheus"] == "ok"
+
+
+def test_a_runbook_is_held_against_the_cluster_and_the_prometheus_that_run(
+    gameday: Command, kube: Kube
+) -> None:
+    """What the cluster does not have is named; what Prometheus has is not called missing."""
+    reference = Path(__file__).parents[1] / "slo" / "runbooks" / "reference.md"
+    pods = kube.list(PODS, "bizra-system")["items"]
+    (pod,) = (p for p in pods if p["metadata"]["labels"].get("app") == "prometheus")
+    kubeconfig = str(embedded.up(directory=gameday.cluster).kubeconfig)
+    url = f"http://{pod['status']['podIP']}:9090"
+    arguments = ("--kubeconfig", kubeconfig, "--prometheus", url, "--json")
+    done = gameday("runbook", "check", str(reference), *arguments)
+    assert done.returncode == 1, done.stderr
+    said = json.loads(done.stdout)
+    found = {(f["rule"], f["line"]): f["message"] for f in said["findings"]}
+    assert "no Ingress 'bizra-ingress' in the cluster" in found["unknown-object", 554]
+    assert "no Service 'bizra-api' in the cluster" in found["unknown-object", 173]
+    assert ("replicas-against-autoscaler", 36) in found
+    assert not [rule for rule, _ in found if rule == "metric-not-exported"]
+    assert said["not_checked"] == []
+
+    other = gameday.directory / "other.md"
+    other.write_text("```promql\n# Requests\nsum(rate(bizra_http_requests_total[5m]))\n```\n")
+    done = gameday("runbook", "check", str(other), *arguments)
+    assert done.returncode == 1, done.stdout + done.stderr
+    (finding,) = json.loads(done.stdout)["findings"]
+    assert (finding["rule"], finding["line"]) == ("metric-not-exported", 3)
+    assert "bizra_requests_total" in finding["suggestion"]

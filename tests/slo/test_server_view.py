@@ -169,6 +169,11 @@ def ask(
     return {m.sli: m for m in measure(prometheus, when or phase(), scope)}
 
 
+def test_prometheus_names_the_metrics_that_it_has(prometheus: Prometheus) -> None:
+    assert {"bizra_requests_total", "up"} <= prometheus.names()
+    assert "bizra_http_requests_total" not in prometheus.names()
+
+
 def test_values_are_those_that_the_series_were_made_of(prometheus: Prometheus) -> None:
     found = {name: m.indicator.value for name, m in ask(prometheus).items()}
     assert found["error_rate"] == pytest.approx(0.02, rel=0.01)

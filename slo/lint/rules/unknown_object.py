@@ -1,5 +1,6 @@
 """A command that names an object which is not there."""
 
+import re
 from collections.abc import Iterator
 
 from slo.lint.base import Context, Level, Need, Problem, Rule
@@ -25,7 +26,7 @@ def check(context: Context) -> Iterator[Problem]:
             elif (
                 objects.knows(kind) and name not in objects.names(kind) and (kind, name) not in made
             ):
-                yield _problem(objects, call, kind, name, _applied(context, step))
+                yield _problem(objects, call, kind, name, _applied(context, step, name))
         namespace = call.options.get("namespace", "")
         if literal(namespace) and namespace not in objects.names("Namespace"):
             yield _problem(objects, call, "Namespace", namespace)
@@ -50,14 +51,16 @@ def _made(context: Context) -> set[tuple[str, str]]:
     return found
 
 
-def _applied(context: Context, step: Step) -> str:
-    """A file that the procedure applies before the step, and whose content is not known."""
+def _applied(context: Context, step: Step, name: str) -> str:
+    """A file that the procedure applies before the step, that is not at hand, and whose name has
+    a word of the object's: deployment-green.yaml may make web-green."""
     procedure = next((p for p in context.runbook.procedures if step in p.steps), None)
     for earlier, call in calls_of(context, procedure) if procedure else ():
         if earlier is step:
             break
         path = call.options.get("filename", "")
-        if call.verb == "apply" and path and context.exists and not context.exists(path):
+        shared = set(re.findall(r"[a-z0-9]+", path)) & set(name.split("-"))
+        if call.verb == "apply" and shared and context.exists and not context.exists(path):
             return path
     return ""
 
