@@ -50,7 +50,7 @@ from chaos.session import session
 from chaos.undo import MARKED, leftovers
 from service.cluster import embedded
 from slo.journal import Entry, read_journal
-from tests.chaos.cluster_fixture import shop, state
+from tests.chaos.cluster_fixture import NS, shop, state
 from tests.chaos.test_faults import EXAMPLES
 
 KINDS = sorted(set(EXAMPLES) & set(FAULTS))
@@ -143,7 +143,7 @@ def run(  # noqa: PLR0917
     cluster = TracedCluster.connect(kubeconfig, patience=PATIENCE)
     assert isinstance(cluster, TracedCluster)
     cluster.trip = trip
-    fault = FAULT.validate_python({"kind": kind, **EXAMPLES[kind]})
+    fault = example(kind, namespace)
     quiet = lambda _: None  # noqa: E731
     now = lambda: datetime.now(UTC)  # noqa: E731
     watchdog = PlanWatchdog(enabled=False)  # the campaign has its own
@@ -157,7 +157,7 @@ def run(  # noqa: PLR0917
             workload="web",
             seed=random.Random(fault_id),
             max_share=1.0,
-            url="http://127.0.0.1:9",
+            url=url_of(cluster, namespace),
         )
         tag = Tag(
             id=fault_id,
@@ -180,6 +180,19 @@ def run(  # noqa: PLR0917
             time.sleep(0.02)
         drill.end()
         drill.close(cut_short=True)
+
+
+def example(kind: str, namespace: str) -> AnyFault:
+    """The tests' example, which speaks of their namespace, in another one."""
+    text = json.dumps({"kind": kind, **EXAMPLES[kind]})
+    return FAULT.validate_json(text.replace(f".{NS}.svc", f".{namespace}.svc"))
+
+
+def url_of(cluster: Cluster, namespace: str) -> str:
+    """Of the one workload among the examples' that answers HTTP, if there is one."""
+    if cluster.find(Ref.of("Service", namespace, "speaker")) is None:
+        return ""
+    return cluster.service_url(namespace, "speaker", 8000)
 
 
 # A lane: one namespace, one kill after the other
@@ -215,6 +228,19 @@ class Lane:
         return {**manifest, "metadata": {**metadata, "namespace": self._namespace}}
 
     def _unharmed(self, kind: str) -> int:
+        """How many boundaries, once it can be injected: its measurements may need a while."""
+        deadline = time.monotonic() + WHOLE_WITHIN_S
+        while True:
+            count, said = self._once(kind)
+            if count:
+                return count
+            if time.monotonic() > deadline:
+                raise SystemExit(
+                    f"{kind} cannot be injected, so it is not put to the proof: {said}"
+                )
+            time.sleep(1)
+
+    def _once(self, kind: str) -> tuple[int, str]:
         read, write = os.pipe()
         fault, path = self._next(kind)
         pid = os.fork()
@@ -225,17 +251,14 @@ class Lane:
             os._exit(0)
         os.close(write)
         os.waitpid(pid, 0)
-        count = os.read(read, 100)
+        count = int(os.read(read, 100) or b"0")
         os.close(read)
-        events = [e.event for e in read_journal(path)]
-        if "fault.injected" not in events or not count:
-            raise SystemExit(
-                f"{kind} cannot be injected, so it cannot be put to the proof: {events}"
-            )
-        left = self._look(fault)
-        if left:
+        told = read_journal(path)
+        if left := self._look(fault):
             raise SystemExit(f"{kind} leaves something behind even unharmed: {left}")
-        return int(count)
+        if "fault.injected" not in [e.event for e in told]:
+            return 0, "; ".join(str(e) for e in told)
+        return count, ""
 
     def _next(self, kind: str) -> tuple[str, Path]:
         self._runs += 1
@@ -335,11 +358,12 @@ class Lane:
         for name in sorted({*self._before, *now}):
             if self._before.get(name) != now.get(name):
                 return f"{name}: was {self._before.get(name)}, is {now.get(name)}"
-        for kind in (*MARKED, "ReplicaSet"):
+        for kind in (kind_of(name) for name in (*MARKED, "ReplicaSet")):
+            # What has no namespace may have the mark of another lane's fault.
+            words = (UNDO, EXPIRES, LABEL) if kind.namespaced else (UNDO + fault, EXPIRES + fault)
             with suppress(ClusterError):  # not installed
-                for obj in self._cluster.objects(kind_of(kind), self._namespace):
-                    text = json.dumps(obj["metadata"])
-                    if any(word in text for word in (UNDO, EXPIRES, LABEL)):
+                for obj in self._cluster.objects(kind, self._namespace):
+                    if any(word in json.dumps(obj["metadata"]) for word in words):
                         return f"a mark on {Ref.to(obj)}"
         if self._cluster.find(leases.ref(self._namespace)) is not None:
             return "the Lease"

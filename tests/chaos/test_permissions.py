@@ -1,0 +1,166 @@
+"""The runner works with exactly the verbs of its Role, and says which one it lacks."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from ruamel.yaml import YAML
+
+from chaos import rbac
+from chaos.cluster import Cluster, ClusterError, Json, Ref
+from chaos.drill import Drill, Task
+from chaos.injection import Tag
+from chaos.journal import Journal
+from chaos.plan import Experiment, Plan, PlanWatchdog
+from chaos.rehearsal import rehearse, scene_of
+from chaos.session import session
+from slo.journal import read_journal
+from tests.chaos.cluster_fixture import NS, eventually, make, state, whole
+
+pytestmark = pytest.mark.slow
+
+EXPERIMENT = {"title": "t", "baseline": "1s", "duration": "1m", "recovery": "1m"}
+PLAN = Plan.model_validate(
+    {
+        "name": "permitted",
+        "target": {"namespace": NS, "workload": "web", "url": "http://127.0.0.1:9"},
+        "prometheus": {"url": "http://127.0.0.1:9"},
+        "load": {"scenario": "smoke"},
+        "guardrails": {"all_pods_of": ["store"]},
+        "experiments": [
+            {
+                **EXPERIMENT,
+                "name": "store-gone",
+                "fault": {
+                    "kind": "scale-to-zero",
+                    "workload": {"kind": "StatefulSet", "name": "store"},
+                },
+            },
+            {
+                **EXPERIMENT,
+                "name": "process",
+                "fault": {
+                    "kind": "pod-kill",
+                    "how": "process",
+                    "select": {"labels": {"app": "web"}, "count": 1},
+                },
+            },
+            {
+                **EXPERIMENT,
+                "name": "release",
+                "fault": {"kind": "bad-image", "workload": {"name": "web"}},
+            },
+        ],
+    }
+)
+
+
+@pytest.fixture
+def runner(cluster: Cluster, small_kubeconfig: Path, tmp_path: Path) -> Iterator[Cluster]:
+    """The cluster as the runner's own account sees it."""
+    make(cluster, *rbac.manifests(NS))
+    yield as_account(small_kubeconfig, rbac.RUNNER, tmp_path)
+    restore(cluster)
+
+
+def as_account(kubeconfig: Path, account: str, directory: Path) -> Cluster:
+    command = [str(Path(sys.executable).parent / "kubectl"), "create", "token", account, "-n", NS]
+    env = {**os.environ, "KUBECONFIG": str(kubeconfig)}
+    token = subprocess.check_output(command, env=env, text=True, timeout=60).strip()
+    yaml = YAML(typ="safe")
+    config = yaml.load(kubeconfig)
+    for user in config["users"]:
+        user["user"] = {"token": token}
+    path = directory / f"{account}.kubeconfig"
+    with path.open("w") as file:
+        yaml.dump(config, file)
+    return Cluster.connect(str(path))
+
+
+def permit(cluster: Cluster, rules: list[Json]) -> None:
+    """Make these the rules of the runner's Role."""
+    step = {"op": "replace", "path": "/rules", "value": rules}
+    cluster.change(Ref.of("Role", NS, rbac.RUNNER), lambda _: [step])
+
+
+def restore(cluster: Cluster) -> None:
+    permit(cluster, rbac.rules(rbac.OF_RUNNER))
+
+
+def test_a_game_day_needs_no_more_than_the_manifests_grant(
+    cluster: Cluster, runner: Cluster, tmp_path: Path
+) -> None:
+    before = state(cluster)
+    assert rehearse(PLAN, runner, "").problems == []
+    with (
+        Journal(tmp_path / "journal.jsonl") as journal,
+        session(runner, NS, "permitted", PlanWatchdog(), print),
+    ):
+        for experiment in PLAN.experiments:
+            told = drilled(runner, experiment, journal, tmp_path / "journal.jsonl")
+            assert told >= {"fault.confirmed", "fault.reverted"}
+            eventually(lambda: whole(cluster, "Deployment", "web"))
+    assert state(cluster) == before
+
+
+def drilled(runner: Cluster, experiment: Experiment, journal: Journal, path: Path) -> set[str]:
+    """What the journal says of one experiment, done without load."""
+    tag = Tag(
+        id=experiment.name,
+        run="permitted",
+        experiment=experiment.name,
+        kind=experiment.fault.kind,
+        namespace=NS,
+        expires=datetime.now(UTC) + timedelta(minutes=5),
+    )
+    task = Task(
+        experiment=experiment.name,
+        fault=experiment.fault,
+        tag=tag,
+        after=timedelta(0),
+        lasts=experiment.duration,
+    )
+    scene = scene_of(PLAN, experiment, runner, "")
+    drill = Drill(task, scene, journal, print, lambda: datetime.now(UTC))
+
+    def told() -> set[str]:
+        own = [e for e in read_journal(path) if getattr(e, "experiment", "") == experiment.name]
+        return {e.event for e in own}
+
+    drill.start()
+    eventually(lambda: told() & {"fault.confirmed", "fault.refused"}, 90)
+    drill.end()
+    eventually(lambda: drill.gone or drill.failure, 90)
+    drill.close()
+    return told()
+
+
+def test_outside_of_its_namespace_the_runner_may_do_nothing(runner: Cluster) -> None:
+    with pytest.raises(ClusterError) as caught:
+        runner.pods("default", "app=web")
+    assert caught.value.status == 403
+
+
+@pytest.mark.parametrize(
+    ("lacking", "said"),
+    [
+        (rbac.Permission("apps", "statefulsets", "patch"), "patch statefulsets.apps"),
+        (rbac.Permission("", "pods/exec", "create"), "create pods/exec"),
+        (
+            rbac.Permission("coordination.k8s.io", "leases", "create"),
+            "create leases.coordination.k8s.io",
+        ),
+    ],
+    ids=str,
+)
+def test_a_missing_verb_is_named_by_the_dry_run_which_changes_nothing(
+    cluster: Cluster, runner: Cluster, lacking: rbac.Permission, said: str
+) -> None:
+    before = state(cluster)
+    permit(cluster, rbac.rules(rbac.OF_RUNNER - {lacking}))
+    assert rehearse(PLAN, runner, "").problems == [f"not permitted in namespace {NS}: {said}"]
+    assert state(cluster) == before
