@@ -19,6 +19,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from importlib.abc import MetaPathFinder
 from pathlib import Path
 from typing import NamedTuple
 
@@ -59,9 +60,19 @@ def write(run_dir: Path, millions: float) -> None:
     ).write_parquet(run_dir / "samples.parquet")
 
 
+class Absent(MetaPathFinder):
+    """A package as if it were not installed: where pandas is, pyarrow loads it; users lack it."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def find_spec(self, fullname: str, *_: object) -> None:
+        if fullname == self._name:
+            raise ImportError(fullname, name=fullname)
+
+
 def scored(run_dir: Path) -> None:
-    # Where pandas is installed, pyarrow loads it; gameday's users do not have it.
-    sys.modules["pandas"] = None
+    sys.meta_path.insert(0, Absent("pandas"))
 
     from slo import verdict_json
     from slo.recording import read_recording

@@ -10,7 +10,7 @@ _CERTAIN = 0.001  # below, a p is told as a bound
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """One quantity of one endpoint. `order` says how often requests are slower, "" for rates."""
+    """One quantity of one endpoint. `order`, once for each, says how often requests are slower."""
 
     endpoint: str
     quantity: str
@@ -35,10 +35,14 @@ def rows(verdict: Verdict) -> tuple[Row, ...]:
     found = verdict.comparison
     if found is None:
         return ()
-    return tuple(_row(difference, found) for difference in found.differences)
+    first = {d.endpoint: d for d in reversed(found.differences) if d.quantity != "error rate"}
+    return tuple(
+        _row(d, _order(d.endpoint, found) if first.get(d.endpoint) is d else "")
+        for d in found.differences
+    )
 
 
-def _row(d: Difference, comparison: ReleaseComparison) -> Row:
+def _row(d: Difference, order: str) -> Row:
     values = [
         fmt.NO_DATA if i.value is None else fmt.quantity(i.value, d.unit)
         for i in (d.baseline, d.new)
@@ -55,7 +59,7 @@ def _row(d: Difference, comparison: ReleaseComparison) -> Row:
         interval=fmt.interval(d.interval, d.unit) if d.interval else "no interval",
         matters=fmt.quantity(d.matters, d.unit),
         reason=d.reason,
-        order="" if d.quantity == "error rate" else _order(d.endpoint, comparison),
+        order=order,
     )
 
 

@@ -174,7 +174,7 @@ def _headline(outcome: Outcome, judged: Iterable[Difference], baseline: str) -> 
     alike = [row for row in rows if row.outcome is outcome]
     if outcome is Outcome.PASS:
         return f"Not worse than {baseline}: {len(alike)} of {len(rows)} comparisons passed."
-    first = max(alike, key=lambda row: (row.change or 0.0) / row.matters)
+    first = max(alike, key=_surely_worse)
     more = f" ({len(alike)} of {len(rows)} comparisons)" if len(alike) > 1 else ""
     said = {
         Outcome.FAIL: "Worse than",
@@ -183,3 +183,9 @@ def _headline(outcome: Outcome, judged: Iterable[Difference], baseline: str) -> 
     }[outcome]
     where = f"{first.endpoint or 'all endpoints'}, {first.quantity}"
     return f"{said} {baseline}: {where}: {first.reason}{more}."
+
+
+def _surely_worse(row: Difference) -> float:
+    """How many times what matters it is worse, at the end of the interval that speaks for it."""
+    least = row.interval.low if row.interval is not None else row.change or 0.0
+    return least / row.matters
