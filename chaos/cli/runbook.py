@@ -4,7 +4,7 @@ import re
 import shutil
 import sys
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -63,6 +63,8 @@ def check_runbook(
     """Say what is wrong with a runbook: exit 1 on errors, 0 with at most warnings."""
     book = survey_runbook(file)
     objects = _objects(manifests, context, kubeconfig)
+    if objects is not None:
+        book = replace(book, notes=(*book.notes, *objects.notes))
     found = check(
         Context(
             runbook=book,

@@ -66,6 +66,7 @@ class Objects:
     live: bool = False
     text: str = ""  # all that was read, for names that stand in configuration files
     unknown: frozenset[str] = frozenset()  # kinds that could not be read
+    notes: tuple[str, ...] = ()  # what was passed over
 
     def of(self, kind: str) -> Iterator[KubeObject]:
         return (o for o in self.all if o.kind == kind)
@@ -125,6 +126,7 @@ def merged(parts: Sequence[Objects]) -> Objects:
         live=any(p.live for p in parts),
         text="\n".join(p.text for p in parts),
         unknown=frozenset().union(*(p.unknown for p in parts)),
+        notes=tuple(note for p in parts for note in p.notes),
     )
 
 
@@ -166,20 +168,24 @@ def _values(node: Any, keys: tuple[str, ...]) -> Iterator[str]:
 def read_manifests(folder: Path) -> Objects:
     """Every object in the YAML files below `folder`. Raises DocumentError.
 
-    Templates (Helm) are not YAML yet and are passed over; `kustomize build` or `helm template`
-    makes files of them that are. Patches are no objects: what they change is not seen.
+    Templates (Helm) are not YAML yet: they are passed over with a note; `helm template` makes files
+    of them that are. Patches are no objects: what they change is not seen.
     """
     if not folder.is_dir():
         raise DocumentError(f"{folder}: not a directory of manifests")
     found: list[KubeObject] = []
     texts: list[str] = []
+    notes: list[str] = []
     for path in sorted(folder.rglob("*")):
         if path.suffix in {".yaml", ".yml"} and path.is_file():
             texts.append(_text(path))
-            found += _objects(path, texts[-1])
+            if _TEMPLATED.search(texts[-1]):
+                notes.append(f"{path}: a template, which was not read; render it first")
+            else:
+                found += _objects(path, texts[-1])
     if not found:
         raise DocumentError(f"{folder}: no Kubernetes object in any .yaml or .yml file")
-    return Objects(str(folder), tuple(found), text="\n".join(texts))
+    return Objects(str(folder), tuple(found), text="\n".join(texts), notes=tuple(notes))
 
 
 def _text(path: Path) -> str:
@@ -192,8 +198,6 @@ def _text(path: Path) -> str:
 
 
 def _objects(path: Path, text: str) -> list[KubeObject]:
-    if _TEMPLATED.search(text):
-        return []
     try:
         documents = list(YAML(typ="rt").load_all(text))
     except (YAMLError, ValueError) as error:
