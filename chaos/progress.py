@@ -1,5 +1,6 @@
 """What a run says while it goes on: a live line on a terminal, plain lines elsewhere."""
 
+import time
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Protocol
@@ -58,10 +59,12 @@ class Terminal:
         self._console = console
         self._live: Live | None = None
         self._last_plain = 0.0
-        self._elapsed = 0.0
+        self._elapsed = 0.0  # by the pulses, where there are any
+        self._begun = time.monotonic()
 
     def say(self, text: str) -> None:
-        stamp = Text(_clock(self._elapsed) + "  ", style="dim")
+        elapsed = self._elapsed or time.monotonic() - self._begun
+        stamp = Text(_clock(elapsed) + "  ", style="dim")
         line = stamp.append_text(Text.from_markup(text, style="not dim"))
         self._console.print(line, soft_wrap=True)
 

@@ -14,6 +14,7 @@ import typer
 from rich.table import Table
 
 from chaos.cli.app import Json, app, console, print_json
+from chaos.procedures import jail
 from service.cluster.agent.cgroups import Cgroups
 from service.cluster.agent.isolation import DESCRIPTIONS, find_mode
 from service.cluster.prometheus_binary import (
@@ -46,7 +47,16 @@ class Finding:
 
 def examine() -> list[Finding]:
     """All that a run on the embedded cluster needs. Starts and changes nothing for good."""
-    return [_python(), _packages(), _prometheus(), _isolation(), _cgroups(), _cores(), _kubectl()]
+    return [
+        _python(),
+        _packages(),
+        _prometheus(),
+        _isolation(),
+        _cgroups(),
+        _fence(),
+        _cores(),
+        _kubectl(),
+    ]
 
 
 def _python() -> Finding:
@@ -99,6 +109,14 @@ def _kubectl() -> Finding:
         advice = "only for your own looking around; gameday does not need it"
         return Finding("kubectl", State.LIMITED, "not found", advice)
     return Finding("kubectl", State.OK, found)
+
+
+def _fence() -> Finding:
+    version = jail.version()
+    if not version:
+        advice = "a runbook's steps cannot be confined: gameday runbook run refuses them"
+        return Finding("confined steps", State.LIMITED, "no Landlock in this kernel", advice)
+    return Finding("confined steps", State.OK, f"Landlock, version {version}")
 
 
 @app.command()

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+from rich.markup import escape
+
 from chaos.cluster import ClusterError
 from chaos.journal import Journal
 from chaos.procedures.drills import ASKED_FOR, Drill, Stage, drill_for
@@ -28,6 +30,10 @@ from slo.reading.model import Procedure, Step
 STEADY_WITHIN_S, BACK_WITHIN_S, HELD_S = 90.0, 120.0, 5.0
 SNAPSHOT = "before.json"  # in the run directory while a drill goes on
 NOT_PUT_BACK = "NOT PUT BACK"
+
+
+# Not the runbook's fault: what is not here, and what our own fence keeps from running.
+_UNTRIED = frozenset((StepState.NOT_VERIFIABLE, StepState.REFUSED))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,7 +95,7 @@ class Prover:
         variant = f" ({correction.why})" if correction else ""
         self.say(f"[bold]{procedure.title}[/]{variant}: {drill.condition}")
         proof = course.run()
-        self.say(f"{procedure.title}: [bold]{proof.finding.value}[/]: {proof.reason}")
+        self.say(f"{procedure.title}: [bold]{proof.finding.value}[/]: {escape(proof.reason)}")
         return proof
 
 
@@ -185,7 +191,7 @@ class _Course:
             return f"the condition did not come about within {self._drill.sign_within_s:g} s"
         if seen[-1] != ASKED_FOR:
             self._to_detect = time.monotonic() - begun
-            self._set.say(f"  seen after {self._to_detect:.1f} s: {seen[-1]}")
+            self._set.say(f"  seen after {self._to_detect:.1f} s: {escape(seen[-1])}")
         self._secrets.learn(self._set.world)
         return ""
 
@@ -208,7 +214,7 @@ class _Course:
     def ended(self, proof: StepProof) -> None:
         """A step is over."""
         self._stage.steps.append(proof)
-        why = f": {proof.reason}" if proof.reason else ""
+        why = f": {escape(proof.reason)}" if proof.reason else ""
         self._set.say(f"  line {proof.line}: {proof.state.value}{why}")
 
     def _cure(self) -> tuple[Sight, ...]:
@@ -272,8 +278,8 @@ def _judge(steps: tuple[StepProof, ...], sights: tuple[Sight, ...]) -> tuple[Fin
     """By what is seen of the system, not by exit codes; those say where it went wrong."""
     found = together(tuple(s.finding for s in sights))
     wrong = [s for s in sights if s.finding is not Finding.PROVEN]
-    stopped = [s for s in steps if s.state in {StepState.FAILED, StepState.REFUSED}]
-    absent = [s for s in steps if s.state is StepState.NOT_VERIFIABLE]
+    stopped = [s for s in steps if s.state is StepState.FAILED]
+    absent = [s for s in steps if s.state in _UNTRIED]
     told = "; ".join(f"{s.name}: {s.seen} ({s.wanted} wanted)" for s in wrong)
     at = stopped[0] if stopped else None
     where = f"line {at.line}: {at.reason}; " if at else ""
@@ -296,11 +302,7 @@ def _judge(steps: tuple[StepProof, ...], sights: tuple[Sight, ...]) -> tuple[Fin
 
 def _line(finding: Finding, steps: tuple[StepProof, ...]) -> int | None:
     """Of the step at which it went wrong; of the last that ran where no step by itself did."""
-    states = (
-        (StepState.NOT_VERIFIABLE,)
-        if finding is Finding.NOT_VERIFIABLE
-        else (StepState.FAILED, StepState.REFUSED)
-    )
+    states = _UNTRIED if finding is Finding.NOT_VERIFIABLE else {StepState.FAILED}
     wrong = next((s.line for s in steps if s.state in states), None)
     if wrong is None and finding is Finding.REFUTED and steps:
         return steps[-1].line

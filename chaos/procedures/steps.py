@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
+from chaos.procedures.access import NAME as ACCOUNT
 from chaos.procedures.placeholders import PlaceholderError, fill
 from chaos.procedures.policy import PROGRAMS, Ruling, objections
 from chaos.procedures.session import Ran, Session
@@ -168,6 +169,8 @@ def _judge(step: Step, ran: Ran, limit_s: float) -> tuple[StepState, str]:
         return StepState.FAILED, f"not done after {limit_s:g} s, and ended"
     if ran.ok:
         return StepState.DONE, ""
+    if ACCOUNT in ran.output and "forbidden" in ran.output.casefold():
+        return StepState.REFUSED, "beyond what an operator of the namespace may do"
     lacking = _lacking(step, ran)
     if lacking:
         return StepState.NOT_VERIFIABLE, f"{lacking} is not in the container's image here"
