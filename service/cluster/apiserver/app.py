@@ -203,10 +203,10 @@ class ApiServer:
         store = self.resources.store
         source = self.metrics if place.kind.group == METRICS else store
         found = list(source.each(place.kind, place.namespace))
+        if place.kind.converted:
+            found = [custom.present(place.kind, s) for s in found]
         if wanted is not everything:
             found = [s for s in found if wanted(s.obj)]
-        if place.kind.custom:
-            found = [custom.present(place.kind, s) for s in found]
         page, after, remaining = _page(found, query.get("limit"), query.get("continue"))
         metadata: Json = {"resourceVersion": str(store.version)}
         if after:

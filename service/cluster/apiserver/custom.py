@@ -7,7 +7,7 @@ Source: apiextensions.k8s.io/v1, and its reference for structural schemas and pr
 import json
 from typing import Any
 
-from service.cluster.apiserver import errors
+from service.cluster.apiserver import errors, events
 from service.cluster.apiserver.custom_schema import (
     apply_defaults,
     causes,
@@ -149,5 +149,17 @@ def present(kind: Kind, stored: Stored) -> Stored:
     """A stored object in the version that was asked for."""
     if stored.obj.get("apiVersion") == kind.api_version:
         return stored
-    obj = {**stored.obj, "apiVersion": kind.api_version}
+    obj = _in_version(kind, stored.obj, kind.api_version)
     return Stored(obj, json.dumps(obj, separators=(",", ":")).encode())
+
+
+def to_store(kind: Kind, obj: Json) -> Json:
+    """The object in the form that is stored."""
+    version = kind.stored_version if kind.home[0] == kind.group else events.CORE
+    return obj if obj.get("apiVersion") == version else _in_version(kind, obj, version)
+
+
+def _in_version(kind: Kind, obj: Json, version: str) -> Json:
+    if kind.custom is None:
+        return events.in_version(obj, version)
+    return {**obj, "apiVersion": version}

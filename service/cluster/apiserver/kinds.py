@@ -54,6 +54,16 @@ class Kind:
     verbs: tuple[str, ...] = VERBS
 
     @property
+    def home(self) -> tuple[str, str]:
+        """(group, plural) under which its objects are stored: events of both groups are one."""
+        return ("", "events") if self.plural == "events" else (self.group, self.plural)
+
+    @property
+    def converted(self) -> bool:
+        """Are its objects perhaps stored in another form than they are shown in?"""
+        return self.custom is not None or self.home != (self.group, self.plural)
+
+    @property
     def singular(self) -> str:
         return self.kind.lower()
 
@@ -102,6 +112,7 @@ BUILT_IN = (
     Kind("", "v1", "secrets", "Secret"),
     Kind("", "v1", "serviceaccounts", "ServiceAccount", ("sa",), True, ("token",)),
     Kind("", "v1", "events", "Event", ("ev",)),
+    Kind("events.k8s.io", "v1", "events", "Event", ("ev",)),
     Kind("", "v1", "resourcequotas", "ResourceQuota", ("quota",), True, ("status",)),
     Kind("", "v1", "limitranges", "LimitRange", ("limits",)),
     Kind("", "v1", "persistentvolumeclaims", "PersistentVolumeClaim", ("pvc",), True, ("status",)),

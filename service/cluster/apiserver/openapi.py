@@ -68,17 +68,25 @@ def _schemas(found: list[Kind]) -> Json:
             schemas[f"{kind.group}.{kind.version}.{kind.kind}"] = {**kind.custom.schema, **mark}
         elif name is not None:
             _collect(name, schemas)
-            schemas[name] = {**schemas[name], **mark}
+            schemas[_title(name)] = {**schemas[_title(name)], **mark}
     return schemas
 
 
 def _collect(name: str, schemas: Json) -> None:
     """This model's schema and, once each, those that it refers to."""
-    if name in schemas:
+    if _title(name) in schemas:
         return
-    schemas[name] = schema = _model(name)
-    for below in re.findall(_REFERENCE + r"(\w+)", str(schema)):
-        _collect(below, schemas)
+    schemas[_title(name)] = schema = _model(name)
+    for title in re.findall(_REFERENCE + r"([\w.]+)", str(schema)):
+        group, version, kind = title.split(".")[2:]
+        _collect(("" if group == "api" else group.title()) + version.title() + kind, schemas)
+
+
+def _title(model: str) -> str:
+    """What kubectl shows the last part of: io.k8s.api.v1.PodSpec of V1PodSpec."""
+    found = re.fullmatch(r"([A-Z][a-z]+)?(V\d)(\w+)", model)
+    assert found, model
+    return f"io.k8s.{(found[1] or 'api').lower()}.{found[2].lower()}.{found[3]}"
 
 
 @cache
@@ -113,6 +121,6 @@ def _type(name: str) -> Json:
         return {"type": _SIMPLE[name]}
     if name == "datetime":
         return {"type": "string", "format": "date-time"}
-    if re.fullmatch(r"\w*V\d\w+", name):
-        return {"allOf": [{"$ref": _REFERENCE + name}]}
+    if re.fullmatch(r"([A-Z][a-z]+)?V\d\w+", name):
+        return {"allOf": [{"$ref": _REFERENCE + _title(name)}]}
     return {"type": "object"}

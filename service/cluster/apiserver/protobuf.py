@@ -14,7 +14,7 @@ from typing import Any
 
 from kubernetes.client import models
 
-from service.cluster.apiserver.schema import LIST, MAP, model_name
+from service.cluster.apiserver.schema import LIST, MAP, QUANTITIES, QUANTITY_MAPS, model_name
 
 Json = dict[str, Any]
 MAGIC = b"k8s\x00"
@@ -22,11 +22,6 @@ CONTENT_TYPE = "application/vnd.kubernetes.protobuf"
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 # What the models call a string is bytes, or a message of one string, on the wire.
 _BYTE_MAPS = {("V1Secret", "data"), ("V1ConfigMap", "binaryData")}
-_QUANTITY_MAPS = {
-    *("limits", "requests", "capacity", "hard", "overhead"),
-    *("default", "defaultRequest", "max", "min", "maxLimitRequestRatio"),
-}
-_QUANTITIES = {"sizeLimit", "divisor", "averageValue", "targetAverageValue"}
 
 
 class DecodeError(ValueError):
@@ -149,7 +144,7 @@ def _value(model: str, name: str, kind: str, value: Any) -> Any:
     if kind == "int":
         return value
     if kind == "str":
-        if name in _QUANTITIES or (model, name) == ("V2MetricTarget", "value"):
+        if name in QUANTITIES or (model, name) == ("V2MetricTarget", "value"):
             return _quantity(value)
         return _text(value)
     if kind == "datetime":
@@ -162,7 +157,7 @@ def _value(model: str, name: str, kind: str, value: Any) -> Any:
 def _map_value(model: str, name: str, kind: str, value: bytes) -> Any:
     if (model, name) in _BYTE_MAPS:
         return base64.b64encode(value).decode()
-    if name in _QUANTITY_MAPS:
+    if name in QUANTITY_MAPS:
         return _quantity(value)
     if LIST.fullmatch(kind):
         return [_text(item) for _, item in _fields(value)]

@@ -17,7 +17,7 @@ from service.cluster.apiserver.addresses import Addresses
 from service.cluster.apiserver.defaults import set_defaults
 from service.cluster.apiserver.kinds import Kind, Kinds
 from service.cluster.apiserver.store import Store, Stored
-from service.cluster.apiserver.validation import check_unknown_fields, validate
+from service.cluster.apiserver.validation import check_types, check_unknown_fields, validate
 
 Json = dict[str, Any]
 _OMITTED_EMPTY = ("labels", "annotations", "finalizers", "ownerReferences", "managedFields")
@@ -49,8 +49,10 @@ class Resources:
         self, kind: Kind, namespace: str, obj: Json, *, dry_run: bool = False, strict: bool = False
     ) -> Stored:
         self._check_envelope(kind, namespace, obj)
-        if strict and not kind.custom:
-            check_unknown_fields(obj)
+        if not kind.custom:
+            check_types(obj)
+            if strict:
+                check_unknown_fields(obj)
         metadata = obj["metadata"]
         if metadata.get("resourceVersion"):
             raise errors.bad_request("resourceVersion should not be set on objects to be created")
@@ -88,6 +90,8 @@ class Resources:
         before = stored.obj
         obj = change(deepcopy(before))
         self._check_envelope(kind, namespace, obj)
+        if not kind.custom and not sub:
+            check_types(obj)
         if strict and not kind.custom:
             check_unknown_fields(obj)
         if obj["metadata"].get("name") != name:
@@ -225,7 +229,7 @@ class Resources:
             self.update(self._definitions, "", name, without_cleanup)
 
     def _remove(self, kind: Kind, obj: Json) -> Stored:
-        removed = self.store.remove(kind, obj)
+        removed = self.store.remove(kind, custom.to_store(kind, obj))
         if kind == self._definitions:
             self.kinds.replace(obj["spec"]["group"], obj["spec"]["names"]["plural"], ())
         elif kind.custom and next(self.store.each(kind), None) is None:
@@ -272,7 +276,7 @@ class Resources:
             metadata = {**obj["metadata"]}
             metadata.setdefault("resourceVersion", str(self.store.version))
             return Stored({**obj, "metadata": metadata}, b"")
-        stored = self.store.put(kind, {**obj, "apiVersion": kind.stored_version})
+        stored = self.store.put(kind, custom.to_store(kind, obj))
         if kind == self._definitions:
             self._serve(stored.obj)
         return custom.present(kind, stored)

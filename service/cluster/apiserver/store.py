@@ -119,11 +119,11 @@ class Store:
         self._db.close()
 
     def get(self, kind: Kind, namespace: str, name: str) -> Stored | None:
-        return self._objects.get((kind.group, kind.plural), {}).get((namespace, name))
+        return self._objects.get(kind.home, {}).get((namespace, name))
 
     def each(self, kind: Kind, namespace: str = "") -> Iterator[Stored]:
         """By namespace and name; `namespace` "" means all."""
-        found = self._objects.get((kind.group, kind.plural), {})
+        found = self._objects.get(kind.home, {})
         keys = sorted(found)
         if namespace:
             first = bisect_left(keys, (namespace, ""))
@@ -159,7 +159,7 @@ class Store:
 
     def watch(self, kind: Kind, since: int) -> tuple[Watcher, list[Change]]:
         """A watcher of what comes, and the changes after version `since`. Raises Expired."""
-        place = (kind.group, kind.plural)
+        place = kind.home
         history = self._history.get(place, deque())
         full = len(history) == HISTORY
         oldest = history[0].version - 1 if full else self._first
@@ -170,11 +170,11 @@ class Store:
         return watcher, [c for c in history if c.version > since]
 
     def unwatch(self, kind: Kind, watcher: Watcher) -> None:
-        self._watchers.get((kind.group, kind.plural), set()).discard(watcher)
+        self._watchers.get(kind.home, set()).discard(watcher)
 
     def _where(self, kind: Kind, obj: Json) -> tuple[Place, Key]:
         metadata = obj["metadata"]
-        return (kind.group, kind.plural), (metadata.get("namespace", ""), metadata["name"])
+        return kind.home, (metadata.get("namespace", ""), metadata["name"])
 
     def _next(self, obj: Json) -> Stored:
         self.version += 1

@@ -288,3 +288,19 @@ def check_unknown_fields(obj: Json) -> None:
     if unknown:
         listed = ", ".join(f'unknown field "{field}"' for field in unknown)
         raise StatusError(400, "BadRequest", f"strict decoding error: {listed}")
+
+
+def check_types(obj: Json) -> None:
+    """Refuse values of the wrong JSON type, as a decoder would. Raises StatusError 400."""
+    from service.cluster.apiserver.schema import wrong_types
+
+    found = wrong_types(obj)
+    if found:
+        path, actual, wanted = found[0]
+        version, kind = obj["apiVersion"].rpartition("/")[2], obj["kind"]
+        raise StatusError(
+            400,
+            "BadRequest",
+            f'{kind} in version "{version}" cannot be handled as a {kind}: json: cannot unmarshal'
+            f" {actual} into Go struct field {path} of type {wanted}",
+        )
