@@ -37,7 +37,8 @@ def apply(live: Json, given: Json, manager: str, stamp: str, *, force: bool, cus
     kept = wanted.union(*(_leaves(e["fieldsV1"]) for e in others))
     result = deepcopy(live)
     gone = set(_leaves(before["fieldsV1"])) - kept if before else set()
-    for path in sorted(gone, key=len, reverse=True):
+    # Items first: one that has lost its key is no longer found.
+    for path in sorted(gone, key=lambda path: path[-1] != "."):
         _remove(result, path, kept)
     result = merge(result, given) if custom else strategic_merge(result, given)
     entry = {
