@@ -50,7 +50,7 @@ OTHERS = [
     Row(
         f"timeout 3 kubectl get pods {_IN} -w & sleep 1; "
         f"kubectl label pod neo4j-0 {_IN} seen=yes; wait",
-        r"(?s)neo4j-0 +1/1 +Running.*neo4j-0 labeled.*neo4j-0 +1/1 +Running",
+        r"(?s)neo4j-0 +1/1 +Running.*neo4j-0 +1/1 +Running",
         before=settled,
     ),
     Row(
