@@ -12,8 +12,10 @@ The machine is part of every measurement. How late the load generator itself cam
 intended start) is no release's doing, and shows when the machine was busy, or busier than for the
 baseline. Then a slow-down counts only where the fastest tenth of the requests confirms it: what
 waits for a processor is spread and spares some, but what a release costs, each request pays (Chen
-and Revels, "Robust Benchmarking in Noisy Environments", 2016, for the minimum). What is excused so
-is inconclusive, never a pass.
+and Revels, "Robust Benchmarking in Noisy Environments", 2016, for the minimum). Likewise a rise of
+the error rate counts only where the service's own answers confirm it: time-outs, cut connections
+and 502 to 504 are what a starved machine brings about. What is excused so is inconclusive, never a
+pass.
 
 An endpoint's own error rate counts only when it is worse: few endpoints get enough requests to be
 shown to be well alone, and the rate of all of them together is judged.
@@ -29,7 +31,7 @@ from slo.mann_whitney import superiority
 from slo.model import Difference, Order, Outcome, ReleaseComparison, Unit, Verdict, worst
 from slo.policy import ComparisonPolicy
 from slo.recording import Recording
-from slo.shift import Shift
+from slo.shift import Estimate, Shift
 from slo.sides import EVERYTHING, Side, side
 from slo.stats import quantile_of
 
@@ -94,8 +96,8 @@ def _doubts(recording: Recording, which: str) -> Iterator[str]:
 
 
 def _questions(a: Side, b: Side, policy: ComparisonPolicy) -> Iterator[Question]:
-    yield _rate(EVERYTHING, a, b, policy)
     slower, busier = policy.slower, _busier(a, b, policy.quantiles)
+    yield _rate(EVERYTHING, a, b, policy.failing, busier)
     for endpoint in sorted({*a.names, *b.names}):
         for q in policy.quantiles:
             before = a.latency(endpoint, q)
@@ -108,19 +110,22 @@ def _questions(a: Side, b: Side, policy: ComparisonPolicy) -> Iterator[Question]
                 b=b.latency(endpoint, q),
                 matters=max(slower.absolute.total_seconds(), slower.relative * usual),
                 machine=busier,
-                fastest=_fastest(endpoint, a, b) if busier > _BUSY else None,
+                confirm=_fastest(endpoint, a, b) if busier > _BUSY else None,
             )
-        yield replace(_rate(endpoint, a, b, policy), alarm=True)
+        yield replace(_rate(endpoint, a, b, policy.failing, busier), alarm=True)
 
 
-def _rate(endpoint: str, a: Side, b: Side, policy: ComparisonPolicy) -> Question:
+def _rate(endpoint: str, a: Side, b: Side, matters: float, busier: float) -> Question:
+    answered = a.error_rate(endpoint, answered=True), b.error_rate(endpoint, answered=True)
     return Question(
         endpoint=endpoint,
         quantity="error rate",
         unit=Unit.RATIO,
         a=a.error_rate(endpoint),
         b=b.error_rate(endpoint),
-        matters=policy.failing,
+        matters=matters,
+        machine=busier,
+        confirm=_shift(*answered) if busier > _BUSY else None,
     )
 
 
@@ -142,7 +147,10 @@ def _busier(a: Side, b: Side, quantiles: Iterable[float]) -> float:
 
 
 def _fastest(endpoint: str, a: Side, b: Side) -> Shift | None:
-    before, after = a.latency(endpoint, _FASTEST), b.latency(endpoint, _FASTEST)
+    return _shift(a.latency(endpoint, _FASTEST), b.latency(endpoint, _FASTEST))
+
+
+def _shift(before: Estimate | None, after: Estimate | None) -> Shift | None:
     return Shift(a=before, b=after) if before is not None and after is not None else None
 
 

@@ -25,8 +25,8 @@ class Question:
     """`a` is the baseline's estimate, `b` this run's; None without such answers.
 
     `matters` is the smallest change that counts, in `unit`. `machine` is how many times as late the
-    load generator was; where that is much, `fastest` is the shift of the fastest requests, which
-    has to confirm a slow-down. `alarm`: the answer counts only when it is worse.
+    load generator was; where that is much, `confirm` is the shift of what a busy machine changes
+    least, which has to be worse as well. `alarm`: the answer counts only when it is worse.
     """
 
     endpoint: str
@@ -36,7 +36,7 @@ class Question:
     b: Estimate | None
     matters: float
     machine: float = 1.0
-    fastest: Shift | None = None
+    confirm: Shift | None = None
     alarm: bool = False
 
     @property
@@ -46,7 +46,7 @@ class Question:
     @property
     def p(self) -> float:
         """Of "no worse than what matters": of all that has to be worse, the least sure."""
-        shifts = [s for s in (self.shift, self.fastest) if s is not None]
+        shifts = [s for s in (self.shift, self.confirm) if s is not None]
         return max((s.p_above(self.matters) for s in shifts), default=1.0)
 
 
@@ -81,7 +81,7 @@ def judge(
         found = f"only {shift.windows} windows of {each}, {policy.minimum_windows} are needed"
         return replace(row, reason=found, more=policy.minimum_windows / max(1, shift.windows))
     low, high = shift.low(alpha), shift.high(1 - policy.confidence)
-    confirmed = question.fastest is None or question.fastest.low(alpha) > question.matters
+    confirmed = question.confirm is None or question.confirm.low(alpha) > question.matters
     outcome, reason = _decide(question, low, high, confirmed=confirmed)
     if outcome is Outcome.PASS and doubts:
         return replace(row, reason=f"{reason}, but {doubts[0]}")
@@ -118,10 +118,11 @@ def _decide(question: Question, low: float, high: float, *, confirmed: bool) -> 
         return Outcome.PASS, f"{seen}, surely no more than the {matters} that matter"
     if low > question.matters:
         busy = f"the machine was busy (the load generator {question.machine:.2g} times as late)"
-        fastest = _seen(question.fastest, question.unit)
+        least = _seen(question.confirm, question.unit)
+        what = "the fastest tenth" if question.unit is Unit.SECONDS else "by answers of its own"
         return (
             Outcome.INCONCLUSIVE,
-            f"{seen}, but {busy}, and the fastest tenth was {fastest}: run it again",
+            f"{seen}, but {busy}, and {what} {least}: run it again",
         )
     if low > 0:
         return Outcome.WARN, f"{seen} for sure, perhaps more than the {matters} that matter"

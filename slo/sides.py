@@ -19,15 +19,21 @@ from slo.stats import Floats
 from slo.windows import Windows
 
 EVERYTHING = ""  # as an endpoint's name: all of them together
+_WAITED = (502, 503, 504)
 _GAP = 100  # windows between phases, so that the last of one is no neighbour of the next's first
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Side:
-    """The compared requests of a run, and the window of each."""
+    """The compared requests of a run, and the window of each.
+
+    `refused` marks failures that the service answered itself: neither time-outs and cut connections
+    nor 502 to 504, which a machine without time to spare brings about as well.
+    """
 
     window: Windows
     found: Requests
+    refused: Flags
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -47,9 +53,10 @@ class Side:
         values, of = self.latencies(endpoint)
         return quantile_estimate(values, of, q) if values.size else None
 
-    def error_rate(self, endpoint: str) -> Estimate | None:
+    def error_rate(self, endpoint: str, *, answered: bool = False) -> Estimate | None:
+        """Of all failures, or of those that the service answered itself."""
         chosen = self._chosen(endpoint)
-        failed = self.found.failed[chosen]
+        failed = (self.refused if answered else self.found.failed)[chosen]
         return rate_estimate(failed, self.window[chosen]) if failed.size else None
 
     def _chosen(self, endpoint: str) -> Flags:
@@ -63,6 +70,7 @@ class Side:
 def side(recording: Recording, window_s: float) -> Side:
     """The run's side; empty if it has no samples, or none in a baseline phase."""
     samples = recording.samples if recording.samples is not None else Samples.from_rows(())
+    samples = samples.ordered()
     found = requests(samples)
     window = np.full(len(found), -1, dtype=np.int64)
     first = 0
@@ -74,6 +82,7 @@ def side(recording: Recording, window_s: float) -> Side:
     return Side(
         window=window[chosen],
         found=found.where(chosen),
+        refused=(found.failed & (samples.status > 0) & ~np.isin(samples.status, _WAITED))[chosen],
     )
 
 

@@ -142,6 +142,19 @@ def test_a_slow_release_is_found_on_a_busy_machine(record: Record) -> None:
     assert row(found, "POST /score", "p10").outcome is Outcome.FAIL
 
 
+def test_on_a_busy_machine_failures_count_that_the_service_answered_itself(record: Record) -> None:
+    late = {"late": lambda _rng, _t: 0.010}
+    good, away = record(seed=1, **late), record(failing(0.02), seed=2, **late)
+    assert away.samples is not None
+    assert set(away.samples.status.tolist()) == {200, 503}
+    found = compare(away, good)
+    assert found.outcome is Outcome.INCONCLUSIVE
+    assert "by answers of its own 0 % more" in row(found, "", "error rate").reason
+    crashed = np.where(away.samples.status == 503, 500, 200).astype(np.int16)
+    wrong = replace(away, samples=replace(away.samples, status=crashed))
+    assert row(compare(wrong, good), "", "error rate").outcome is Outcome.FAIL
+
+
 def test_load_that_was_not_sent_never_passes(record: Record) -> None:
     found = compare(record(seed=2, sent_share=0.5), record(seed=1))
     assert found.outcome is Outcome.INCONCLUSIVE
