@@ -71,10 +71,22 @@ class Delete:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evict:
-    """Through the eviction subresource, which respects PodDisruptionBudgets."""
+    """Through the eviction subresource, which respects PodDisruptionBudgets.
+
+    Their refusal is an error, unless it `may_be_refused`.
+    """
 
     ref: Ref
     uid: str
+    may_be_refused: bool = False
 
 
-Change = Edit | Create | Inside | Delete | Evict
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Await:
+    """Go on only once this pod, made by the fault itself, is ready: an error after `within_s`."""
+
+    ref: Ref
+    within_s: float
+
+
+Change = Edit | Create | Inside | Delete | Evict | Await

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from chaos.changes import Await, Change
 from chaos.cluster import ClusterError, Ref
 from chaos.faults import Fault, NoTargetError, Scene
 from chaos.injection import InjectionError, Tag, inject
@@ -123,10 +124,7 @@ class Drill:
             wanted = fault.changes(scene, self._targets, self._task.tag)
             self._append(entries.FaultIntended, kind=fault.kind, targets=self._targets)
             for change in wanted:
-                with self._injecting:
-                    if self._over.is_set():
-                        break
-                    inject(scene.cluster, change, self._task.tag, self._remember)
+                self._make(change)
         except (NoTargetError, InjectionError, ClusterError) as error:
             self._say(f"[yellow]fault refused[/]: {error}")
             self._append(entries.FaultRefused, reason=str(error))
@@ -136,6 +134,19 @@ class Drill:
         self._append(entries.FaultInjected)
         self._say(f"injected [bold]{fault.kind}[/]: {', '.join(t.name for t in self._targets)}")
         return True
+
+    def _make(self, change: Change) -> None:
+        """Unless it is over already; what has to be waited for holds up no undoing."""
+        begun = time.monotonic()
+        while not self._over.is_set():
+            with self._injecting:
+                if self._over.is_set() or inject(
+                    self._scene.cluster, change, self._task.tag, self._remember
+                ):
+                    return
+            if isinstance(change, Await) and time.monotonic() - begun > change.within_s:
+                raise InjectionError(f"{change.ref} is not ready after {change.within_s:g} s")
+            self._over.wait(POLL_EVERY_S)
 
     def _hold(self) -> None:
         """Until its time is over, looking for the effect; no longer if nothing has to be undone."""

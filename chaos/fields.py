@@ -32,10 +32,13 @@ def pointer(obj: Json, path: Path) -> str:
     for step in path:
         if isinstance(node, list):
             index = _index(node, step)
-            if index is None:
+            if index is not None:
+                steps.append(str(index))
+                node = node[index]
+            elif len(steps) == len(path) - 1:
+                steps.append("-")  # behind the last
+            else:
                 raise FieldError(f"there is no {step} in {show(path)}")
-            steps.append(str(index))
-            node = node[index]
         else:
             steps.append(step.replace("~", "~0").replace("/", "~1"))
             node = node.get(step) if isinstance(node, dict) else None
@@ -76,6 +79,9 @@ def settable(obj: Json, path: Path, value: Any) -> tuple[Path, Any]:
 def put(obj: Json, path: Path, wanted: Value) -> list[Json]:
     """Operations that make the field be `wanted`; its parent must be there."""
     where = pointer(obj, path)
+    if wanted and isinstance(next(iter(value_at(obj, path[:-1])), None), list):
+        verb = "replace" if value_at(obj, path) else "add"  # "add" would make a second item
+        return [{"op": verb, "path": where, "value": wanted[0]}]
     if wanted:
         return [{"op": "add", "path": where, "value": wanted[0]}]
     return [{"op": "remove", "path": where}] if value_at(obj, path) else []

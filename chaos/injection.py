@@ -49,8 +49,8 @@ Marked = Callable[[Ref, str, Mark], None]
 """Called with object, UID and mark before a request is sent that marks an object."""
 
 
-def inject(cluster: Cluster, change: Change, tag: Tag, marked: Marked) -> None:
-    """Make one change, and mark its object in the same request.
+def inject(cluster: Cluster, change: Change, tag: Tag, marked: Marked) -> bool:
+    """Make one change, and mark its object in the same request; False: to be asked again.
 
     May be called again after an error or a crash: what is done already is not done twice. Raises
     ClusterError when the cluster refuses, InjectionError when the change has no place.
@@ -66,9 +66,25 @@ def inject(cluster: Cluster, change: Change, tag: Tag, marked: Marked) -> None:
             case changes.Delete():
                 cluster.delete(change.ref, uid=change.uid, grace_s=change.grace_s)
             case changes.Evict():
-                cluster.evict(change.ref, uid=change.uid)
+                _evict(cluster, change)
+            case changes.Await():
+                return _is_ready(cluster, change.ref)
     except (FieldError, MarkError) as error:
         raise InjectionError(str(error)) from error
+    return True
+
+
+def _is_ready(cluster: Cluster, ref: Ref) -> bool:
+    conditions = (cluster.get(ref).get("status") or {}).get("conditions") or ()
+    return any(c["type"] == "Ready" and c["status"] == "True" for c in conditions)
+
+
+def _evict(cluster: Cluster, change: changes.Evict) -> None:
+    try:
+        cluster.evict(change.ref, uid=change.uid)
+    except ClusterError as error:
+        if not (change.may_be_refused and error.status == 429):  # noqa: PLR2004
+            raise
 
 
 def _edit(cluster: Cluster, change: changes.Edit, tag: Tag, marked: Marked) -> None:

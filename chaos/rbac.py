@@ -45,7 +45,7 @@ def _on(kinds: Iterable[str], verbs: str) -> frozenset[Permission]:
     return frozenset(found)
 
 
-_CREATED = ("Pod", "NetworkPolicy", "NetworkChaos")
+_CREATED = ("Pod", "Service", "NetworkPolicy", "NetworkChaos")
 _UNDO = (
     _on(MARKED, "get list patch")
     | _on(_CREATED, "delete")
@@ -61,11 +61,17 @@ OF_RUNNER = (
     | _each("", "services services/proxy", "get list")
     | _each("", "events", "list")
     | _each("", "pods/eviction", "create")
+    | _each("", "pods/log", "get")
+    | _each("metrics.k8s.io", "pods", "get")
     | _each("discovery.k8s.io", "endpointslices", "list")
     | _each("coordination.k8s.io", "leases", "create patch")
     | _each("batch", "jobs", "create get delete")
     | _on(_CREATED, "create")
 )
+
+
+OF_NODES = _each("", "nodes", "get list patch")
+"""For faults on nodes, which no Role of a namespace can grant: both accounts need it."""
 
 
 def needed(made: Iterable[Change]) -> frozenset[Permission]:
@@ -84,6 +90,8 @@ def needed(made: Iterable[Change]) -> frozenset[Permission]:
                 found |= _each(ref.kind.group, ref.kind.plural, "delete")
             case changes.Evict():
                 found |= _each("", "pods/eviction", "create")
+            case changes.Await(ref=ref):
+                found |= _each(ref.kind.group, ref.kind.plural, "get")
     return frozenset(found)
 
 
@@ -99,8 +107,11 @@ AROUND = OF_RUNNER & (
 """What every run needs, whatever its faults."""
 
 
-def manifests(namespace: str) -> list[Json]:
-    """What an administrator applies once: the label that allows faults, accounts, roles."""
+def manifests(namespace: str, *, nodes: bool = False) -> list[Json]:
+    """What an administrator applies once: the label that allows faults, accounts, roles.
+
+    With `nodes` also what faults on nodes need, in all of the cluster.
+    """
     found: list[Json] = [
         {
             "apiVersion": "v1",
@@ -110,24 +121,43 @@ def manifests(namespace: str) -> list[Json]:
     ]
     for name, permissions in ((RUNNER, OF_RUNNER), (WATCHDOG, OF_WATCHDOG)):
         metadata = {"name": name, "namespace": namespace}
-        group = "rbac.authorization.k8s.io"
         found += [
             {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata},
-            {
-                "apiVersion": f"{group}/v1",
-                "kind": "Role",
-                "metadata": metadata,
-                "rules": rules(permissions),
-            },
-            {
-                "apiVersion": f"{group}/v1",
-                "kind": "RoleBinding",
-                "metadata": metadata,
-                "roleRef": {"apiGroup": group, "kind": "Role", "name": name},
-                "subjects": [{"kind": "ServiceAccount", "name": name, "namespace": namespace}],
-            },
+            *_granted("Role", metadata, permissions, namespace, [name]),
         ]
+    if nodes:
+        metadata = {"name": f"gameday-nodes-{namespace}"}
+        found += _granted("ClusterRole", metadata, OF_NODES, namespace, [RUNNER, WATCHDOG])
     return found
+
+
+def _granted(
+    kind: str,
+    metadata: Json,
+    permissions: Iterable[Permission],
+    namespace: str,
+    accounts: Iterable[str],
+) -> list[Json]:
+    """A role and its binding to accounts of a namespace."""
+    group = "rbac.authorization.k8s.io"
+    return [
+        {
+            "apiVersion": f"{group}/v1",
+            "kind": kind,
+            "metadata": metadata,
+            "rules": rules(permissions),
+        },
+        {
+            "apiVersion": f"{group}/v1",
+            "kind": f"{kind}Binding",
+            "metadata": metadata,
+            "roleRef": {"apiGroup": group, "kind": kind, "name": metadata["name"]},
+            "subjects": [
+                {"kind": "ServiceAccount", "name": each, "namespace": namespace}
+                for each in accounts
+            ],
+        },
+    ]
 
 
 def rules(permissions: Iterable[Permission]) -> list[Json]:

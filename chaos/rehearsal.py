@@ -45,8 +45,11 @@ def rehearse(plan: Plan, cluster: Cluster, url: str) -> Rehearsal:
         found.would += [f"{experiment.name}: {words(change)}" for change in made]
     namespace = plan.target.namespace
     for permission in sorted(needed):
-        if not cluster.allowed(permission.verb, permission.group, permission.resource, namespace):
-            found.problems.append(f"not permitted in namespace {namespace}: {permission}")
+        wide = permission in rbac.OF_NODES
+        where = "" if wide else namespace
+        if not cluster.allowed(permission.verb, permission.group, permission.resource, where):
+            place = "in the cluster" if wide else f"in namespace {namespace}"
+            found.problems.append(f"not permitted {place}: {permission}")
     return found
 
 
@@ -82,3 +85,5 @@ def words(change: Change) -> str:
             return f"delete {ref}"
         case changes.Evict(ref=ref):
             return f"evict {ref}"
+        case changes.Await(ref=ref):
+            return f"wait until {ref} is ready"

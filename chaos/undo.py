@@ -147,7 +147,9 @@ def _put_back(cluster: Cluster, leftover: Leftover) -> Undone:
         found: list[Json] = []
         here = [f.mark for f in marks.marks(current) if f.id == leftover.found.id]
         mark = here[0] if here else leftover.found.mark if leftover.remembered else None
-        for step in mark.steps if mark else ():
+        for step in (
+            reversed(mark.steps) if mark else ()
+        ):  # so that no item of a list moves too soon
             if isinstance(step, Restore):
                 found += _restoring(current, step, leftover.ref, said, notes)
             elif isinstance(step, Run):
@@ -319,11 +321,20 @@ def _patch(restores: Iterable[Restore]) -> str:
                     item = {key: wanted}
                     node.append(item)
                 node = item
+                if last:
+                    item |= _item(step)
             elif last:
                 node[name] = step.was[0] if step.was else None
             else:
                 node = node.setdefault(name, [] if "=" in step.path[at + 1] else {})
     return json.dumps(whole)
+
+
+def _item(step: Restore) -> Json:
+    """What makes an item of a list that was set as a whole be what it was."""
+    if not step.was:
+        return {"$patch": "delete"}
+    return {**dict.fromkeys(step.put[0] if step.put else ()), **step.was[0]}
 
 
 def _worded(ref: Ref, value: Value) -> str:

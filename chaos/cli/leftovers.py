@@ -150,9 +150,11 @@ def _started(run: Path) -> RunStarted:
 @app.command()
 def rbac(
     namespace: Annotated[str, typer.Argument(help="The namespace to allow faults in.")],
+    *,
+    nodes: Annotated[bool, typer.Option(help="Allow faults on nodes too, cluster-wide.")] = False,
 ) -> None:
     """Print what an administrator applies once: `gameday rbac shop | kubectl apply -f -`."""
     yaml = YAML()
     yaml.indent(mapping=2, sequence=4, offset=2)
     yaml.default_flow_style = False
-    yaml.dump_all(permissions.manifests(namespace), sys.stdout)
+    yaml.dump_all(permissions.manifests(namespace, nodes=nodes), sys.stdout)

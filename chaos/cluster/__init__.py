@@ -8,7 +8,7 @@ from chaos.cluster.client import Cluster, ClusterEvent, Output, Pod, Workload
 from chaos.cluster.errors import ClusterError
 from chaos.cluster.kinds import KINDS, Json, Kind, Ref, kind_of
 from chaos.cluster.patience import Patience
-from chaos.cluster.quantities import same_quantity
+from chaos.cluster.quantities import milli, quantity, same_quantity
 
 __all__ = [
     "KINDS",
@@ -23,5 +23,7 @@ __all__ = [
     "Ref",
     "Workload",
     "kind_of",
+    "milli",
+    "quantity",
     "same_quantity",
 ]

@@ -20,6 +20,7 @@ from kubernetes.stream import stream
 from chaos.cluster.errors import ClusterError, translated
 from chaos.cluster.kinds import Json, Kind, Ref, kind_of
 from chaos.cluster.patience import Patience
+from chaos.cluster.quantities import milli, quantity
 
 JSON_PATCH = "application/json-patch+json"
 CONFLICT, NOT_FOUND = 409, 404
@@ -77,6 +78,13 @@ class Output(NamedTuple):
 
     text: str
     code: int
+
+
+class Usage(NamedTuple):
+    """Of one container: thousandths of a CPU, and bytes."""
+
+    milli_cpu: int
+    memory: int
 
 
 class Cluster:
@@ -343,6 +351,23 @@ class Cluster:
             if (endpoint.get("conditions") or {}).get("ready") is not False
             for address in endpoint["addresses"]
         ]
+
+    def usage(self, namespace: str, pod_name: str, container: str) -> Usage | None:
+        """By the resource metrics API; None where it has not measured this container yet."""
+        found = self.find(Ref.of("PodMetrics", namespace, pod_name))
+        for measured in found["containers"] if found else ():
+            if measured["name"] == container:
+                used = measured["usage"]
+                return Usage(milli(used["cpu"]), quantity(used["memory"]))
+        return None
+
+    def last_words(self, ref: Ref, container: str, *, previous: bool = False) -> str:
+        """The last line that a container wrote; "" where there is none."""
+        query = {"container": container, "tailLines": "1"}
+        if previous:
+            query["previous"] = "true"
+        answer = self._send("GET", f"{ref.path}/log", f"read the log of {ref}", query=query)
+        return answer.decode(errors="replace").strip()
 
     def service_url(self, namespace: str, service: str, port: int) -> str:
         """Where a user of the service goes: its load balancer, else its cluster address."""

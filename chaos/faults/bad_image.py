@@ -1,12 +1,11 @@
 """Bad image: a release whose image cannot be pulled. The rollout gets stuck, old pods go on."""
 
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import Field
 
 from chaos.changes import Change, Edit, Set
 from chaos.faults.base import (
-    NoTargetError,
     Part,
     Scene,
     Tag,
@@ -33,24 +32,15 @@ class BadImage(Part):
 
     def select(self, scene: Scene) -> tuple[Target, ...]:
         workload = self.selected.read(scene)
-        self._container(workload)
+        self.selected.container(workload, self.container)
         return (self.selected.target(scene, workload),)
 
     def changes(self, scene: Scene, targets: tuple[Target, ...], tag: Tag) -> tuple[Change, ...]:
         (target,) = targets
-        container = self._container(self.selected.read(scene))
+        container = self.selected.container(self.selected.read(scene), self.container)
         image = self.image or f"{NOWHERE}:{tag.id}"
         path = ("spec", "template", "spec", "containers", f"name={container['name']}", "image")
         return (Edit(ref=ref_of(target), uid=target.uid, fields=(Set(path, (image,)),)),)
-
-    def _container(self, workload: Any) -> Any:
-        found = workload["spec"]["template"]["spec"]["containers"]
-        if self.container is None:
-            return found[0]
-        for container in found:
-            if container["name"] == self.container:
-                return container
-        raise NoTargetError(f"{self.selected} has no container {self.container}")
 
     def effect(self, scene: Scene, targets: tuple[Target, ...]) -> str | None:
         """A pod of the workload waits for an image that does not come."""

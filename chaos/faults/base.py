@@ -89,14 +89,29 @@ class PodSelector(Part):
 
     @property
     def label_selector(self) -> str:
-        return ",".join(f"{k}={v}" for k, v in self.labels.items())
+        return words(self.labels)
 
     @property
     def field_selector(self) -> str | None:
         return ",".join(f"{k}={v}" for k, v in self.fields.items()) or None
 
-    def draw(self, scene: Scene) -> list[Pod]:
-        """The pods to hit, by the scene's seed, in the order of drawing. Raises NoTargetError."""
+    def targets(self, scene: Scene) -> tuple[Target, ...]:
+        """The pods to hit, by the scene's seed, in the order of drawing. Raises NoTargetError.
+
+        `before` has their `restarts`, and as `of` how many pods were ready.
+        """
+        return tuple(
+            Target(
+                kind="Pod",
+                namespace=pod.namespace,
+                name=pod.name,
+                uid=pod.uid,
+                before={"restarts": sum(pod.restarts.values()), "of": of},
+            )
+            for pod, of in self._draw(scene)
+        )
+
+    def _draw(self, scene: Scene) -> list[tuple[Pod, int]]:
         found = scene.cluster.pods(scene.namespace, self.label_selector, self.field_selector)
         pods = [p for p in found if p.ready and not p.ending]
         if not pods:
@@ -105,12 +120,26 @@ class PodSelector(Part):
         if amount > len(pods):
             raise NoTargetError(f"{amount} pods wanted, {len(pods)} ready ones match")
         check_share(scene, self.label_selector, amount, len(pods))
-        return scene.seed.sample(pods, amount)
+        return [(pod, len(pods)) for pod in scene.seed.sample(pods, amount)]
 
     def find(self, scene: Scene, target: Target) -> Pod | None:
         """The very pod that was chosen, as it is now; None where it is gone."""
         pods = scene.cluster.pods(target.namespace, self.label_selector)
         return next((p for p in pods if p.uid == target.uid), None)
+
+    def must_find(self, scene: Scene, target: Target) -> Pod:
+        pod = self.find(scene, target)
+        if pod is None:
+            raise NoTargetError(f"{ref_of(target)} is gone before the fault")
+        return pod
+
+    def whole(self, scene: Scene, targets: tuple[Target, ...]) -> str | None:
+        """In words, when as many pods are ready as before the fault and no other is left."""
+        pods = scene.cluster.pods(scene.namespace, self.label_selector, self.field_selector)
+        ready = sum(p.ready and not p.ending for p in pods)
+        if ready < targets[0].before["of"] or ready < len(pods):
+            return None
+        return f"{self.label_selector}: {ready} pods ready"
 
     def __str__(self) -> str:
         amount = str(self.count) if self.count is not None else f"{self.percent:g} %"
@@ -130,6 +159,14 @@ class WorkloadSelector(Part):
         if found is None:
             raise NoTargetError(f"there is no {ref}")
         return found
+
+    def container(self, workload: Json, name: str | None) -> Json:
+        """Of its template, by name or the first one. Raises NoTargetError."""
+        found: list[Json] = workload["spec"]["template"]["spec"]["containers"]
+        for container in found:
+            if name in (None, container["name"]):
+                return container
+        raise NoTargetError(f"{self} has no container {name}")
 
     def target(self, scene: Scene, obj: Json) -> Target:
         """It, hit as a whole. `before` has its number of pods as `replicas`."""
@@ -154,6 +191,19 @@ class WorkloadSelector(Part):
 
     def __str__(self) -> str:
         return f"{self.kind.lower()}/{self.name}"
+
+
+def words(labels: dict[str, str]) -> str:
+    """As a label selector: "app=web,tier=front"."""
+    return ",".join(f"{k}={v}" for k, v in labels.items())
+
+
+def pods_with(scene: Scene, labels: dict[str, str]) -> tuple[Target, ...]:
+    """All pods with these labels. Raises NoTargetError where there is none."""
+    found = scene.cluster.pods(scene.namespace, words(labels))
+    if not found:
+        raise NoTargetError(f"no pod matches {words(labels)} in {scene.namespace}")
+    return tuple(Target(kind="Pod", namespace=p.namespace, name=p.name, uid=p.uid) for p in found)
 
 
 def check_share(scene: Scene, what: str, amount: int, of: int) -> None:
@@ -182,5 +232,7 @@ __all__ = [
     "WorkloadSelector",
     "check_share",
     "kind_of",
+    "pods_with",
     "ref_of",
+    "words",
 ]

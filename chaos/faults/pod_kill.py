@@ -6,7 +6,6 @@ from pydantic import Field
 
 from chaos.changes import Change, Delete, Inside
 from chaos.faults.base import (
-    NoTargetError,
     Part,
     PodSelector,
     Scene,
@@ -40,16 +39,7 @@ class PodKill(Part):
         return f"{self.kind} ({verb}): {self.select_pods}"
 
     def select(self, scene: Scene) -> tuple[Target, ...]:
-        return tuple(
-            Target(
-                kind="Pod",
-                namespace=pod.namespace,
-                name=pod.name,
-                uid=pod.uid,
-                before={"restarts": sum(pod.restarts.values())},
-            )
-            for pod in self.select_pods.draw(scene)
-        )
+        return self.select_pods.targets(scene)
 
     def changes(self, scene: Scene, targets: tuple[Target, ...], tag: Tag) -> tuple[Change, ...]:
         del tag  # nothing is left to undo, so nothing is marked
@@ -57,9 +47,7 @@ class PodKill(Part):
             return tuple(Delete(ref=ref_of(t), uid=t.uid, grace_s=0) for t in targets)
         found: list[Change] = []
         for target in targets:
-            pod = self.select_pods.find(scene, target)
-            if pod is None:
-                raise NoTargetError(f"{ref_of(target)} is gone before the fault")
+            pod = self.select_pods.must_find(scene, target)
             found += [
                 Inside(
                     pod=ref_of(target),

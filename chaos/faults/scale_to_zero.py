@@ -16,6 +16,7 @@ from chaos.faults.base import (
     check_share,
     ref_of,
 )
+from chaos.faults.witness import Witness, blind, seen
 
 
 class ScaleToZero(Part):
@@ -23,6 +24,7 @@ class ScaleToZero(Part):
 
     kind: Literal["scale-to-zero"]
     selected: WorkloadSelector = Field(alias="workload")
+    witnesses: tuple[Witness, ...] = ()
 
     def describe(self) -> str:
         return f"{self.kind}: {self.selected}"
@@ -33,6 +35,7 @@ class ScaleToZero(Part):
         if replicas == 0:
             raise NoTargetError(f"{self.selected} has no pods to take away")
         check_share(scene, self.selected.name, replicas, replicas)
+        blind(scene, self.witnesses)
         return (target,)
 
     def changes(self, scene: Scene, targets: tuple[Target, ...], tag: Tag) -> tuple[Change, ...]:
@@ -41,7 +44,7 @@ class ScaleToZero(Part):
         return tuple(Edit(ref=ref_of(t), uid=t.uid, fields=zero) for t in targets)
 
     def effect(self, scene: Scene, targets: tuple[Target, ...]) -> str | None:
-        """No pod is left, and no Service has an address to send anybody to."""
+        """No pod is left, no Service has an address to send anybody to, and witnesses agree."""
         (target,) = targets
         workload = scene.cluster.workload(target.namespace, target.name, target.kind)
         pods = scene.cluster.pods(target.namespace, workload.selector)
@@ -51,8 +54,12 @@ class ScaleToZero(Part):
         addresses = {s: _ready(scene, target.namespace, s) for s in services}
         if any(addresses.values()):
             return None
+        told = seen(scene, self.witnesses)
+        if told is None:
+            return None
         said = f"{self.selected}: none of {target.before['replicas']} pods is left"
-        return f"{said}, nor an address behind {', '.join(services)}" if services else said
+        said = f"{said}, nor an address behind {', '.join(services)}" if services else said
+        return f"{said}; {told}" if told else said
 
     def undone(self, scene: Scene, targets: tuple[Target, ...]) -> str | None:
         (target,) = targets

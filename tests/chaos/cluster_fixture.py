@@ -42,6 +42,81 @@ def workload(kind: str, name: str, replicas: int = 1) -> Json:
     }
 
 
+SPEAKER = """
+import http.server, os
+class Answer(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(os.environ["MOOD"].encode())
+    def log_message(self, *_): pass
+http.server.ThreadingHTTPServer((os.environ["POD_IP"], 8000), Answer).serve_forever()
+"""
+READER = """
+grep -q well /data/index || { echo 'cannot read /data/index' >&2; exit 3; }
+trap 'exit 0' TERM; while :; do sleep 0.2; done
+"""
+
+
+def speaker() -> Json:
+    """A Deployment whose pods answer HTTP with what their environment says."""
+    found = workload("Deployment", "speaker", 2)
+    (container,) = found["spec"]["template"]["spec"]["containers"]
+    field = {"fieldRef": {"fieldPath": "status.podIP"}}
+    container |= {
+        "image": "python:3-slim",
+        "command": ["python3", "-c", SPEAKER.strip()],
+        "env": [{"name": "POD_IP", "valueFrom": field}, {"name": "MOOD", "value": "well"}],
+        "readinessProbe": {"tcpSocket": {"port": 8000}, "periodSeconds": 1},
+    }
+    return found
+
+
+def cache() -> Json:
+    """A Deployment of one Redis server."""
+    found = workload("Deployment", "cache")
+    (container,) = found["spec"]["template"]["spec"]["containers"]
+    del container["command"]
+    container |= {
+        "image": "redis:7",
+        "readinessProbe": {"tcpSocket": {"port": 6379}, "periodSeconds": 1},
+        "resources": {"limits": {"memory": "256Mi"}},
+    }
+    return found
+
+
+def reader() -> Json:
+    """A Deployment whose pods do not start without a good file on their volume."""
+    found = workload("Deployment", "reader", 2)
+    pod = found["spec"]["template"]["spec"]
+    (container,) = pod["containers"]
+    mounts = [{"name": "data", "mountPath": "/data"}]
+    container |= {"command": ["sh", "-c", READER.strip()], "volumeMounts": mounts}
+    write = ["sh", "-c", "test -e /data/index || echo well >/data/index"]
+    init = {"name": "write", "image": "busybox:1", "command": write, "volumeMounts": mounts}
+    claim = {"persistentVolumeClaim": {"claimName": "index"}}
+    pod |= {"initContainers": [init], "volumes": [{"name": "data", **claim}]}
+    return found
+
+
+def claim(name: str) -> Json:
+    spec = {
+        "accessModes": ["ReadWriteMany"],
+        "resources": {"requests": {"storage": "1Mi"}},
+    }
+    metadata = {"name": name, "namespace": NS}
+    return {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": metadata, "spec": spec}
+
+
+def service(name: str, port: int) -> Json:
+    return {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": name, "namespace": NS},
+        "spec": {"selector": {"app": name}, "ports": [{"port": port}]},
+    }
+
+
 def make(cluster: Cluster, *objects: Json) -> None:
     for obj in objects:
         try:
@@ -64,7 +139,17 @@ def whole(cluster: Cluster, kind: str, name: str) -> bool:
 
 def shop() -> list[Json]:
     """Everything that the examples of faults need, in the order of making it."""
-    return [namespace(), workload("Deployment", "web", 3), workload("StatefulSet", "store")]
+    return [
+        namespace(),
+        claim("index"),
+        service("cache", 6379),
+        service("speaker", 8000),
+        workload("Deployment", "web", 3),
+        workload("StatefulSet", "store"),
+        cache(),
+        reader(),
+        speaker(),
+    ]
 
 
 IGNORED = ("deployment.kubernetes.io/revision",)  # a rollout and its undoing are two revisions

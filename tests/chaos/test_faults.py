@@ -20,15 +20,46 @@ pytestmark = pytest.mark.slow
 
 FAULT: TypeAdapter[AnyFault] = TypeAdapter(AnyFault)
 
+WEB = {"labels": {"app": "web"}, "count": 1}
+CACHE = {"kind": "redis", "from": {"app": "web"}, "to": "cache.shop.svc:6379"}
+MOOD = {"kind": "answer", "path": "/", "contains": "ill"}
+
 EXAMPLES = {
     "bad-image": {"workload": {"name": "web"}},
-    "pod-kill": {"select": {"labels": {"app": "web"}, "count": 1}},
+    "cpu-stress": {"select": WEB, "rise": 5},
+    "crash-release": {"workload": {"name": "web"}},
+    "file-damage": {
+        "path": "/data/index",
+        "claim": "index",
+        "select": {"labels": {"app": "reader"}, "count": 1},
+    },
+    "freeze": {
+        "select": {"labels": {"app": "cache"}, "count": 1},
+        "witnesses": [{**CACHE, "ends": ["hangs"]}],
+    },
+    "memory-pressure": {"select": WEB, "fill": 60},
+    "network-cut": {"from": {"app": "web"}, "to": {"app": "cache"}, "witnesses": [CACHE]},
+    "network-degrade": {
+        "service": "cache",
+        "latency": "100ms",
+        "witnesses": [{**CACHE, "ends": [], "slower_than": "150ms"}],
+    },
+    "node-drain": {"of": {"app": "web"}},
+    "oom": {"select": WEB},
+    "pod-evict": {"select": WEB},
+    "pod-kill": {"select": WEB},
     "scale-to-zero": {"workload": {"kind": "StatefulSet", "name": "store"}},
+    "set-env": {"workload": {"name": "speaker"}, "env": {"MOOD": "ill"}, "witnesses": [MOOD]},
+}
+NEEDS_AN_OPERATOR = {"network-chaos"}  # Chaos Mesh, which acts on its objects
+WHOLE = {"web": "Deployment", "store": "StatefulSet", "cache": "Deployment"} | {
+    "reader": "Deployment",
+    "speaker": "Deployment",
 }
 
 
 def test_every_fault_of_the_registry_has_an_example_here() -> None:
-    assert set(EXAMPLES) == set(FAULTS)
+    assert set(EXAMPLES) | NEEDS_AN_OPERATOR == set(FAULTS)
 
 
 @pytest.fixture
@@ -36,9 +67,11 @@ def calm(cluster: Cluster) -> Iterator[Cluster]:
     """The cluster, whole before and after."""
 
     def is_whole() -> bool:
-        return whole(cluster, "Deployment", "web") and whole(cluster, "StatefulSet", "store")
+        return all(whole(cluster, kind, name) for name, kind in WHOLE.items())
 
     eventually(is_whole)
+    web = cluster.pods(NS, "app=web")
+    eventually(lambda: all(cluster.usage(NS, p.name, "main") for p in web))
     yield cluster
     eventually(is_whole)
 
@@ -51,6 +84,7 @@ def scene(cluster: Cluster, *anyway: str) -> Scene:
         seed=Random(7),
         max_share=0.8,
         anyway=frozenset(anyway),
+        url=cluster.service_url(NS, "speaker", 8000),
     )
 
 
@@ -87,7 +121,7 @@ def test_its_effect_is_seen_and_nothing_of_it_is_left(
 ) -> None:
     before = state(calm)
     fault = FAULT.validate_python({"kind": kind, **EXAMPLES[kind]})
-    told = drill(calm, fault, tmp_path, "store")
+    told = drill(calm, fault, tmp_path, "store", "app=cache", "node-1")
     events = [e.event for e in told]
     assert events[:3] == ["fault.intended", "fault.injected", "fault.confirmed"], told
     assert events[-1] == "fault.reverted", told
@@ -111,6 +145,51 @@ def test_all_pods_of_a_workload_go_only_where_the_plan_says_so(
     (told,) = drill(calm, fault, tmp_path)
     assert told.event == "fault.refused"
     assert "guardrails.all_pods_of: [web]" in told.reason
+
+
+def test_an_object_that_nobody_acts_on_is_unconfirmed(calm: Cluster, tmp_path: Path) -> None:
+    """Chaos Mesh's kind is known to the cluster, its controller is not there."""
+    fault = FAULT.validate_python(
+        {
+            "kind": "network-chaos",
+            "action": "partition",
+            "from": {"app": "web"},
+            "to": {"app": "cache"},
+            "witnesses": [CACHE],
+        }
+    )
+    before = state(calm)
+    events = [e.event for e in drill(calm, fault, tmp_path, lasts_s=2)]
+    assert "fault.confirmed" not in events
+    assert set(events) & {"fault.unconfirmed", "fault.refused"}
+    assert state(calm) == before
+
+
+def test_a_witness_that_sees_it_before_the_fault_shows_nothing(
+    calm: Cluster, tmp_path: Path
+) -> None:
+    away = {**CACHE, "to": "cache.shop.svc:6380"}
+    fault = FAULT.validate_python({"kind": "freeze", "select": WEB, "witnesses": [away]})
+    (told,) = drill(calm, fault, tmp_path)
+    assert told.event == "fault.refused"
+    assert "seen before the fault" in told.reason
+
+
+def test_a_budget_that_holds_a_pod_back_is_a_refusal(calm: Cluster, tmp_path: Path) -> None:
+    budget = {
+        "apiVersion": "policy/v1",
+        "kind": "PodDisruptionBudget",
+        "metadata": {"name": "web", "namespace": NS},
+        "spec": {"minAvailable": 3, "selector": {"matchLabels": {"app": "web"}}},
+    }
+    made = calm.create(budget)
+    fault = FAULT.validate_python({"kind": "pod-evict", "select": WEB})
+    try:
+        *_, told = drill(calm, fault, tmp_path)
+    finally:
+        calm.delete(Ref.to(made))
+    assert told.event == "fault.refused"
+    assert "disruption budget" in told.reason
 
 
 def test_a_sham_fault_without_effect_is_unconfirmed(calm: Cluster, tmp_path: Path) -> None:

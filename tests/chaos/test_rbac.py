@@ -6,7 +6,7 @@ from service import deploy
 
 def test_the_embedded_overlay_has_what_the_command_prints() -> None:
     found = deploy.manifests("embedded")
-    for wanted in rbac.manifests("bizra-system")[1:]:
+    for wanted in rbac.manifests("bizra-system", nodes=True)[1:]:
         assert wanted in found
     home = next(o for o in found if o["kind"] == "Namespace")
     assert home["metadata"]["labels"] == rbac.manifests("x")[0]["metadata"]["labels"]

@@ -31,9 +31,7 @@ def _container(container: Json) -> None:
     container.setdefault("imagePullPolicy", "Always" if tag in ("", "latest") else "IfNotPresent")
     container.setdefault("terminationMessagePath", "/dev/termination-log")
     container.setdefault("terminationMessagePolicy", "File")
-    resources = container.setdefault("resources", {})
-    if limits := resources.get("limits"):
-        resources["requests"] = {**limits, **(resources.get("requests") or {})}
+    container.setdefault("resources", {})
     for port in container.get("ports", []):
         port.setdefault("protocol", "TCP")
     for variable in container.get("env", []):
@@ -63,6 +61,10 @@ def _template(spec: Json) -> None:
 def _pod(obj: Json) -> None:
     spec = obj.setdefault("spec", {})
     _pod_spec(spec)
+    for container in [*spec.get("containers", []), *spec.get("initContainers", [])]:
+        resources = container["resources"]  # of pods alone, not of templates
+        if limits := resources.get("limits"):
+            resources["requests"] = {**limits, **(resources.get("requests") or {})}
     spec.setdefault("serviceAccountName", "default")
     spec.setdefault("enableServiceLinks", True)
     spec.setdefault("preemptionPolicy", "PreemptLowerPriority")
@@ -247,6 +249,7 @@ def _autoscaler(obj: Json) -> None:
 
 
 _BY_KIND: dict[str, Callable[[Json], None]] = {
+    "Node": lambda obj: obj.setdefault("spec", {}),
     "Pod": _pod,
     "Deployment": _deployment,
     "ReplicaSet": _replica_set,

@@ -1,0 +1,165 @@
+"""Out of memory: the kernel kills a container that has reached its memory limit."""
+
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from chaos.changes import Change, Edit, Inside, Set
+from chaos.cluster import Json, kind_of, quantity, same_quantity
+from chaos.faults.base import (
+    NoTargetError,
+    Part,
+    PodSelector,
+    Scene,
+    Tag,
+    Target,
+    WorkloadSelector,
+    ref_of,
+)
+
+PARTS = 4
+BEYOND = 64 * 1024 * 1024  # bytes: as much is asked for more than the limit allows
+REASON, EXIT_CODE = "OOMKilled", 137
+
+# Where the kernel kills one process and not the whole group (control groups version 1, Kubernetes
+# before 1.28), it takes the one with the highest score: everybody else gets the highest there is,
+# and gets its own back if the kernel did not come. That is worth one whole limit, so that no part
+# of the allocation may come near it.
+ALLOCATE = """
+scores=
+for d in /proc/[0-9]*; do
+  [ "$d" = "/proc/$$" ] && continue
+  was=$(cat "$d/oom_score_adj" 2>/dev/null) || continue
+  echo 1000 2>/dev/null >"$d/oom_score_adj" && scores="$scores $d:$was"
+done
+for part in 1 2 3 4; do
+  head -c {size} /dev/zero | tail >/dev/null &
+done
+wait
+for each in $scores; do
+  echo "${{each#*:}}" 2>/dev/null >"${{each%:*}}/oom_score_adj"
+done
+true
+"""
+
+
+class Oom(Part):
+    """`allocate` in chosen pods until the kernel kills, or set the `limit` below what is used."""
+
+    kind: Literal["oom"]
+    how: Literal["allocate", "limit"] = "allocate"
+    select_pods: PodSelector | None = Field(alias="select", default=None)
+    selected: WorkloadSelector | None = Field(alias="workload", default=None)
+    container: str | None = None  # by default the first one
+    limit: str | None = Field(default=None, pattern=r"^\d+(Ki|Mi|Gi)?$")
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if self.how == "allocate" and (self.select_pods is None or self.limit or self.selected):
+            raise ValueError("'how: allocate' takes 'select', and neither 'workload' nor 'limit'")
+        if self.how == "limit" and (not self.selected or not self.limit or self.select_pods):
+            raise ValueError("'how: limit' takes 'workload' and 'limit', and no 'select'")
+        return self
+
+    def describe(self) -> str:
+        if self.how == "allocate":
+            return f"{self.kind} (allocate up to the limit): {self.select_pods}"
+        return f"{self.kind} (memory limit {self.limit}): {self.selected}"
+
+    def select(self, scene: Scene) -> tuple[Target, ...]:
+        if self.select_pods is not None:
+            return self.select_pods.targets(scene)
+        assert self.selected is not None
+        return (self.selected.target(scene, self.selected.read(scene)),)
+
+    def changes(self, scene: Scene, targets: tuple[Target, ...], tag: Tag) -> tuple[Change, ...]:
+        del tag  # a container that was killed leaves nothing to undo; limits carry their own
+        if self.how == "allocate":
+            return tuple(self._allocate(scene, t) for t in targets)
+        (target,) = targets
+        return (self._lower(scene, target),)
+
+    def _allocate(self, scene: Scene, target: Target) -> Change:
+        container = _container(scene.cluster.get(ref_of(target))["spec"], self.container, target)
+        limit = (container.get("resources") or {}).get("limits", {}).get("memory")
+        if limit is None:
+            raise NoTargetError(
+                f"container {container['name']} of {ref_of(target)} has no memory limit: it would"
+                " take the node's memory"
+            )
+        script = ALLOCATE.format(size=(quantity(limit) + BEYOND) // PARTS).strip()
+        return Inside(
+            pod=ref_of(target),
+            uid=target.uid,
+            container=container["name"],
+            command=("sh", "-c", script),
+            may_die=True,
+        )
+
+    def _lower(self, scene: Scene, target: Target) -> Change:
+        assert self.selected is not None
+        template = self.selected.read(scene)["spec"]["template"]["spec"]
+        container = _container(template, self.container, target)
+        at = ("spec", "template", "spec", "containers", f"name={container['name']}", "resources")
+        resources = container.get("resources") or {}
+        was = resources.get("limits", {}).get("memory")
+        if was is not None and quantity(was) <= quantity(self.limit):
+            raise NoTargetError(f"the memory limit is {was}: {self.limit} is not below it")
+        fields = [Set((*at, "limits", "memory"), (self.limit,))]
+        asked = resources.get("requests", {}).get("memory")
+        if asked is not None and quantity(asked) > quantity(self.limit):
+            fields.append(Set((*at, "requests", "memory"), (self.limit,)))
+        return Edit(ref=ref_of(target), uid=target.uid, fields=tuple(fields))
+
+    def effect(self, scene: Scene, targets: tuple[Target, ...]) -> str | None:
+        """Kubernetes says OOMKilled with exit code 137, of each pod chosen or of any new one."""
+        if self.select_pods is not None:
+            killed = [self._restarted(scene, target) for target in targets]
+            return "; ".join(k for k in killed if k) if all(killed) else None
+        (target,) = targets
+        workload = scene.cluster.workload(target.namespace, target.name, target.kind)
+        pods = scene.cluster.objects(kind_of("Pod"), target.namespace, workload.selector)
+        return next(filter(None, (_killed(p) for p in pods if self._has_limit(p, target))), None)
+
+    def _restarted(self, scene: Scene, target: Target) -> str | None:
+        """Since the fault: what killed it before is no evidence."""
+        pod = scene.cluster.find(ref_of(target))
+        if pod is None or pod["metadata"]["uid"] != target.uid:
+            return None
+        statuses = (pod.get("status") or {}).get("containerStatuses") or ()
+        if sum(s["restartCount"] for s in statuses) <= target.before["restarts"]:
+            return None
+        return _killed(pod)
+
+    def _has_limit(self, pod: Json, target: Target) -> bool:
+        container = _container(pod["spec"], self.container, target)
+        limits = (container.get("resources") or {}).get("limits") or {}
+        return same_quantity(limits.get("memory"), self.limit)
+
+    def undone(self, scene: Scene, targets: tuple[Target, ...]) -> str | None:
+        if self.select_pods is not None:
+            return self.select_pods.whole(scene, targets)
+        assert self.selected is not None
+        (target,) = targets
+        return self.selected.whole(scene, target.before["replicas"])
+
+
+def _killed(pod: Json) -> str | None:
+    """In words, when the kernel ended one of its containers, now or the time before."""
+    for status in (pod.get("status") or {}).get("containerStatuses") or ():
+        for state in (status.get("state", {}), status.get("lastState", {})):
+            end = state.get("terminated", {})
+            if (end.get("reason"), end.get("exitCode")) == (REASON, EXIT_CODE):
+                return (
+                    f"{pod['metadata']['name']}: container {status['name']} {REASON}, exit code"
+                    f" {EXIT_CODE}, restarts {status['restartCount']}"
+                )
+    return None
+
+
+def _container(spec: Json, name: str | None, target: Target) -> Json:
+    found: list[Json] = spec["containers"]
+    for container in found:
+        if name in (None, container["name"]):
+            return container
+    raise NoTargetError(f"{ref_of(target)} has no container {name}")
