@@ -57,7 +57,7 @@ def judged(verdict: Verdict) -> list[int]:
     return [r.outcome.rank for r in verdict.objectives if r.view.value == "client"]
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(recordings, st.integers(1, 400), st.integers(0, 10**6))
 def test_timeouts_in_place_of_answers_never_improve_a_verdict(
     found: Recording, count: int, seed: int
@@ -74,16 +74,20 @@ def test_timeouts_in_place_of_answers_never_improve_a_verdict(
 
 def more(samples: Samples, count: int, seed: int, kind: ErrorKind, latency: float) -> Samples:
     """With so many bad requests beside those that were there."""
-    rng = np.random.default_rng(seed)
-    due = rng.choice(samples.intended_start, count)
-    extra = (due, due, np.full(count, latency), rng.choice(samples.endpoint, count))
+    at = np.random.default_rng(seed).integers(0, len(samples), count)
+    due, names = samples.intended_start[at], samples.endpoint.tolist()
     status = np.full(count, 503 if kind is ErrorKind.SERVER_ERROR else 200, dtype=np.int16)
-    columns = (*extra, status, np.full(count, kind.value, dtype=object))
-    own = [getattr(samples, f.name) for f in fields(Samples)]
-    return Samples(*(np.concatenate(pair) for pair in zip(own, columns, strict=True)))
+    return Samples(
+        np.concatenate([samples.intended_start, due]),
+        np.concatenate([samples.start, due]),
+        np.concatenate([samples.latency, np.full(count, latency)]),
+        Labels.of([*names, *(names[i] for i in at.tolist())]),
+        np.concatenate([samples.status, status]),
+        Labels.of([*samples.error.tolist(), *[kind.value] * count]),
+    )
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(
     recordings,
     st.sampled_from([1, 3, 30, 400]),
@@ -129,7 +133,7 @@ def _written(value: object) -> str:
     return value if isinstance(value, str) else repr(value)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(recordings, st.floats(1, 20))
 def test_wider_thresholds_never_worsen_a_verdict(found: Recording, factor: float) -> None:
     def scored(by: float) -> Verdict:
