@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 
 from slo import journal
 from slo.labels import Labels
-from slo.labels import Labels
 from slo.metrics import CLOCK, RULES, Measurement, Series, write_metrics
 from slo.model import SCHEMA_VERSION, ErrorKind, Indicator, PhaseKind, Severity
 from slo.runbook import BUNDLED_RUNBOOK
