@@ -21,6 +21,9 @@ _INDENT = (0, 0, 0, 4)
 
 
 def show(result: Result, runbook: Runbook, console: Console) -> None:
+    # Wrapped at a terminal's edge, and whole lines where a program reads them.
+    if not console.is_terminal:
+        console.width = fmt.UNBOUNDED
     console.print(_Screen(result, runbook))
 
 
@@ -108,19 +111,22 @@ class _Screen:
     def __rich_console__(
         self, console: Console, options: ConsoleOptions
     ) -> Iterable[RenderableType]:
-        del options
         for note in self.runbook.notes:
             yield Text(f"note: {fmt.clean(note)}", style="yellow")
         told: set[str] = set()
         for finding in self.result.findings:
-            yield from self._finding(finding, console, explain=finding.rule not in told)
+            yield from self._finding(finding, console, options, finding.rule not in told)
             told.add(finding.rule)
         yield self._total()
         if self.result.idle:
             yield Text(_idle(self.result.idle), style="dim")
 
     def _finding(
-        self, finding: Finding, console: Console, *, explain: bool
+        self,
+        finding: Finding,
+        console: Console,
+        options: ConsoleOptions,
+        explain: bool,  # noqa: FBT001
     ) -> Iterable[RenderableType]:
         # file:line at the start of a line, unbroken: editors and terminals make it a link.
         where = f"{fmt.clean(finding.source.file)}:{finding.source.line}"
@@ -133,7 +139,7 @@ class _Screen:
         lines = self.runbook.lines
         if 0 < finding.source.line <= len(lines):
             quoted = Text(f"{fmt.clean(lines[finding.source.line - 1].strip())}", style="dim")
-            quoted.truncate(max(console.width - 8, 20), overflow="ellipsis")
+            quoted.truncate(max(options.max_width - 8, 20), overflow="ellipsis")
             yield Padding(Text.assemble(("│ ", "dim"), quoted), _INDENT, expand=False)
         if explain:
             why = Text.assemble(("why: ", "dim"), (fmt.clean(finding.why), "italic"))

@@ -36,6 +36,10 @@ _MILLISECOND, _MINUTE, _HOUR = 0.001, 60, 3600
 _KIBI = 1024
 
 
+UNBOUNDED = 100_000
+"""The width of a line that nobody looks at on a screen."""
+
+
 def clean(text: str) -> str:
     """The text on one line, every character that no document may carry shown as U+FFFD."""
     return _UNPRINTABLE.sub("\ufffd", _SPACES.sub(" ", text))

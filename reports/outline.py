@@ -15,6 +15,9 @@ _WIDTH = 72  # of a quoted line
 
 
 def show(runbook: Runbook, console: Console) -> None:
+    # Lines are cut at a terminal's edge, and whole where a program reads them.
+    if not console.is_terminal:
+        console.width = fmt.UNBOUNDED
     console.print(_Outline(runbook))
 
 

@@ -88,7 +88,8 @@ def test_show_says_what_is_understood_and_what_is_not(gameday: Command) -> None:
     shop = str(RUNBOOKS / "shop.md")
     done = gameday("runbook", "show", shop)
     assert done.returncode == 0
-    assert f"{shop}:12  Checkout latency (p99): target < 800 ms" in done.stdout
+    whole = "Checkout latency (p99): target < 800 ms, critical > 2 s"
+    assert f"  {shop}:12  {whole}\n" in done.stdout
     assert "Not understood" in done.stdout
     said = json.loads(gameday("runbook", "show", shop, "--json").stdout)
     assert said["objectives"][0]["title"] == "Checkout latency (p99)"
