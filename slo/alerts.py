@@ -36,12 +36,15 @@ class Watch:
 def spells(
     series: Sequence[Series], policy: SeverityPolicy, step_s: float, start: datetime, end: datetime
 ) -> tuple[AlertSpell, ...]:
-    """Every alert that was pending or firing in start <= t <= end, by when it began."""
+    """Every alert that was pending or firing in start <= t <= end, by when it began.
+
+    One rule makes an alert for each set of labels (pod, endpoint): together they are one here.
+    """
     by_alert: dict[tuple[tuple[str, str], ...], dict[str, list[float]]] = {}
     for line in series:
         if line.name != ALERTS:
             continue
-        key = tuple(sorted((k, v) for k, v in line.labels.items() if k != "alertstate"))
+        key = tuple((k, line.labels.get(k, "")) for k in ("alertname", "severity"))
         state = line.labels.get("alertstate", "")
         times = [t for t in line.times if start.timestamp() <= t <= end.timestamp()]
         by_alert.setdefault(key, {}).setdefault(state, []).extend(times)

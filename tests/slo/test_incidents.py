@@ -1,6 +1,7 @@
 """Severity over time, alerts, degradation, damage and moments of synthetic runs."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 
@@ -158,6 +159,18 @@ def test_alerts_are_held_against_what_the_data_shows(
     found = check(judge(Run(acts=(DOWN,), series=series)), "alerts")
     assert found.outcome is outcome
     assert words in found.evidence
+
+
+def test_one_rule_firing_for_many_pods_is_one_alert(judge: Judge) -> None:
+    def of(pod: str, line: Series) -> Series:
+        return replace(line, labels={**line.labels, "pod": pod})
+
+    pods = (of("a", alert("pending", 24, 30)), of("b", alert("pending", 26, 28)))
+    firing = (of("a", alert("firing", 32, 36)), of("b", alert("firing", 30, 36)))
+    verdict = judge(Run(acts=(DOWN,), series=(*rules(4), *pods, *firing)))
+    (spell,) = verdict.experiments[0].alerts
+    assert spell.firing is not None
+    assert spell.firing.timestamp() - T0 == 30
 
 
 def test_an_alert_with_no_incident_is_a_finding(judge: Judge) -> None:
