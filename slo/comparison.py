@@ -17,6 +17,9 @@ the error rate counts only where the service's own answers confirm it: time-outs
 and 502 to 504 are what a starved machine brings about. What is excused so is inconclusive, never a
 pass.
 
+Where the generator could not keep its schedule at all (the policy's limit, as in slo.load), no
+response time is judged.
+
 An endpoint's own error rate counts only when it is worse: few endpoints get enough requests to be
 shown to be well alone, and the rate of all of them together is judged.
 """
@@ -32,12 +35,13 @@ from slo.model import Difference, Order, Outcome, ReleaseComparison, Unit, Verdi
 from slo.policy import ComparisonPolicy
 from slo.recording import Recording
 from slo.shift import Estimate, Shift
+from slo.show import show
 from slo.sides import EVERYTHING, Side, side
 from slo.stats import quantile_of
 
 _TICK_S = 0.001  # what an idle machine is late by; a finer difference is the clock's
 _BUSY = 1.25  # times as late: beyond, the machine may be why requests are slower
-_FASTEST, _HALF = 0.1, 0.5
+_FASTEST, _HALF, _LATEST = 0.1, 0.5, 0.99
 
 
 class ComparisonError(DocumentError):
@@ -56,7 +60,13 @@ def compare(new: Recording, baseline: Recording) -> ReleaseComparison:
     window_s = policy.window.total_seconds()
     a, b = side(baseline, window_s), side(new, window_s)
     doubts = [*_doubts(baseline, "the baseline run"), *_doubts(new, "this run")]
-    rows = _judge_all(list(_questions(a, b, policy)), policy, doubts)
+    most = new.policy.generator.late.total_seconds()
+    late = [*_late(a, "the baseline run", most), *_late(b, "this run", most)]
+    asked = [
+        replace(q, late=late[0]) if late and q.unit is Unit.SECONDS else q
+        for q in _questions(a, b, policy)
+    ]
+    rows = _judge_all(asked, policy, doubts)
     outcome = worst([row.outcome for row in rows if row.judged])
     return ReleaseComparison(
         baseline=theirs.run,
@@ -66,7 +76,10 @@ def compare(new: Recording, baseline: Recording) -> ReleaseComparison:
         window_s=window_s,
         differences=rows,
         orders=tuple(_orders(a, b)),
-        notes=tuple(f"Nothing passes: {doubt}." for doubt in doubts),
+        notes=(
+            *(f"Nothing passes: {doubt}." for doubt in doubts),
+            *(f"No response time is judged: {reason}." for reason in late),
+        ),
     )
 
 
@@ -93,6 +106,14 @@ def _doubts(recording: Recording, which: str) -> Iterator[str]:
     )
     if not load.complete:
         yield f"of {which}, {load.result.reason}"
+
+
+def _late(of: Side, which: str, most_s: float) -> Iterator[str]:
+    """Why its response times say nothing: the generator's own lateness is in them."""
+    late = of.late()
+    if late.size and (found := quantile_of(late, _LATEST)) > most_s:
+        seen, limit = show(found, Unit.SECONDS), show(most_s, Unit.SECONDS)
+        yield f"in {which} 1 % of the requests started over {seen} late, more than {limit}"
 
 
 def _questions(a: Side, b: Side, policy: ComparisonPolicy) -> Iterator[Question]:

@@ -38,6 +38,7 @@ class Question:
     machine: float = 1.0
     confirm: Shift | None = None
     alarm: bool = False
+    late: str = ""  # why its response times say nothing
 
     @property
     def shift(self) -> Shift | None:
@@ -83,6 +84,8 @@ def judge(
     low, high = shift.low(alpha), shift.high(1 - policy.confidence)
     confirmed = question.confirm is None or question.confirm.low(alpha) > question.matters
     outcome, reason = _decide(question, low, high, confirmed=confirmed)
+    if question.late:
+        return replace(row, reason=f"{_seen(shift, question.unit)}, but {question.late}")
     if outcome is Outcome.PASS and doubts:
         return replace(row, reason=f"{reason}, but {doubts[0]}")
     more = None

@@ -155,6 +155,15 @@ def test_on_a_busy_machine_failures_count_that_the_service_answered_itself(recor
     assert row(compare(wrong, good), "", "error rate").outcome is Outcome.FAIL
 
 
+def test_a_generator_that_came_late_judges_no_response_time(record: Record) -> None:
+    late = record(slow(0.060), seed=2, late=lambda _rng, _t: 0.3)
+    found = compare(late, record(seed=1))
+    assert {d.outcome for d in found.differences if d.quantity == "p50"} == {Outcome.INCONCLUSIVE}
+    assert row(found, "", "error rate").outcome is Outcome.PASS
+    (note,) = found.notes
+    assert note.startswith("No response time is judged: in this run 1 % of the requests started")
+
+
 def test_load_that_was_not_sent_never_passes(record: Record) -> None:
     found = compare(record(seed=2, sent_share=0.5), record(seed=1))
     assert found.outcome is Outcome.INCONCLUSIVE
