@@ -107,6 +107,7 @@ def abort(
     kubeconfig: Kubeconfig = None,
     context: Context = None,
     embedded: Embedded = False,
+    json: Json = False,
 ) -> None:
     """End the game day that runs, from another terminal or machine; everything is undone."""
     if run is not None and namespace is not None:
@@ -116,7 +117,8 @@ def abort(
     where = started.namespace if started else namespace or _only_one(cluster)
     who = f"{getpass.getuser()} on {socket.gethostname()}"
     identity = leases.ask_to_end(cluster, where, started.plan if started else "", f"asked by {who}")
-    print(f"asked {identity} to end")
+    if not json:
+        print(f"asked {identity} to end")
     deadline = time.monotonic() + ENDS_WITHIN_S
     while leases.holder(cluster.find(leases.ref(where))) == identity:
         if time.monotonic() > deadline:
@@ -126,7 +128,10 @@ def abort(
     if left:
         print(f"it has ended, but there is still: {left[0]}: gameday recover", file=sys.stderr)
         raise typer.Exit(ExitCode.FAULT_STUCK)
-    print("it has ended, and everything was undone")
+    if json:
+        print_json({"ended": identity, "undone": True})
+    else:
+        print("it has ended, and everything was undone")
 
 
 def _only_one(cluster: Cluster) -> str:
@@ -152,8 +157,12 @@ def rbac(
     namespace: Annotated[str, typer.Argument(help="The namespace to allow faults in.")],
     *,
     nodes: Annotated[bool, typer.Option(help="Allow faults on nodes too, cluster-wide.")] = False,
+    json: Json = False,
 ) -> None:
     """Print what an administrator applies once: `gameday rbac shop | kubectl apply -f -`."""
+    if json:
+        print_json({"apiVersion": "v1", "kind": "List", "items": found})
+        return
     yaml = YAML()
     yaml.indent(mapping=2, sequence=4, offset=2)
     yaml.default_flow_style = False
