@@ -476,7 +476,10 @@ def run_lane(options: argparse.Namespace) -> None:
     lane.prepare()
     print(json.dumps({"ready": options.lane}), flush=True)
     done = 0
+    over = time.monotonic() + 60 * options.minutes
     for case in lane.cases(10 * options.kills):
+        if time.monotonic() > over:
+            return
         result = lane.kill(case)
         if result is None:
             continue
@@ -533,7 +536,7 @@ def start_lane(
 ) -> subprocess.Popen[str]:
     command = [sys.executable, __file__, "--lane", str(number), "--kubeconfig", kubeconfig]
     command += ["--kills", str(kills), "--seed", str(options.seed), "--work", work]
-    command += ["--kinds", options.kinds]
+    command += ["--kinds", options.kinds, "--minutes", str(options.minutes)]
     return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
 
 
@@ -604,6 +607,7 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--lanes", type=int, default=6, help="namespaces at once")
+    parser.add_argument("--minutes", type=float, default=60, help="no kill begins later")
     parser.add_argument("--every", type=int, default=50, help="a line of progress every so many")
     parser.add_argument("--kinds", default=",".join(ALL_KINDS), help="faults, with commas between")
     parser.add_argument("--out", help="one line of JSON for each kill")

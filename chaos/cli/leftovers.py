@@ -160,10 +160,11 @@ def rbac(
     json: Json = False,
 ) -> None:
     """Print what an administrator applies once: `gameday rbac shop | kubectl apply -f -`."""
+    found = permissions.manifests(namespace, nodes=nodes)
     if json:
         print_json({"apiVersion": "v1", "kind": "List", "items": found})
         return
     yaml = YAML()
     yaml.indent(mapping=2, sequence=4, offset=2)
     yaml.default_flow_style = False
-    yaml.dump_all(permissions.manifests(namespace, nodes=nodes), sys.stdout)
+    yaml.dump_all(found, sys.stdout)

@@ -23,7 +23,7 @@ from chaos.cluster.patience import Patience
 from chaos.cluster.quantities import milli, quantity
 
 JSON_PATCH = "application/json-patch+json"
-CONFLICT, NOT_FOUND = 409, 404
+CONFLICT, NOT_FOUND, UNPROCESSABLE = 409, 404, 422
 ERROR_CHANNEL = 3
 TRIES_OF_A_CHANGE = 20  # somebody else's writes between our reading and our patch
 
@@ -221,9 +221,17 @@ class Cluster:
             except ClusterError as error:
                 if error.status == NOT_FOUND:
                     return None
-                if error.status != CONFLICT:
+                # A patch whose answer was lost and that is sent again does not fit what it made.
+                if error.status not in (CONFLICT, UNPROCESSABLE):
+                    raise
+                if error.status == UNPROCESSABLE and self._version(ref) == version:
                     raise
         raise ClusterError(f"cannot change {ref}: somebody else keeps changing it", status=CONFLICT)
+
+    def _version(self, ref: Ref) -> str:
+        """Of the object as it is now; "" where there is none."""
+        found = self.find(ref)
+        return found["metadata"]["resourceVersion"] if found else ""
 
     def evict(self, ref: Ref, *, uid: str) -> None:
         """Through the eviction subresource: 429 when a PodDisruptionBudget does not allow it."""
