@@ -25,13 +25,17 @@ POLL_EVERY_S = 0.25
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
-    """What a drill is to do: `fault`, `after` so long for `lasts`, in the name of `tag`."""
+    """What a drill is to do: `fault`, `after` so long for `lasts`, in the name of `tag`.
+
+    `label` tells it apart from the other faults of its experiment.
+    """
 
     experiment: str
     fault: Fault
     tag: Tag
     after: timedelta
     lasts: timedelta
+    label: str = ""
 
 
 class Drill:
@@ -209,4 +213,11 @@ class Drill:
         self._left[ref] = Leftover(ref=ref, uid=uid, found=found, remembered=True)
 
     def _append(self, entry: Callable[..., entries.Entry], **fields: object) -> None:
-        self._journal.append(entry(time=self._now(), experiment=self._task.experiment, **fields))
+        self._journal.append(
+            entry(
+                time=self._now(),
+                experiment=self._task.experiment,
+                fault=self._task.label,
+                **fields,
+            )
+        )

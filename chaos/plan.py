@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, NamedTuple, Self
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
@@ -193,8 +193,32 @@ class PlanProcedure(_Part):
     limit: PositiveDuration = timedelta(minutes=2)
 
 
+class TimedFault(_Part):
+    """A fault on the timetable of an experiment's fault phase.
+
+    `start_after` counts from the start of the phase or, where one of the same `lane` stands before
+    it, from the end of that one. Without a length it lasts until the end of the phase.
+    """
+
+    fault: AnyFault
+    start_after: Duration = timedelta(0)
+    lasts: PositiveDuration | None = None
+    lane: str | None = Field(default=None, pattern=f"^{NAME}$")
+
+
+class Slot(NamedTuple):
+    """When one fault begins, from the start of the phase, and how long it lasts."""
+
+    label: str
+    fault: AnyFault
+    after: timedelta
+    lasts: timedelta
+
+
 class Experiment(_Part):
-    """One fault between a baseline and a recovery phase, all three under load.
+    """Faults between a baseline and a recovery phase, all three under load.
+
+    `fault` is one that lasts as long as the phase, `faults` are several on a timetable.
 
     `recovery: 60s` undoes the fault and watches; `recovery: {procedure: Rollback, lasts: 60s}`
     leaves it, carries the procedure out and watches: what cures then is the procedure.
@@ -202,7 +226,8 @@ class Experiment(_Part):
 
     name: str = Field(pattern=f"^{NAME}$")
     title: str
-    fault: AnyFault
+    fault: AnyFault | None = None
+    faults: tuple[TimedFault, ...] = ()
     baseline: PositiveDuration
     duration: PositiveDuration
     recovery: PositiveDuration
@@ -222,6 +247,42 @@ class Experiment(_Part):
         if lasts is None or name is None:
             raise ValueError("'recovery' needs 'procedure' and 'lasts', or is a duration")
         return {**data, "recovery": lasts, "procedure": {"name": name, **told}}
+
+    @model_validator(mode="after")
+    def _timed(self) -> Self:
+        if (self.fault is None) == (not self.faults):
+            raise ValueError("name either 'fault' or 'faults'")
+        for slot in self.timetable():
+            if slot.lasts <= timedelta(0) or slot.after + slot.lasts > self.duration:
+                raise ValueError(
+                    f"{slot.fault.kind} would last beyond 'duration', which is"
+                    f" {self.duration.total_seconds():g} s"
+                )
+        return self
+
+    def timetable(self) -> tuple[Slot, ...]:
+        """All faults with their moments; labels are "" for a single one, else "1", "2", ..."""
+        if self.fault is not None:
+            return (Slot("", self.fault, timedelta(0), self.duration),)
+        ends: dict[str, timedelta] = {}
+        found = []
+        for number, timed in enumerate(self.faults, start=1):
+            lane = timed.lane or str(number)
+            after = ends.get(lane, timedelta(0)) + timed.start_after
+            lasts = self.duration - after if timed.lasts is None else timed.lasts
+            ends[lane] = after + lasts
+            found.append(Slot(str(number), timed.fault, after, lasts))
+        return tuple(found)
+
+    def describe(self) -> str:
+        """Its faults in words."""
+        if self.fault is not None:
+            return self.fault.describe()
+        return "; ".join(
+            f"{s.fault.describe()} (from {s.after.total_seconds():g} s for"
+            f" {s.lasts.total_seconds():g} s)"
+            for s in self.timetable()
+        )
 
 
 class Plan(_Part):

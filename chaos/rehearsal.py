@@ -25,19 +25,19 @@ def rehearse(plan: Plan, cluster: Cluster, url: str) -> Rehearsal:
     """Resolve all targets as they are now, and ask for every permission. Changes nothing."""
     found = Rehearsal()
     needed = set(rbac.AROUND)
-    for experiment in plan.experiments:
-        scene = scene_of(plan, experiment, cluster, url)
+    for experiment, slot in ((e, s) for e in plan.experiments for s in e.timetable()):
+        scene = scene_of(plan, experiment, cluster, url, slot.label)
         tag = Tag(
             id="dry-run",
             run="dry-run",
             experiment=experiment.name,
-            kind=experiment.fault.kind,
+            kind=slot.fault.kind,
             namespace=plan.target.namespace,
             expires=datetime.now(UTC),
         )
         try:
-            targets = experiment.fault.select(scene)
-            made = experiment.fault.changes(scene, targets, tag)
+            targets = slot.fault.select(scene)
+            made = slot.fault.changes(scene, targets, tag)
         except (NoTargetError, ClusterError) as error:
             found.problems.append(f"{experiment.name}: {error}")
             continue
@@ -53,12 +53,16 @@ def rehearse(plan: Plan, cluster: Cluster, url: str) -> Rehearsal:
     return found
 
 
-def scene_of(plan: Plan, experiment: Experiment, cluster: Cluster, url: str) -> Scene:
+def scene_of(
+    plan: Plan, experiment: Experiment, cluster: Cluster, url: str, label: str = ""
+) -> Scene:
+    """Of one fault; `label` is its own among those of the experiment, so that draws differ."""
+    drawn = f"{plan.seed}/{experiment.name}" + (f"/{label}" if label else "")
     return Scene(
         cluster=cluster,
         namespace=plan.target.namespace,
         workload=plan.target.workload,
-        seed=Random(f"{plan.seed}/{experiment.name}"),  # noqa: S311 - repeatable on purpose
+        seed=Random(drawn),  # noqa: S311 - repeatable on purpose
         max_share=plan.guardrails.max_share_of_pods,
         anyway=plan.guardrails.all_pods_of,
         url=url,

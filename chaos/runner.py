@@ -8,7 +8,7 @@ import hashlib
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -22,7 +22,7 @@ from chaos.injection import Tag
 from chaos.interrupt import InterruptedRunError
 from chaos.journal import Journal
 from chaos.lease import Held
-from chaos.plan import Experiment, Plan
+from chaos.plan import Experiment, Plan, Slot
 from chaos.progress import Progress, Pulse
 from chaos.rehearsal import scene_of
 from loadtests.runner import LoadError, LoadHandle, LoadProgress, LoadRunner
@@ -188,7 +188,8 @@ class _GameDay:
                 time=self._now(),
                 experiment=name,
                 title=experiment.title,
-                fault=experiment.fault.describe(),
+                fault=experiment.describe(),
+                faults=tuple(slot.label for slot in experiment.timetable()),
                 expectation=experiment.expect.recorded(),
             )
         )
@@ -240,12 +241,17 @@ class _GameDay:
 
     def _break(self, experiment: Experiment) -> list[Phase]:
         """The fault phase and the recovery phase; both are there even if nothing bites."""
-        drill = self._drill(experiment)
-        self._drills = [drill]
+        drills = [self._drill(experiment, slot) for slot in experiment.timetable()]
+        self._drills = drills
         try:
-            fault = self._phase(experiment, PhaseKind.FAULT, experiment.duration, first=drill.start)
+            fault = self._phase(
+                experiment,
+                PhaseKind.FAULT,
+                experiment.duration,
+                first=lambda: _start(drills),
+            )
             if experiment.procedure is None:
-                drill.end()
+                _end(drills)
             recovery = self._phase(
                 experiment,
                 PhaseKind.RECOVERY,
@@ -253,8 +259,8 @@ class _GameDay:
                 first=lambda: self._carry_out(experiment),
             )
             if experiment.procedure is not None:
-                drill.end("the procedure has had its time")
-                self._until_gone(drill)
+                _end(drills, "the procedure has had its time")
+                self._until_gone(drills)
         finally:
             self._end_drills(cut_short=sys.exc_info()[0] is not None)
         return [fault, recovery]
@@ -268,33 +274,33 @@ class _GameDay:
         self._set.cure(experiment, self._journal)
         self._check()
 
-    def _until_gone(self, drill: Drill) -> None:
+    def _until_gone(self, drills: Sequence[Drill]) -> None:
         deadline = time.monotonic() + self._plan.guardrails.steady_within.total_seconds()
-        while not drill.gone and time.monotonic() < deadline:
+        while not all(drill.gone for drill in drills) and time.monotonic() < deadline:
             self._hold(timedelta(seconds=POLL_EVERY_S), "putting the rest back")
 
-    def _drill(self, experiment: Experiment) -> Drill:
-        plan, name, fault = self._plan, experiment.name, experiment.fault
-        lasts = experiment.duration
+    def _drill(self, experiment: Experiment, slot: Slot) -> Drill:
+        plan, name, fault, lasts = self._plan, experiment.name, slot.fault, slot.lasts
         if experiment.procedure is not None:
             lasts += experiment.recovery + STEPS_TAKE
         tag = Tag(
             id=hashlib.blake2s(
-                f"{self._set.held.identity}/{name}".encode(), digest_size=4
+                f"{self._set.held.identity}/{name}/{slot.label}".encode(), digest_size=4
             ).hexdigest(),
             run=self._set.held.identity,
             experiment=name,
             kind=fault.kind,
             namespace=plan.target.namespace,
-            expires=self._now() + lasts + UNDO_WITHIN,
+            expires=self._now() + slot.after + lasts + UNDO_WITHIN,
         )
-        scene = scene_of(plan, experiment, self._set.cluster, self._set.url)
+        scene = scene_of(plan, experiment, self._set.cluster, self._set.url, slot.label)
         task = Task(
             experiment=name,
             fault=fault,
             tag=tag,
-            after=timedelta(0),
+            after=slot.after,
             lasts=lasts,
+            label=slot.label,
         )
         return Drill(task, scene, self._journal, self._progress.say, self._now)
 
@@ -401,3 +407,14 @@ class _GameDay:
         )
         self._pods = f"{workload.ready}/{workload.desired}"
         return workload
+
+
+def _start(drills: Sequence[Drill]) -> None:
+    for drill in drills:
+        drill.start()
+
+
+def _end(drills: Sequence[Drill], reason: str = "") -> None:
+    """The last first: where two are on one object, it goes back the way it came."""
+    for drill in reversed(drills):
+        drill.end(reason)

@@ -106,6 +106,7 @@ class ExperimentStarted(_Entry):
     experiment: str
     title: str
     fault: str  # in words: "pod-kill: 1 of app=bizra-api"
+    faults: tuple[str, ...] = ("",)  # how the entries below tell several of them apart
     expectation: Expectation
 
 
@@ -129,69 +130,67 @@ class SteadyStateFailed(_Entry):
     reason: str
 
 
-class FaultIntended(_Entry):
+class _FaultEntry(_Entry):
+    """`fault` is one of the experiment's `faults`."""
+
+    experiment: str
+    fault: str = ""
+
+
+class FaultIntended(_FaultEntry):
     """Written and fsynced before anything is touched."""
 
     event: Literal["fault.intended"] = "fault.intended"
-    experiment: str
     kind: str
     targets: tuple[Target, ...]
 
 
-class FaultInjected(_Entry):
+class FaultInjected(_FaultEntry):
     event: Literal["fault.injected"] = "fault.injected"
-    experiment: str
 
 
-class FaultRefused(_Entry):
+class FaultRefused(_FaultEntry):
     """The injection itself did not go through: refused by the API, or no target."""
 
     event: Literal["fault.refused"] = "fault.refused"
-    experiment: str
     reason: str
 
 
-class FaultConfirmed(_Entry):
+class FaultConfirmed(_FaultEntry):
     event: Literal["fault.confirmed"] = "fault.confirmed"
-    experiment: str
     evidence: str
 
 
-class FaultUnconfirmed(_Entry):
+class FaultUnconfirmed(_FaultEntry):
     event: Literal["fault.unconfirmed"] = "fault.unconfirmed"
-    experiment: str
     reason: str
 
 
-class FaultEnding(_Entry):
+class FaultEnding(_FaultEntry):
     """Its time is over, or the run is being ended: what it changed is put back from here on."""
 
     event: Literal["fault.ending"] = "fault.ending"
-    experiment: str
     reason: str = ""  # "" when its time was over
 
 
-class FaultRestored(_Entry):
+class FaultRestored(_FaultEntry):
     """What it changed has been put back, or somebody else's change of it was left; `said` tells."""
 
     event: Literal["fault.restored"] = "fault.restored"
-    experiment: str
     said: tuple[str, ...]
 
 
-class FaultReverted(_Entry):
+class FaultReverted(_FaultEntry):
     """Nothing of the fault is left; `evidence` says how that was seen."""
 
     event: Literal["fault.reverted"] = "fault.reverted"
-    experiment: str
     evidence: str
 
 
-class FaultStuck(_Entry):
+class FaultStuck(_FaultEntry):
     """The fault could not be undone: exit code 5."""
 
     event: Literal["fault.stuck"] = "fault.stuck"
-    experiment: str
     reason: str
 
 

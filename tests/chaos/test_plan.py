@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from chaos.plan import bundled, find_plan, read_plan
+from chaos.plan import Plan, bundled, find_plan, read_plan
 from slo.documents import DocumentError
 from slo.model import Severity
 
@@ -53,6 +53,46 @@ def test_a_recovery_is_a_duration_or_a_procedure_of_the_runbook(tmp_path: Path) 
     assert by_hand.procedure.name == "Rollback Procedure"
     assert by_hand.procedure.limit == timedelta(seconds=20)
     assert by_hand.procedure.set == {"version": "v1.2.3"}
+
+
+KILL = "{kind: pod-kill, select: {labels: {app: w}, count: 1}}"
+
+
+def timed(tmp_path: Path, *faults: str) -> Plan:
+    rows = "".join(f"\n      - {{fault: {KILL}{given}}}" for given in faults)
+    return read_plan(write(tmp_path, GOOD.replace(f"fault: {KILL}", f"faults:{rows}")))
+
+
+def test_one_fault_lasts_as_long_as_its_phase(tmp_path: Path) -> None:
+    (slot,) = read_plan(write(tmp_path, GOOD)).experiments[0].timetable()
+    assert (slot.label, slot.after, slot.lasts) == ("", timedelta(0), timedelta(minutes=1))
+
+
+def test_faults_overlap_and_those_of_a_lane_follow_each_other(tmp_path: Path) -> None:
+    plan = timed(
+        tmp_path,
+        ", lane: db, lasts: 10s",
+        ", start_after: 5s",
+        ", lane: db, start_after: 2s, lasts: 20s",
+    )
+    seconds = [
+        (s.label, s.after.total_seconds(), s.lasts.total_seconds())
+        for s in plan.experiments[0].timetable()
+    ]
+    assert seconds == [("1", 0, 10), ("2", 5, 55), ("3", 12, 20)]
+
+
+@pytest.mark.parametrize("given", [", lasts: 61s", ", start_after: 60s", ", start_after: 2m"])
+def test_a_fault_beyond_its_phase_is_refused(tmp_path: Path, given: str) -> None:
+    with pytest.raises(DocumentError, match="would last beyond 'duration', which is 60 s"):
+        timed(tmp_path, given)
+
+
+def test_an_experiment_has_one_fault_or_several(tmp_path: Path) -> None:
+    both = GOOD.replace(f"fault: {KILL}", f"fault: {KILL}\n    faults: [{{fault: {KILL}}}]")
+    for text in (both, GOOD.replace(f"    fault: {KILL}\n", "")):
+        with pytest.raises(DocumentError, match="either 'fault' or 'faults'"):
+            read_plan(write(tmp_path, text))
 
 
 @pytest.mark.parametrize("name", bundled())
