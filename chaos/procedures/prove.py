@@ -156,7 +156,9 @@ class _Course:
             if not back.startswith(NOT_PUT_BACK):
                 kept.unlink()
         self._stage.steps = list(steps)
-        finding, reason = _judge(steps, sights) if not trouble else (Finding.INCONCLUSIVE, trouble)
+        finding, reason = Finding.INCONCLUSIVE, trouble
+        if not trouble:
+            finding, reason = _judge(steps, sights, self._drill.claim)
         return self._proof(finding, reason, sights, back)
 
     # What happens
@@ -274,7 +276,9 @@ class _Course:
         )
 
 
-def _judge(steps: tuple[StepProof, ...], sights: tuple[Sight, ...]) -> tuple[Finding, str]:
+def _judge(
+    steps: tuple[StepProof, ...], sights: tuple[Sight, ...], claim: str
+) -> tuple[Finding, str]:
     """By what is seen of the system, not by exit codes; those say where it went wrong."""
     found = together(tuple(s.finding for s in sights))
     wrong = [s for s in sights if s.finding is not Finding.PROVEN]
@@ -292,7 +296,7 @@ def _judge(steps: tuple[StepProof, ...], sights: tuple[Sight, ...]) -> tuple[Fin
     if absent:
         rest = "all that it is for was seen all the same"
         return Finding.NOT_VERIFIABLE, f"line {absent[0].line}: {absent[0].reason}; {rest}"
-    reason = "cured, as seen from users and cluster"
+    reason = claim
     if at:
         reason += f", although line {at.line} fails: {at.reason}"
     if manual:

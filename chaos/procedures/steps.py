@@ -184,6 +184,8 @@ def _judge(step: Step, ran: Ran, limit_s: float) -> tuple[StepState, str]:
 def _lacking(step: Step, ran: Ran) -> str:
     """The program that a container does not have, where that is why the step failed."""
     wanted = {c.inner[0].rpartition("/")[2] for c in step.commands if c.inner}
+    if opens_shell(step) and (found := re.search(r"No module named '([\w.-]+)'", ran.output)):
+        return found[1]
     for found in _MISSING.finditer(ran.output):
         program = found["program"] or found["other"] or found["third"]
         if program in wanted:

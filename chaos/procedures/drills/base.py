@@ -47,6 +47,7 @@ class Drill:
     topic = ""
     words: tuple[str, ...] = ()  # that the title must have beside the topic
     condition = ""
+    claim = "cured, as seen from users and cluster"  # what a proof of it says
     cure_within_s = 60.0
     sign_within_s = 60.0
 

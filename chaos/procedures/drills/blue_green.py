@@ -25,7 +25,7 @@ class BlueGreen(Drill):
                 "users",
                 "on green alone",
                 holds=versions == {"green"},
-                seen=str(versions or "nobody"),
+                seen=" and ".join(sorted(versions)) or "nobody",
             ),
             sight("blue", "gone", holds=not running, seen="still runs" if running else "gone"),
             sight("requests lost", "none", holds=lost == 0, seen=str(lost)),

@@ -13,6 +13,7 @@ RESTART_S = 60.0
 
 class Looking(Drill):
     condition = "somebody wants to know how things stand; one container has restarted"
+    claim = "every command answers; whether the answers are right is not judged"
     cure_within_s = 0.0
 
     def fits(self, procedure: Procedure) -> bool:
