@@ -227,11 +227,14 @@ class _Course:
             latest[0] = tuple(self._drill.sights(self._stage))
             return all(s.finding is Finding.PROVEN for s in latest[0])
 
-        if wait(cured, self._drill.cure_within_s):
+        deadline = time.monotonic() + self._drill.cure_within_s
+        while wait(cured, max(0.0, deadline - time.monotonic())):
             self._to_recover = time.monotonic() - self._started
-            if self._drill.cure_within_s:
-                time.sleep(HELD_S)
-                cured()
+            if not self._drill.cure_within_s:
+                break
+            time.sleep(HELD_S)
+            if cured():
+                break
         return latest[0]
 
     def _put_back(self, snapshot: Snapshot) -> str:

@@ -50,7 +50,7 @@ def through_the_door(stage: Stage, *, page: bool) -> Sight:
     if not addresses:
         seen = "no Ingress has an address here"
         return Sight(name="users", finding=Finding.NOT_VERIFIABLE, wanted=wanted, seen=seen)
-    answer = stage.world.ask("GET", PATH, url=f"http://{addresses[0]}", host=HOST)
+    answer = stage.world.ask("GET", PATH, url=f"https://{addresses[0]}", host=HOST)
     if answer is None:
         return sight("users", wanted, holds=False, seen="no answer")
     service = "json" in answer.headers.get("content-type", "") and answer.is_success
