@@ -196,6 +196,10 @@ def prove(
     files: target.Files = None,
     load: Annotated[str, typer.Option(help="The scenario that users play.")] = "drill",
     limit: Limit = LIMIT,
+    cure_within: Annotated[
+        timedelta | None,
+        typer.Option(parser=duration_option, help="Look no longer than this for a cure."),
+    ] = None,
     kubeconfig: target.Kubeconfig = None,
     context: target.Context = None,
     unconfined: target.Unconfined = False,
@@ -257,6 +261,7 @@ def prove(
                     p95_s=limits[P95],
                     values=given,
                     step_limit_s=limit.total_seconds(),
+                    cure_within_s=cure_within.total_seconds() if cure_within else None,
                     say=progress.say,
                 )
                 for procedure in procedures:

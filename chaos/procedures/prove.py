@@ -58,6 +58,7 @@ class Prover:
     p95_s: float
     values: Mapping[str, str]
     step_limit_s: float
+    cure_within_s: float | None = None  # else as long as the drill says
     say: Callable[[str], None]
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
     _count: int = field(default=0)
@@ -227,10 +228,13 @@ class _Course:
             latest[0] = tuple(self._drill.sights(self._stage))
             return all(s.finding is Finding.PROVEN for s in latest[0])
 
-        deadline = time.monotonic() + self._drill.cure_within_s
+        within = self._drill.cure_within_s
+        if self._set.cure_within_s is not None:
+            within = min(within, self._set.cure_within_s)
+        deadline = time.monotonic() + within
         while wait(cured, max(0.0, deadline - time.monotonic())):
             self._to_recover = time.monotonic() - self._started
-            if not self._drill.cure_within_s:
+            if not within:
                 break
             time.sleep(HELD_S)
             if cured():
