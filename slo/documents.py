@@ -12,6 +12,7 @@ from typing import Annotated, Any, TypeVar
 from pydantic import BaseModel, BeforeValidator, PlainSerializer, ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
+from ruamel.yaml.constructor import DuplicateKeyError
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -59,6 +60,9 @@ def parse_document(text: str, file: str, model: type[Model]) -> Model:
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = f", line {mark.line + 1}" if mark else ""
+        if isinstance(error, DuplicateKeyError) and mark:
+            key = text.splitlines()[mark.line][mark.column :].partition(":")[0].strip()
+            raise DocumentError(f"{file}{line}: the field '{key}' stands twice") from error
         raise DocumentError(f"{file}{line}: not valid YAML: {error.problem}") from error
     except YAMLError as error:
         raise DocumentError(f"{file}: not valid YAML: {error}") from error
