@@ -132,10 +132,8 @@ def signed(value: float, unit: Unit) -> str:
 
 
 def interval(span: Interval, unit: Unit) -> str:
-    return (
-        f"{percent(span.confidence)} interval {quantity(span.low, unit)} to "
-        f"{quantity(span.high, unit)}"
-    )
+    ends = f"{quantity(span.low, unit)} to {quantity(span.high, unit)}"
+    return ends if span.confidence == 1 else f"{percent(span.confidence)} interval {ends}"
 
 
 def target(objective: Objective) -> str:

@@ -184,18 +184,22 @@ class Buckets:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """A value known to within `slack`, 0 where nothing is known to be left open."""
+    """A value known to within `slack`, 0 where nothing is known to be left open.
+
+    `highest` is what it cannot exceed. Its span is sure, and no matter of confidence.
+    """
 
     value: float
     count: int
     slack: float = 0.0
+    highest: float = math.inf
 
     @property
     def method(self) -> str:
         return "what one scrape leaves open" if self.slack else ""
 
     def span(self, _confidence: float) -> Span:
-        return Span(self.value - self.slack, self.value + self.slack)
+        return Span(self.value - self.slack, min(self.highest, self.value + self.slack))
 
     def surely_above(self, threshold: float, _error: float) -> bool:
         return self.value - self.slack > threshold
@@ -223,7 +227,11 @@ def indicator(evidence: Evidence | str, confidence: float = CONFIDENCE) -> Indic
     return Indicator(
         value=evidence.value,
         count=evidence.count,
-        interval=Interval(low=low or 0.0, high=high or 0.0, confidence=confidence)
+        interval=Interval(
+            low=low or 0.0,
+            high=high or 0.0,
+            confidence=1.0 if isinstance(evidence, Reading) else confidence,
+        )
         if known
         else None,
         method=evidence.method,

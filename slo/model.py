@@ -134,7 +134,10 @@ class Objective:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Interval:
-    """A confidence interval: both ends in the indicator's unit, `confidence` in (0, 1)."""
+    """A confidence interval: both ends in the indicator's unit, `confidence` in (0, 1].
+
+    1 where the ends are sure, because the value was measured and not sampled.
+    """
 
     low: float
     high: float

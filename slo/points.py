@@ -75,7 +75,8 @@ def _split(tenths: int, parts: int) -> list[int]:
 def _because(outcomes: Sequence[Outcome], noun: str) -> str:
     kinds = sorted(set(outcomes), key=lambda o: -o.rank)
     told = ", ".join(f"{outcomes.count(kind)} {kind.value}" for kind in kinds)
-    return f"{len(outcomes)} {noun}: {told}" if outcomes else f"no {noun}: nothing was judged"
+    plain = noun if len(outcomes) != 1 else noun.removesuffix("s")
+    return f"{len(outcomes)} {plain}: {told}" if outcomes else f"no {noun}: nothing was judged"
 
 
 def total(parts: Sequence[Addend]) -> float:

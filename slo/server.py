@@ -51,4 +51,4 @@ def evidence_of(sli: Sli, measured: Measurement, when: Clock) -> Evidence | str:
             return shaped
     if sli.server.share and found.count > 0:
         return Share(min(found.count, max(0, round(found.value * found.count))), found.count)
-    return Reading(found.value, found.count, measured.slack or 0.0)
+    return Reading(found.value, found.count, measured.slack or 0.0, sli.server.highest)

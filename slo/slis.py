@@ -18,6 +18,7 @@ place. What to know of the expressions:
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import inf
 
 from slo.model import Unit
 
@@ -42,6 +43,7 @@ class ServerView:
     buckets: str = ""
     share: bool = False
     slack: str = ""
+    highest: float = inf  # what a reading cannot exceed
     resets: str = ""
 
 
@@ -194,6 +196,7 @@ _AVAILABILITY = Sli(
     server=ServerView(
         value=f"max(avg_over_time(clamp_max({_AVAILABLE} / ({_DESIRED} > 0), 1)"
         "[{window}:{step}]))",
+        highest=1.0,
         # Each change was seen by a scrape and came at any time since the one before.
         slack=f"max(changes({_AVAILABLE}[{{window}}]) / ({_DESIRED} > 0)) * {{step_s}}"
         " / {window_s}",
