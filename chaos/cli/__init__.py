@@ -9,7 +9,7 @@ from chaos.session import LeftoverError
 from slo.exit_codes import ExitCode
 
 # Importing a command's module registers it.
-from chaos.cli import cluster, doctor, leftovers, load, offline, procedures, run, runbook  # isort: skip
+from chaos.cli import cluster, doctor, leftovers, load, offline, plans, procedures, run, runbook  # isort: skip
 
 __all__ = [
     "app",
@@ -19,6 +19,7 @@ __all__ = [
     "load",
     "main",
     "offline",
+    "plans",
     "procedures",
     "run",
     "runbook",

@@ -1,0 +1,78 @@
+"""`gameday plan import` and `export`: plans from experiments of the Chaos Toolkit, and back."""
+
+import json
+import sys
+from io import StringIO
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from chaos import toolkit
+from chaos.cli.app import app
+from chaos.cli.errors import UsageError
+from chaos.plan import Plan, find_plan, read_plan
+from slo.documents import parse_document
+
+plans = typer.Typer(help="Plans from experiments of the Chaos Toolkit, and back.")
+app.add_typer(plans, name="plan", no_args_is_help=True)
+
+
+@plans.command("import")
+def import_(
+    file: Annotated[Path, typer.Argument(help="An experiment, JSON or YAML.")],
+    *,
+    workload: Annotated[str, typer.Option(help="The Deployment under test.")],
+    url: Annotated[str, typer.Option(help="Where its users reach it.")],
+    prometheus: Annotated[str, typer.Option(help="Prometheus' address.")],
+    scenario: Annotated[str, typer.Option(help="The load.")] = "steady",
+    namespace: Annotated[str, typer.Option(help="Where the actions name none.")] = "default",
+) -> None:
+    """Print the plan; what could not be carried over is said on standard error."""
+    around = toolkit.Around(
+        workload=workload, url=url, prometheus=prometheus, scenario=scenario, namespace=namespace
+    )
+    try:
+        found = toolkit.read(_load(file), around)
+    except toolkit.ToolkitError as error:
+        raise UsageError(f"{file}: {error}") from error
+    _note(file, found.notes)
+    yaml = YAML()
+    yaml.default_flow_style = False
+    yaml.indent(mapping=2, sequence=4, offset=2)
+    text = _dumped(yaml, found.plan)
+    parse_document(text, f"the plan from {file}", Plan)
+    sys.stdout.write(text)
+
+
+@plans.command("export")
+def export(plan: Annotated[str, typer.Argument(help="A bundled plan, or a file.")]) -> None:
+    """Print the experiment as JSON; what has no place in it is said on standard error."""
+    path = find_plan(plan)
+    written, notes = toolkit.write(read_plan(path), _load(path))
+    _note(path, notes)
+    json.dump(written, sys.stdout, indent=2)
+    print()
+
+
+def _load(file: Path) -> Any:
+    """JSON is YAML too."""
+    try:
+        return YAML(typ="safe", pure=True).load(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UsageError(f"{file}: {error.strerror}") from error
+    except (YAMLError, UnicodeDecodeError) as error:
+        raise UsageError(f"{file}: neither JSON nor YAML") from error
+
+
+def _dumped(yaml: YAML, document: Any) -> str:
+    out = StringIO()
+    yaml.dump(document, out)
+    return out.getvalue()
+
+
+def _note(file: Path, notes: list[str]) -> None:
+    for note in notes:
+        print(f"{file}: not carried over: {note}", file=sys.stderr)
