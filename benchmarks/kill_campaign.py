@@ -58,6 +58,7 @@ FAULT: TypeAdapter[AnyFault] = TypeAdapter(AnyFault)
 PATIENCE = Patience(within_s=40.0, attempt_s=2.0)
 HICCUPS = "gameday.dev/hiccups"
 RATES = {"409": 0.08, "429": 0.05, "500": 0.08, "timeout": 0.02}
+AFTER_THE_INTENT = 0.8  # of the boundaries; before it there is only the way there
 HOLD_S = 0.4  # how long a fault lasts when its runner is left alone
 WHOLE_WITHIN_S = 180.0
 CLEAN_WITHIN_S = 60.0
@@ -97,7 +98,7 @@ class Trip:
     """Counts boundaries, and kills this process at the one that was chosen."""
 
     def __init__(self, at: int) -> None:
-        self._at, self.count = at, 0
+        self._at, self.count, self.intent = at, 0, 0
 
     def __call__(self) -> None:
         if threading.current_thread().name == "heartbeat":
@@ -132,6 +133,7 @@ class TracedJournal(Journal):
 
     def append(self, entry: Entry) -> None:
         self._trip()
+        self._trip.intent = self._trip.intent or self._trip.count
         super().append(entry)
         self._trip()
 
@@ -216,7 +218,7 @@ class Lane:
         self._await_whole()
         self._before = state(self._cluster, self._namespace)
         # How many boundaries each fault has, and how long it takes, when nobody kills.
-        self._boundaries: dict[str, int] = {}
+        self._boundaries: dict[str, tuple[int, int]] = {}
         self._takes_s: dict[str, float] = {}
         for kind in self._kinds:
             self._await_whole()
@@ -230,38 +232,38 @@ class Lane:
             return {**manifest, "metadata": {**metadata, "name": self._namespace}}
         return {**manifest, "metadata": {**metadata, "namespace": self._namespace}}
 
-    def _unharmed(self, kind: str) -> int:
-        """How many boundaries, once it can be injected: its measurements may need a while."""
+    def _unharmed(self, kind: str) -> tuple[int, int]:
+        """The boundaries of the intent and of the end, once its measurements allow to inject it."""
         deadline = time.monotonic() + WHOLE_WITHIN_S
         while True:
-            count, said = self._once(kind)
+            intent, count, said = self._once(kind)
             if count:
-                return count
+                return intent, count
             if time.monotonic() > deadline:
                 raise SystemExit(
                     f"{kind} cannot be injected, so it is not put to the proof: {said}"
                 )
             time.sleep(1)
 
-    def _once(self, kind: str) -> tuple[int, str]:
+    def _once(self, kind: str) -> tuple[int, int, str]:
         read, write = os.pipe()
         fault, path = self._next(kind)
         pid = os.fork()
         if pid == 0:
             trip = Trip(0)
             run(self._kubeconfig, self._namespace, kind, fault, path, trip)
-            os.write(write, str(trip.count).encode())
+            os.write(write, f"{trip.intent} {trip.count}".encode())
             os._exit(0)
         os.close(write)
         os.waitpid(pid, 0)
-        count = int(os.read(read, 100) or b"0")
+        intent, count = (int(word) for word in (os.read(read, 100) or b"0 0").split())
         os.close(read)
         told = read_journal(path)
         if left := self._look(fault):
             raise SystemExit(f"{kind} leaves something behind even unharmed: {left}")
         if "fault.injected" not in [e.event for e in told]:
-            return 0, "; ".join(str(e) for e in told)
-        return count, ""
+            return 0, 0, "; ".join(str(e) for e in told)
+        return intent, count, ""
 
     def _next(self, kind: str) -> tuple[str, Path]:
         self._runs += 1
@@ -274,12 +276,14 @@ class Lane:
             kind = self._kinds[(number + self._number) % len(self._kinds)]
             boundary = dice.random() < 0.7
             by = "watchdog" if dice.random() < 0.25 else "recover"
+            intent, last = self._boundaries[kind]
+            first = intent if dice.random() < AFTER_THE_INTENT else 1
             yield Case(
                 kind=kind,
                 by=by,
                 errors=dice.random() < 0.2,
                 watchdog_killed=by == "watchdog" and dice.random() < 0.25,
-                at=dice.randint(1, self._boundaries[kind]) if boundary else 0,
+                at=dice.randint(first, last) if boundary else 0,
                 after_s=dice.uniform(0, self._takes_s[kind]),
             )
 
@@ -598,6 +602,8 @@ def table(results: list[Json]) -> list[str]:
         lines.append(f"| {kind} | " + " | ".join(cells) + " |")
     died = Counter(r["died_after"] for r in results)
     lines.append("")
+    broken = sum(r["undone_s"] is not None for r in results)
+    lines.append(f"{broken} died with a fault's mark in place")
     lines.append("died after: " + ", ".join(f"{k} {n}" for k, n in died.most_common()))
     return lines
 

@@ -19,6 +19,9 @@ from chaos.recover import Recovered, sweep
 
 LOOK_EVERY_S = 1.0
 SWEEP_EVERY_S = 3.0  # for faults that expired though their run lives
+PATIENCE = Patience(within_s=10.0, attempt_s=2.0)
+"""One request that hangs must not spoil a whole sweep, which is a dozen of them."""
+
 CLEAN_SWEEPS = 2  # in a row, and it is believed that nothing is left
 
 
@@ -111,7 +114,7 @@ def main() -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: over.set())
     try:
-        cluster = Cluster.connect(options.kubeconfig, patience=Patience(within_s=5.0))
+        cluster = Cluster.connect(options.kubeconfig, patience=PATIENCE)
     except ClusterError as error:
         sys.exit(str(error))
     _log(f"watching namespace {options.namespace}")
