@@ -5,6 +5,7 @@ Used by the runner itself, by `gameday recover`, and by the watchdog.
 
 import json
 import shlex
+import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -29,6 +30,7 @@ MARKED = (
 )
 """Kinds that faults mark, in the order in which they are looked at."""
 
+CONTROLLER_WITHIN_S = 2.0
 LONGEST_VALUE = 120  # characters of a field's value in a sentence
 
 
@@ -127,6 +129,7 @@ def undo(cluster: Cluster, leftover: Leftover) -> Undone | Stuck:
             return Undone(leftover=leftover, said=f"deleted {leftover.ref}")
         done = _put_back(cluster, leftover)
         if leftover.ref.kind.kind == "Deployment":
+            _await_controller(cluster, leftover.ref)
             clean_copies(cluster, leftover.ref.namespace)
     except (ClusterError, FieldError) as error:
         return _stuck(leftover, str(error))
@@ -189,6 +192,17 @@ def _unmarking(current: Json, fault: str) -> list[Json]:
     if label and all(other.id == fault for other in marks.marks(current)):
         found += put(current, ("metadata", "labels", LABEL), ())
     return found
+
+
+def _await_controller(cluster: Cluster, ref: Ref) -> None:
+    """Until the Deployment controller has seen the undoing: before, it may copy the mark again."""
+    deadline = time.monotonic() + CONTROLLER_WITHIN_S
+    while time.monotonic() < deadline:
+        now = cluster.find(ref) or {}
+        wanted = now.get("metadata", {}).get("generation", 0)
+        if (now.get("status") or {}).get("observedGeneration", wanted) >= wanted:
+            return
+        time.sleep(0.05)
 
 
 def clean_copies(cluster: Cluster, namespace: str) -> None:
