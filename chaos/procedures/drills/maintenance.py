@@ -35,6 +35,11 @@ class MaintenanceOff(Drill):
     def fault(self, stage: Stage) -> None:
         stage.own("kubectl apply -f k8s/maintenance-page.yaml")
 
+    def sign(self, stage: Stage) -> str:
+        """Without users who see the page, nothing was there to be switched off."""
+        found = through_the_door(stage, page=True)
+        return found.seen if found.finding is Finding.PROVEN else ""
+
     def sights(self, stage: Stage) -> Sequence[Sight]:
         return through_the_door(stage, page=False), whole(stage), served(stage)
 
