@@ -201,7 +201,7 @@ def test_attach_shows_the_output_and_feeds_the_input(cluster: Cluster) -> None:
 def test_run_it_is_a_shell(cluster: Cluster) -> None:
     command = ("run", "visit", "-it", "--rm", "--restart=Never", "--image=busybox:1.36", "--", "sh")
     with terminal(cluster.command(*command)) as shown:
-        shown.wait_for("press enter|[$#] ")
+        shown.wait_for("pressing enter|[$#] ")
         shown.type("\n")
         shown.wait_for("[$#] ")  # a prompt, which is no whole line
         shown.type("stty size; tty\n")

@@ -49,8 +49,11 @@ def crashed(stage: Stage) -> None:
 
 
 def measured(stage: Stage) -> None:
-    """Until there are readings of every pod: of young ones there are none yet."""
-    eventually(lambda: len(stage.pods()) == stage.kubectl("top", "pods").count("bizra-api-"))
+    """Until there are readings of every node and pod: of young ones there are none yet."""
+    eventually(lambda: stage.kubectl("top", "nodes", check=False).count("node-") == 2)
+    eventually(
+        lambda: len(stage.pods()) == stage.kubectl("top", "pods", check=False).count("bizra-api-")
+    )
 
 
 def image_is(tag: str) -> Step:
