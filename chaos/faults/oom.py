@@ -24,7 +24,7 @@ REASON, EXIT_CODE = "OOMKilled", 137
 # Where the kernel kills one process and not the whole group (control groups version 1, Kubernetes
 # before 1.28), it takes the one with the highest score: everybody else gets the highest there is,
 # and gets its own back if the kernel did not come. That is worth one whole limit, so that no part
-# of the allocation may come near it.
+# of the allocation may come near it; none gives back what it has before all have theirs.
 ALLOCATE = """
 scores=
 for d in /proc/[0-9]*; do
@@ -33,7 +33,7 @@ for d in /proc/[0-9]*; do
   echo 1000 2>/dev/null >"$d/oom_score_adj" && scores="$scores $d:$was"
 done
 for part in 1 2 3 4; do
-  head -c {size} /dev/zero | tail >/dev/null &
+  {{ head -c {size} /dev/zero; sleep 8; }} | tail >/dev/null &
 done
 wait
 for each in $scores; do
