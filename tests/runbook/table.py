@@ -6,6 +6,7 @@ a real cluster gives. The order is the runbook's, because the commands build on 
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from tests.runbook.stage import Stage, eventually, fetch
@@ -54,6 +55,20 @@ def measured(stage: Stage) -> None:
     eventually(
         lambda: len(stage.pods()) == stage.kubectl("top", "pods", check=False).count("bizra-api-")
     )
+
+
+def not_just_restarted(stage: Stage) -> None:
+    """kubectl refuses a second restart within the second that the annotation names."""
+
+    def another_second() -> bool:
+        template = stage.get("deployment", "bizra-api")["spec"]["template"]
+        notes = template["metadata"].get("annotations") or {}
+        last = notes.get("kubectl.kubernetes.io/restartedAt")
+        return last is None or datetime.fromisoformat(last) < datetime.now(UTC) - timedelta(
+            seconds=1
+        )
+
+    eventually(another_second)
 
 
 def image_is(tag: str) -> Step:
@@ -379,6 +394,7 @@ TABLE = [
     Row(
         "kubectl rollout restart deployment/bizra-api -n bizra-system",
         r"deployment.apps/bizra-api restarted",
+        before=not_just_restarted,
     ),
     # Certificate Management
     Row(
@@ -418,6 +434,7 @@ TABLE = [
     Row(
         "kubectl rollout restart deployment/bizra-api -n bizra-system",
         r"deployment.apps/bizra-api restarted",
+        before=not_just_restarted,
     ),
     # Security Audit Commands
     Row(
