@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from chaos import forbidden
 from chaos.changes import Await, Change
 from chaos.cluster import ClusterError, Ref
 from chaos.faults import Fault, NoTargetError, Scene
@@ -126,6 +127,7 @@ class Drill:
         try:
             self._targets = fault.select(scene)
             wanted = fault.changes(scene, self._targets, self._task.tag)
+            forbidden.check(scene, fault.kind, wanted)
             self._append(entries.FaultIntended, kind=fault.kind, targets=self._targets)
             for change in wanted:
                 self._make(change)

@@ -1,11 +1,22 @@
 """A game day as its author writes it: target, load, and experiments on a timetable."""
 
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, Self
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
+from pydantic_core import InitErrorDetails, PydanticCustomError
 
+from chaos import forbidden
 from chaos.faults import AnyFault
 from slo import journal as entries
 from slo.documents import Duration, read_document
@@ -133,10 +144,12 @@ class Guardrails(_Part):
     """What a run may not exceed. `max_share_of_pods` is a ratio of a workload's pods.
 
     `all_pods_of` names what may lose all of its pods: a workload, or the labels of a selector.
+    `forbidden_kinds` are kinds of faults, or of objects that no fault may touch.
     """
 
     max_share_of_pods: float = Field(default=0.8, gt=0, le=1)
     all_pods_of: frozenset[str] = frozenset()
+    forbidden_kinds: frozenset[Annotated[str, AfterValidator(forbidden.known)]] = frozenset()
     steady_within: PositiveDuration = timedelta(seconds=60)
     stop: tuple[StopCondition, ...] = ()
 
@@ -306,6 +319,27 @@ class Plan(_Part):
             if named.count(name) > 1:
                 raise ValueError(f"two experiments are called {name!r}")
         return data
+
+    @model_validator(mode="after")
+    def _allowed(self) -> Self:
+        """The error stands where the fault does, as that is what has to go."""
+        for loc, fault in self.faults():
+            if fault.kind in self.guardrails.forbidden_kinds:
+                why = PydanticCustomError(
+                    "forbidden", "'guardrails.forbidden_kinds' of this plan forbids it"
+                )
+                error = InitErrorDetails(type=why, loc=loc, input=fault.kind)
+                raise ValidationError.from_exception_data("Plan", [error])
+        return self
+
+    def faults(self) -> Iterator[tuple[tuple[str | int, ...], AnyFault]]:
+        """All of them, each with where its kind stands in the document."""
+        for number, experiment in enumerate(self.experiments):
+            at = ("experiments", number)
+            if experiment.fault is not None:
+                yield (*at, "fault", "kind"), experiment.fault
+            for place, timed in enumerate(experiment.faults):
+                yield (*at, "faults", place, "fault", "kind"), timed.fault
 
 
 def bundled() -> list[str]:

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from random import Random
 
-from chaos import changes, rbac
+from chaos import changes, forbidden, rbac
 from chaos.changes import Change
 from chaos.cluster import Cluster, ClusterError, Ref
 from chaos.faults import NoTargetError, Scene
@@ -38,6 +38,7 @@ def rehearse(plan: Plan, cluster: Cluster, url: str) -> Rehearsal:
         try:
             targets = slot.fault.select(scene)
             made = slot.fault.changes(scene, targets, tag)
+            forbidden.check(scene, slot.fault.kind, made)
         except (NoTargetError, ClusterError) as error:
             found.problems.append(f"{experiment.name}: {error}")
             continue
@@ -66,6 +67,7 @@ def scene_of(
         max_share=plan.guardrails.max_share_of_pods,
         anyway=plan.guardrails.all_pods_of,
         url=url,
+        forbidden=plan.guardrails.forbidden_kinds,
     )
 
 

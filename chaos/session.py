@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from chaos import rbac
+from chaos import forbidden, rbac
 from chaos.cluster import Cluster, Json, Ref, kind_of
 from chaos.lease import Held
 from chaos.plan import PlanWatchdog
@@ -54,14 +54,22 @@ def session(
             cluster.delete(Ref.of("Job", namespace, JOB))
 
 
-def require_allowed(cluster: Cluster, namespace: str) -> None:
-    """Raises RefusedError unless the namespace itself says that it may be broken."""
-    labels = cluster.namespace(namespace)["metadata"].get("labels") or {}
+def require_allowed(cluster: Cluster, namespace: str) -> frozenset[str]:
+    """The kinds that it forbids all the same.
+
+    Raises RefusedError unless the namespace itself says that it may be broken.
+    """
+    found = cluster.namespace(namespace)
+    labels = found["metadata"].get("labels") or {}
     if labels.get(ALLOWED) != "true":
         raise RefusedError(
             f"namespace {namespace} does not allow faults; whoever owns it allows them with:"
             f" kubectl label namespace {namespace} {ALLOWED}=true"
         )
+    try:
+        return forbidden.of_namespace(found)
+    except forbidden.ForbiddenError as error:
+        raise RefusedError(str(error)) from error
 
 
 def told(found: Recovered, say: Callable[[str], None]) -> None:

@@ -84,6 +84,11 @@ def line_of(path: Path, *keys: str | int) -> int:
     return _line_of(YAML(typ="rt").load(path.read_text(encoding="utf-8")), keys)
 
 
+def place_of(path: Path, *keys: str | int) -> str:
+    """As errors name it: file, line and field of a document that was read before."""
+    return f"{path}, line {line_of(path, *keys)}: field '{_name(keys)}'"
+
+
 def _has(node: object, step: str | int) -> bool:
     if isinstance(node, CommentedSeq):
         return isinstance(step, int) and step < len(node)
@@ -117,8 +122,12 @@ def _line_of(tree: CommentedMap, path: Sequence[str | int]) -> int:
     return line
 
 
+def _name(path: Sequence[str | int]) -> str:
+    return "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in path).lstrip(".")
+
+
 def _say(path: Sequence[str | int], kind: str, message: str) -> str:
-    name = "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in path).lstrip(".")
+    name = _name(path)
     if kind == "extra_forbidden":
         return f"unknown field {name!r}"
     if kind == "missing":

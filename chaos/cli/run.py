@@ -20,13 +20,14 @@ from chaos.cli.cures import check_procedures, cures
 from chaos.cli.errors import UsageError
 from chaos.cli.offline import conclude
 from chaos.cluster import Cluster, ClusterError
+from chaos.forbidden import ANNOTATION
 from chaos.interrupt import InterruptedRunError, interruptible
 from chaos.plan import Plan, PlanPrometheus, find_plan, read_plan
 from chaos.progress import Progress, Quiet, Terminal
 from chaos.rehearsal import Rehearsal, rehearse
 from chaos.session import require_allowed, session
 from loadtests.scenario import load_scenario
-from slo.documents import line_of
+from slo.documents import place_of
 from slo.exit_codes import ExitCode
 from slo.journal import Threshold
 from slo.objectives import ThresholdError, override
@@ -80,6 +81,7 @@ def run(
             kubeconfig = stack.enter_context(embedded_cluster(progress))
         cluster = Cluster.connect(kubeconfig, context)
         cluster.check()
+        _check_forbidden(plan_file, read, cluster)
         place = _resolve(read, promises, cluster)
         if dry_run:
             found = rehearse(read, cluster, place.url)
@@ -138,10 +140,19 @@ def _check_overrides(plan_file: Path, plan: Plan, promises: Runbook) -> None:
         try:
             override(promises.objectives, {name: threshold})
         except ThresholdError as error:
-            line = line_of(plan_file, "objectives", name)
+            raise UsageError(f"{place_of(plan_file, 'objectives', name)}: {error}") from error
+
+
+def _check_forbidden(plan_file: Path, plan: Plan, cluster: Cluster) -> None:
+    """What the namespace itself says, before anything is made."""
+    namespace = plan.target.namespace
+    banned = require_allowed(cluster, namespace)
+    for place, fault in plan.faults():
+        if fault.kind in banned:
             raise UsageError(
-                f"{plan_file}, line {line}: field 'objectives.{name}': {error}"
-            ) from error
+                f"{place_of(plan_file, *place)}: namespace {namespace} forbids {fault.kind}"
+                f" (its annotation {ANNOTATION})"
+            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,7 +167,6 @@ class _Place:
 def _resolve(plan: Plan, promises: Runbook, cluster: Cluster) -> _Place:
     """Names to addresses. Raises what speaks against a run, before anything is made."""
     target = plan.target
-    require_allowed(cluster, target.namespace)
     cluster.workload(target.namespace, target.workload)
     url = target.url or cluster.service_url(target.namespace, target.service or "", target.port)
     errors = next((o for o in promises.objectives if o.name == "error_rate"), None)

@@ -28,7 +28,7 @@ class Scene:
 
     `max_share` is the largest ratio of a workload's pods that may be hit; `anyway` are the
     workloads, by name, for which the plan says that it may be all of them. `url` is where users
-    reach the workload under test.
+    reach the workload under test. `forbidden` are the kinds that the plan must not use.
     """
 
     cluster: Cluster
@@ -38,6 +38,7 @@ class Scene:
     max_share: float
     anyway: frozenset[str] = frozenset()
     url: str = ""
+    forbidden: frozenset[str] = frozenset()
 
 
 class Part(BaseModel):

@@ -116,6 +116,16 @@ def test_every_bundled_plan_is_valid_and_called_like_its_file(name: str) -> None
         (", service: s", "", "either 'service' or 'url'"),
         ("target: 1ms", "target: soon", "line 6: field 'objectives.response_time_p95.target'"),
         ("name: tiny", "name: Not A Name", "line 1: field 'name'"),
+        (
+            "name: tiny",
+            "name: tiny\nguardrails: {forbidden_kinds: [oom, pod-kill]}",
+            "line 12: field 'experiments[0].fault.kind': 'guardrails.forbidden_kinds' of this plan",
+        ),
+        (
+            "name: tiny",
+            "name: tiny\nguardrails:\n  forbidden_kinds:\n    - pod-kil",
+            "line 4: field 'guardrails.forbidden_kinds[0]': 'pod-kil' is neither a kind of fault",
+        ),
     ],
 )
 def test_a_mistake_names_file_line_and_field(
