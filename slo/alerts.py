@@ -3,6 +3,8 @@
 Prometheus keeps a series ALERTS for every alert that is pending or firing; it is recorded over each
 experiment, with the rules. An alert cannot be due before its rule's `for` is over, so that a short
 incident without alert is no fault of the alerts, and proves nothing of them either.
+
+A Prometheus often watches many namespaces: what fires about another one is no word about this run.
 """
 
 from collections.abc import Sequence
@@ -15,6 +17,21 @@ from slo.policy import SeverityPolicy
 
 GAP = 2.5
 """So many scrape intervals without a sample end a spell: the alert is over."""
+
+
+def about(series: Sequence[Series], namespace: str) -> tuple[Series, ...]:
+    """Without alerts and rules that are about another namespace.
+
+    What names none counts: it may be about anything. Where a scrape has a namespace of its own, the
+    one that a series is about stands in `exported_namespace` (Prometheus, `honor_labels: false`),
+    as with kube-state-metrics in a namespace for monitoring.
+    """
+    return tuple(s for s in series if s.name not in {ALERTS, RULES} or _ours(s, namespace))
+
+
+def _ours(line: Series, namespace: str) -> bool:
+    named = [line.labels.get(label, "") for label in ("exported_namespace", "namespace")]
+    return next(filter(None, named), namespace) == namespace
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,6 +13,7 @@ How the score is made up stands in slo.points.
 
 from collections.abc import Sequence
 
+from slo.alerts import about
 from slo.chronicle import Story, chronicle
 from slo.client import Requests, requests
 from slo.degraded import limit_count
@@ -53,6 +54,7 @@ def score(recording: Recording) -> Verdict:
     load = load_health(
         started.scenario, recording.journal, recording.samples, fault_phases, policy.generator
     )
+    series = about(recording.series, started.namespace)
     certainty = _certainty(stories, objectives, found, policy.decision)
     seen = Witnesses(
         found=found,
@@ -72,7 +74,7 @@ def score(recording: Recording) -> Verdict:
             objectives=objectives,
             results=own,
             seen=seen,
-            series=recording.series,
+            series=series,
             scrape_interval_s=started.scrape_interval_s,
             time_scale=started.time_scale,
             levels=recording.runbook.severities,

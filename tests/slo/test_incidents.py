@@ -173,6 +173,36 @@ def test_one_rule_firing_for_many_pods_is_one_alert(judge: Judge) -> None:
     assert spell.firing.timestamp() - T0 == 30
 
 
+@pytest.mark.parametrize(
+    ("labels", "counts"),
+    [
+        ({"namespace": "bizra-system"}, True),
+        ({}, True),  # of no namespace: it may be about anything
+        ({"namespace": "shop"}, False),
+        ({"namespace": "monitoring", "exported_namespace": "bizra-system"}, True),
+        ({"namespace": "bizra-system", "exported_namespace": "shop"}, False),
+    ],
+)
+def test_an_alert_of_another_namespace_is_none_of_this_run(
+    judge: Judge, labels: dict[str, str], *, counts: bool
+) -> None:
+    fired = alert("firing", 28, 36)
+    series = (*rules(4), replace(fired, labels={**fired.labels, **labels}))
+    incident = judge(Run(acts=(DOWN,), series=series))
+    assert bool(incident.experiments[0].alerts) is counts
+    assert check(incident, "alerts").outcome is (Outcome.PASS if counts else Outcome.WARN)
+    assert ("alerts" in names(judge(Run(series=series)))) is counts
+
+
+def test_a_rule_for_another_namespace_is_not_waited_for(judge: Judge) -> None:
+    asked, rule = rules(4)
+    elsewhere = replace(rule, labels={**rule.labels, "namespace": "shop"})
+    act = replace(DOWN, alerts=("HighErrorRate",))
+    found = check(judge(Run(acts=(act,), series=(asked, elsewhere))), "alerts")
+    assert found.outcome is Outcome.FAIL
+    assert "Prometheus has no such rule" in found.evidence
+
+
 def test_an_alert_with_no_incident_is_a_finding(judge: Judge) -> None:
     verdict = judge(Run(series=(*rules(4), alert("firing", 28, 36))))
     assert check(verdict, "alerts").evidence.startswith("alert with no incident")
