@@ -191,6 +191,7 @@ class _GameDay:
                 fault=experiment.describe(),
                 faults=tuple(slot.label for slot in experiment.timetable()),
                 expectation=experiment.expect.recorded(),
+                procedure=experiment.procedure.name if experiment.procedure else "",
             )
         )
         self._progress.say(f"[bold]{experiment.title}[/] ([cyan]{name}[/])")

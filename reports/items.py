@@ -22,6 +22,7 @@ _CHECKS = {
     "recovery": "Recovery",
     "response": "Answered in time",
     "degraded": "Degraded no further than planned",
+    "procedure": "Procedure carried out",
     "alerts": "Alerts fit the incident",
     "data": "Acknowledged data kept",
     "load": "Load kept its schedule",

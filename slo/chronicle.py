@@ -43,7 +43,7 @@ class Story:
     unsteady: journal.SteadyStateFailed | None = None
     procedure: journal.ProcedureStarted | None = None
     steps: list[journal.StepEnded] = field(default_factory=list)
-    procedure_ended: bool = False
+    procedure_ended: journal.ProcedureEnded | None = None
     ended: bool = False
 
     @classmethod
@@ -170,4 +170,4 @@ def _tell_procedure(
         case journal.StepEnded():
             story.steps.append(entry)
         case journal.ProcedureEnded():
-            story.procedure_ended = True
+            story.procedure_ended = entry

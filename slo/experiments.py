@@ -85,8 +85,9 @@ def judge_experiment(case: Case) -> tuple[ExperimentResult, datetime | None]:
         alerts, check, alerting = _alerts(case, observed, when)
         extra = (check, data_check(cost), _response(case, observed, back, alerts))
         checks += [c for c in extra if c is not None]
-    if story.procedure is not None:
-        checks.append(_carried_out(story, story.procedure))
+    wanted = story.procedure.procedure if story.procedure else story.started.procedure
+    if wanted and story.injected is not None:
+        checks.append(_carried_out(story, wanted))
     confirmed = story.confirmed.time.timestamp() if story.confirmed else None
     detect = recover = None
     if confirmed is not None and back is not None:
@@ -179,16 +180,17 @@ def _alerts(
     return found, check, words
 
 
-def _carried_out(story: Story, procedure: journal.ProcedureStarted) -> Check:
+def _carried_out(story: Story, procedure: str) -> Check:
     """Did every step run? Whether it cured is the recovery's to say, not the exit codes'."""
     bad = [s for s in story.steps if s.state in {StepState.FAILED, StepState.REFUSED}]
     undone = [s for s in story.steps if s.state not in {StepState.DONE, *(b.state for b in bad)}]
     done = sum(s.state == StepState.DONE for s in story.steps)
     evidence = "; ".join(f"line {s.line}: {s.state}: {s.reason}" for s in (*bad, *undone))
     outcome = Outcome.PASS
-    if not story.procedure_ended or not done:
+    if story.procedure_ended is None or not done:
         outcome = Outcome.INCONCLUSIVE
-        evidence = evidence or "it did not come to its end"
+        begun = "it did not come to its end" if story.procedure else "it was not begun"
+        evidence = evidence or begun
     elif bad:
         outcome = Outcome.WARN
     elif undone:
@@ -196,7 +198,7 @@ def _carried_out(story: Story, procedure: journal.ProcedureStarted) -> Check:
     return Check(
         name="procedure",
         outcome=outcome,
-        expected=f"{procedure.procedure}: every step runs",
+        expected=f"{procedure}: every step runs",
         observed=f"{done} of {len(story.steps)} steps done",
         evidence=evidence,
     )

@@ -108,6 +108,7 @@ class ExperimentStarted(_Entry):
     fault: str  # in words: "pod-kill: 1 of app=bizra-api"
     faults: tuple[str, ...] = ("",)  # how the entries below tell several of them apart
     expectation: Expectation
+    procedure: str = ""  # of the runbook, that is to cure the fault; "" leaves it to itself
 
 
 class PhaseStarted(_Entry):

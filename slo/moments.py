@@ -30,7 +30,7 @@ def moments(
         _alert("alert pending", [a for a in alerts if a.pending], alerting, since),
         _alert("alert firing", [a for a in alerts if a.firing], alerting, since),
         _severity(observed),
-        _procedure(story),
+        *_procedure(story),
         _undone(story),
         _back("recovered", back, back.recovered_at if back else None),
         _back("stable", back, back.stable_at if back else None),
@@ -82,12 +82,23 @@ def _severity(observed: Observation) -> Moment:
     return Moment(name=name, time=reached[0].start, evidence=reached[0].reason)
 
 
-def _procedure(story: Story) -> Moment:
-    name, begun = "procedure started", story.procedure
+def _procedure(story: Story) -> tuple[Moment, ...]:
+    """Its beginning; where there was one, its end as well."""
+    name, begun, ended = "procedure started", story.procedure, story.procedure_ended
     if begun is None:
+        wanted = story.started.procedure
         why = "none was: the service was left to itself"
-        return Moment(name=name, time=None, evidence="", missing=why)
-    return Moment(name=name, time=begun.time, evidence=begun.procedure)
+        if wanted:
+            why = f"{wanted} was to be carried out, and was not begun"
+        return (Moment(name=name, time=None, evidence="", missing=why),)
+    started = Moment(name=name, time=begun.time, evidence=begun.procedure)
+    name = "procedure ended"
+    if ended is None:
+        why = "it did not come to its end"
+        return started, Moment(name=name, time=None, evidence="", missing=why)
+    took = (ended.time - begun.time).total_seconds()
+    evidence = f"{len(story.steps)} steps in {took:.1f} s"
+    return started, Moment(name=name, time=ended.time, evidence=evidence)
 
 
 def _undone(story: Story) -> Moment:

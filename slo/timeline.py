@@ -81,8 +81,11 @@ def _endpoint(name: str, counts: NDArray[np.int64], latencies: Floats) -> Endpoi
 def marks(story: Story, recovered: datetime | None) -> tuple[Mark, ...]:
     """The moments of one experiment, in order of time."""
     moments = {
-        entry.event.removeprefix("fault."): entry.time
-        for entry in (story.refused, story.injected, story.confirmed, story.undone)
+        entry.event.removeprefix("fault.").removesuffix(".started"): entry.time
+        for entry in (
+            *(story.refused, story.injected, story.confirmed),
+            *(story.procedure, story.undone),
+        )
         if entry is not None
     }
     if recovered is not None:

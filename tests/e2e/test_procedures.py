@@ -52,6 +52,9 @@ def test_a_plan_is_cured_by_a_procedure_of_the_runbook(kube: Kube, gameday: Comm
     events = [e["event"] for e in journal]
     # The fault was there until the procedure had been carried out.
     assert events.index("procedure.ended") < events.index("fault.ending")
+    times = {m["name"]: m["time"] for m in verdict["experiments"][0]["moments"]}
+    assert times["injected"] < times["procedure started"] < times["procedure ended"]
+    assert times["procedure ended"] < times["fault undone"]
     assert image(kube) == before
     accounts = kube.list(SERVICE_ACCOUNTS, NS)["items"]
     assert "gameday-operator" not in {a["metadata"]["name"] for a in accounts}

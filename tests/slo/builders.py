@@ -71,6 +71,7 @@ class Act:
     degraded: tuple[Degraded, ...] | None = None
     alerts: tuple[str, ...] = ()
     steps: tuple[tuple[int, str, str], ...] | None = None  # of a procedure: line, state, reason
+    procedure: str = ""  # that the plan asks for
     server: Mapping[tuple[str, PhaseKind], float | None] = field(default_factory=dict)
 
 
@@ -212,6 +213,7 @@ def _journal(act: Act, begin: float) -> list[Entry]:
             experiment=name,
             title=act.title,
             fault="pod-kill (delete, no grace): 1 of app=bizra-api",
+            procedure=act.procedure,
             expectation=Expectation(
                 severity=act.severity,
                 recover_within_s=act.recover_within,
