@@ -56,7 +56,6 @@ from tests.chaos.test_faults import EXAMPLES
 ALL_KINDS = sorted(set(EXAMPLES) & set(FAULTS))
 FAULT: TypeAdapter[AnyFault] = TypeAdapter(AnyFault)
 PATIENCE = Patience(within_s=40.0, attempt_s=2.0)
-HICCUPS = "gameday.dev/hiccups"
 RATES = {"409": 0.08, "429": 0.05, "500": 0.08, "timeout": 0.02}
 AFTER_THE_INTENT = 0.8  # of the boundaries; before it there is only the way there
 HOLD_S = 0.4  # how long a fault lasts when its runner is left alone
@@ -410,24 +409,22 @@ class Lane:
     @contextmanager
     def _hiccups(self, *, on: bool) -> Iterator[None]:
         if on:
-            self._shake(json.dumps({**RATES, "seed": self._runs}))
+            self._shake()
         try:
             yield
         finally:
             if on:
-                self._shake(None)
+                self._cluster.delete(Ref.of("Hiccup", self._namespace, "campaign"))
 
-    def _shake(self, value: str | None) -> None:
-        path = "/metadata/annotations"
-        step = (
-            {"op": "add", "path": path, "value": {HICCUPS: value}}
-            if value
-            else {
-                "op": "remove",
-                "path": path,
-            }
-        )
-        self._cluster.change(Ref.of("Namespace", "", self._namespace), lambda _: [step])
+    def _shake(self) -> None:
+        kind = kind_of("Hiccup")
+        manifest = {
+            "apiVersion": kind.api_version,
+            "kind": kind.kind,
+            "metadata": {"name": "campaign", "namespace": self._namespace},
+            "spec": {"rates": RATES, "seed": self._runs, "until": "2100-01-01T00:00:00Z"},
+        }
+        self._cluster.create(manifest)
 
     @contextmanager
     def _watched(self, *, on: bool) -> Iterator[None]:

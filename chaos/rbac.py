@@ -45,7 +45,7 @@ def _on(kinds: Iterable[str], verbs: str) -> frozenset[Permission]:
     return frozenset(found)
 
 
-_CREATED = ("Pod", "Service", "NetworkPolicy", "NetworkChaos")
+_CREATED = ("Pod", "Service", "NetworkPolicy", "NetworkChaos", "Hiccup")
 _UNDO = (
     _on(MARKED, "get list patch")
     | _on(_CREATED, "delete")

@@ -26,6 +26,7 @@ MARKED = (
     "PersistentVolumeClaim",
     "NetworkPolicy",
     "NetworkChaos",
+    "Hiccup",
     "Node",
 )
 """Kinds that faults mark, in the order in which they are looked at."""

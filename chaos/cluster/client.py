@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import urllib3
 import websocket
@@ -22,8 +22,9 @@ from chaos.cluster.kinds import Json, Kind, Ref, kind_of
 from chaos.cluster.patience import Patience
 from chaos.cluster.quantities import milli, quantity
 
+T = TypeVar("T")
 JSON_PATCH = "application/json-patch+json"
-CONFLICT, NOT_FOUND, UNPROCESSABLE = 409, 404, 422
+CONFLICT, NOT_FOUND, UNPROCESSABLE, GATEWAY_TIMEOUT = 409, 404, 422, 504
 ERROR_CHANNEL = 3
 TRIES_OF_A_CHANGE = 20  # somebody else's writes between our reading and our patch
 
@@ -90,9 +91,16 @@ class Usage(NamedTuple):
 class Cluster:
     """Requests to one cluster. Safe to share between threads; every method raises ClusterError."""
 
-    def __init__(self, api: client.ApiClient, patience: Patience | None = None) -> None:
+    def __init__(
+        self,
+        api: client.ApiClient,
+        patience: Patience | None = None,
+        retried: list[str] | None = None,
+    ) -> None:
         self._api = api
         self.patience = patience or Patience()
+        self.retried: list[str] = [] if retried is None else retried
+        """Why requests were made again until now, in order: a status, or "timeout"."""
 
     @classmethod
     def connect(
@@ -122,7 +130,7 @@ class Cluster:
 
     def patient(self, patience: Patience) -> "Cluster":
         """The same cluster, asked with another patience."""
-        return Cluster(self._api, patience)
+        return Cluster(self._api, patience, self.retried)
 
     @property
     def server(self) -> str:
@@ -171,7 +179,7 @@ class Cluster:
                 error.passing |= error.status == CONFLICT and error.reason != "AlreadyExists"
                 raise
 
-        return self.patience.persist(attempt)
+        return self._persist(attempt)
 
     def delete(
         self, ref: Ref, *, uid: str = "", version: str = "", grace_s: int | None = None
@@ -199,7 +207,7 @@ class Cluster:
                 raise
             return True
 
-        return self.patience.persist(attempt)
+        return self._persist(attempt)
 
     def change(self, ref: Ref, operations: Callable[[Json], Operations]) -> Json | None:
         """Read the object and patch it with what `operations` makes of it, as one step.
@@ -226,6 +234,7 @@ class Cluster:
                     raise
                 if error.status == UNPROCESSABLE and self._version(ref) == version:
                     raise
+                self._again(error)
         raise ClusterError(f"cannot change {ref}: somebody else keeps changing it", status=CONFLICT)
 
     def _version(self, ref: Ref) -> str:
@@ -347,7 +356,7 @@ class Cluster:
                 )
 
         # Only the start is tried again: a command whose answer was lost may have done its work.
-        return _finish(self.patience.persist(start), within_s, doing)
+        return _finish(self._persist(start), within_s, doing)
 
     def endpoints(self, namespace: str, pod_uid: str) -> Sequence[str]:
         """Addresses under which Services still send traffic to the pod: ready endpoints."""
@@ -413,6 +422,13 @@ class Cluster:
 
     # The wire
 
+    def _persist(self, attempt: Callable[[], T]) -> T:
+        return self.patience.persist(attempt, self._again)
+
+    def _again(self, error: ClusterError) -> None:
+        silent = error.status in (0, GATEWAY_TIMEOUT)
+        self.retried.append("timeout" if silent else str(error.status))
+
     def _ask(
         self,
         method: str,
@@ -423,9 +439,7 @@ class Cluster:
         body: Any = None,
     ) -> Json:
         """A request that is made again until it is answered for good."""
-        return self.patience.persist(
-            lambda: self._once(method, path, doing, query=query, body=body)
-        )
+        return self._persist(lambda: self._once(method, path, doing, query=query, body=body))
 
     def _once(
         self,

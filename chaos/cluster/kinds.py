@@ -50,9 +50,10 @@ KINDS = {
         Kind("rbac.authorization.k8s.io/v1", "Role", "roles"),
         Kind("rbac.authorization.k8s.io/v1", "RoleBinding", "rolebindings"),
         Kind("chaos-mesh.org/v1alpha1", "NetworkChaos", "networkchaos"),
+        Kind("gameday.dev/v1", "Hiccup", "hiccups"),
     )
 }
-"""By name. Chaos Mesh's are there only where it is installed."""
+"""By name. Chaos Mesh's are there only where it is installed, Hiccups on the embedded cluster."""
 
 
 def kind_of(name: str) -> Kind:

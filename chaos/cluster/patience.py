@@ -25,8 +25,13 @@ class Patience:
     clock: Callable[[], float] = time.monotonic
     sleep: Callable[[float], None] = time.sleep
 
-    def persist(self, attempt: Callable[[], T]) -> T:
-        """What `attempt` returns; its last error once the deadline is near, others at once."""
+    def persist(
+        self, attempt: Callable[[], T], again: Callable[[ClusterError], None] = lambda _: None
+    ) -> T:
+        """What `attempt` returns; its last error once the deadline is near, others at once.
+
+        `again` is told why, whenever it is tried once more.
+        """
         deadline = self.clock() + self.within_s
         pause = self.first_s
         while True:
@@ -35,5 +40,6 @@ class Patience:
             except ClusterError as error:
                 if not error.passing or self.clock() + pause > deadline:
                     raise
+                again(error)
             self.sleep(pause)
             pause = min(2 * pause, self.longest_s)

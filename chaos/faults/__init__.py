@@ -6,6 +6,7 @@ from pydantic import Field
 
 from chaos.faults.bad_image import BadImage
 from chaos.faults.base import Fault, NoTargetError, Scene
+from chaos.faults.control_plane_hiccup import ControlPlaneHiccup
 from chaos.faults.cpu_stress import CpuStress
 from chaos.faults.crash_release import CrashRelease
 from chaos.faults.file_damage import FileDamage
@@ -23,6 +24,7 @@ from chaos.faults.set_env import SetEnv
 
 _Any = (
     BadImage
+    | ControlPlaneHiccup
     | CpuStress
     | CrashRelease
     | FileDamage

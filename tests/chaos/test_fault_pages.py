@@ -49,6 +49,10 @@ WITNESS = {"kind": "tcp", "from": {"app": "web"}, "to": "cache:6379"}
     [
         ({"kind": "oom", "how": "limit", "select": WEB}, "takes 'workload' and 'limit'"),
         ({"kind": "oom", "select": WEB, "limit": "1Mi"}, "takes 'select'"),
+        ({"kind": "control-plane-hiccup", "answers": {}}, "at least 1 item"),
+        ({"kind": "control-plane-hiccup", "answers": {429: 30, 500: 30}}, "at most 50 % together"),
+        ({"kind": "control-plane-hiccup", "answers": {"timeout": 11}}, "10 % of time-outs"),
+        ({"kind": "control-plane-hiccup", "answers": {404: 1}}, "'409', '429', '500' or 'timeout'"),
         ({"kind": "node-drain"}, "either 'node' or 'of'"),
         ({"kind": "node-drain", "node": "n", "of": {"a": "b"}}, "either 'node' or 'of'"),
         ({"kind": "network-degrade", "service": "s", "witnesses": [WITNESS]}, "what to degrade"),

@@ -8,13 +8,14 @@ from random import Random
 import pytest
 from pydantic import TypeAdapter
 
-from chaos.cluster import Cluster, Ref
+from chaos.cluster import Cluster, Ref, kind_of
 from chaos.drill import Drill, Task
-from chaos.faults import FAULTS, AnyFault, Scene
+from chaos.faults import FAULTS, AnyFault, NoTargetError, Scene
 from chaos.injection import Tag
 from chaos.journal import Journal
 from slo.journal import Entry, read_journal
-from tests.chaos.cluster_fixture import NS, eventually, state, whole
+from tests.chaos.cluster_fixture import NS, eventually, namespace, state, whole
+from tests.cluster.apiserver_fixture import running_apiserver
 
 pytestmark = pytest.mark.slow
 
@@ -26,6 +27,7 @@ MOOD = {"kind": "answer", "path": "/", "contains": "ill"}
 
 EXAMPLES = {
     "bad-image": {"workload": {"name": "web"}},
+    "control-plane-hiccup": {"answers": {409: 10, 429: 10, 500: 10, "timeout": 1}},
     "cpu-stress": {"select": WEB, "rise": 5},
     "crash-release": {"workload": {"name": "web"}},
     "file-damage": {
@@ -76,7 +78,7 @@ def calm(cluster: Cluster) -> Iterator[Cluster]:
     eventually(is_whole)
 
 
-def scene(cluster: Cluster, *anyway: str) -> Scene:
+def scene(cluster: Cluster, *anyway: str, url: str = "") -> Scene:
     return Scene(
         cluster=cluster,
         namespace=NS,
@@ -84,7 +86,7 @@ def scene(cluster: Cluster, *anyway: str) -> Scene:
         seed=Random(7),
         max_share=0.8,
         anyway=frozenset(anyway),
-        url=cluster.service_url(NS, "speaker", 8000),
+        url=url,
     )
 
 
@@ -105,7 +107,9 @@ def drill(
         lasts=timedelta(seconds=lasts_s),
     )
     with Journal(path / "journal.jsonl") as journal:
-        going = Drill(task, scene(cluster, *anyway), journal, print, lambda: datetime.now(UTC))
+        url = cluster.service_url(NS, "speaker", 8000)
+        place = scene(cluster, *anyway, url=url)
+        going = Drill(task, place, journal, print, lambda: datetime.now(UTC))
         going.start()
         events = lambda: {e.event for e in read_journal(path / "journal.jsonl")}  # noqa: E731
         eventually(lambda: events() & {"fault.confirmed", "fault.refused"} or going.settled, 90)
@@ -163,6 +167,43 @@ def test_an_object_that_nobody_acts_on_is_unconfirmed(calm: Cluster, tmp_path: P
     assert "fault.confirmed" not in events
     assert set(events) & {"fault.unconfirmed", "fault.refused"}
     assert state(calm) == before
+
+
+def test_an_api_server_without_the_switch_has_no_hiccups(tmp_path: Path) -> None:
+    fault = FAULT.validate_python({"kind": "control-plane-hiccup", "answers": {500: 10}})
+    with running_apiserver(tmp_path / "api") as server:
+        other = Cluster.connect(str(server.kubeconfig))
+        other.create(namespace())
+        with pytest.raises(NoTargetError, match=r"no switch for hiccups .* nothing to inject"):
+            fault.select(scene(other))
+
+
+def test_a_switch_that_does_nothing_is_unconfirmed(calm: Cluster, tmp_path: Path) -> None:
+    fault = FAULT.validate_python({"kind": "control-plane-hiccup", "answers": {500: 1e-9}})
+    events = [e.event for e in drill(calm, fault, tmp_path, lasts_s=2)]
+    assert "fault.unconfirmed" in events
+    assert "fault.confirmed" not in events
+
+
+def test_hiccups_end_by_themselves(calm: Cluster) -> None:
+    """Nobody is left to take the object away, and it has expired."""
+    kind = kind_of("Hiccup")
+    until = datetime.now(UTC) + timedelta(seconds=2)
+    hiccup = {
+        "apiVersion": kind.api_version,
+        "kind": kind.kind,
+        "metadata": {"name": "forgotten", "namespace": NS},
+        "spec": {"rates": {"429": 0.5}, "until": until.isoformat()},
+    }
+    calm.create(hiccup)
+    before = len(calm.retried)
+    eventually(lambda: calm.workload(NS, "web") and len(calm.retried) > before)
+    eventually(lambda: datetime.now(UTC) > until)
+    before = len(calm.retried)
+    for _ in range(20):
+        calm.workload(NS, "web")
+    assert len(calm.retried) == before
+    calm.delete(Ref.to(hiccup))
 
 
 def test_a_witness_that_sees_it_before_the_fault_shows_nothing(

@@ -1,6 +1,5 @@
 """Requests whose answer is lost, or that fail for a while, do what they were meant to do, once."""
 
-import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,7 +9,6 @@ from chaos.changes import Create, Edit, Set
 from chaos.cluster import Cluster, ClusterError, Patience, Ref, kind_of
 from chaos.injection import inject
 from chaos.recover import recover
-from service.cluster.kube import CONFIGMAPS, MERGE_PATCH, NAMESPACES, Kube
 from tests.chaos.cluster_fixture import NS, make, state
 from tests.chaos.test_session import tag
 
@@ -76,17 +74,24 @@ def test_an_answer_that_is_lost_after_the_deed(cluster: Cluster, small_kubeconfi
 
 
 @pytest.mark.usefixtures("settings")
-def test_an_api_server_with_bad_moments(cluster: Cluster, small_kubeconfig: object) -> None:
+def test_an_api_server_with_bad_moments(cluster: Cluster) -> None:
     """409, 429 and 500 for half of all requests."""
     before = state(cluster)
-    kube = Kube.connect(str(small_kubeconfig))
-    rates = json.dumps({"409": 0.2, "429": 0.1, "500": 0.2, "seed": 1})
     patient = cluster.patient(QUICK)
-    for value in (rates, None):
-        patch = {"metadata": {"annotations": {"gameday.dev/hiccups": value}}}
-        kube.patch(NAMESPACES, NS, patch, content_type=MERGE_PATCH)
-        if value:
-            for _ in range(5):
-                break_and_undo(patient)
+    hiccup = {
+        "apiVersion": "gameday.dev/v1",
+        "kind": "Hiccup",
+        "metadata": {"name": "shaky", "namespace": NS},
+        "spec": {
+            "rates": {"409": 0.2, "429": 0.1, "500": 0.2},
+            "seed": 1,
+            "until": "2100-01-01T00:00:00Z",
+        },
+    }
+    cluster.create(hiccup)
+    for _ in range(5):
+        break_and_undo(patient)
+    cluster.delete(Ref.to(hiccup))
+    assert {"409", "429", "500"} <= set(cluster.retried)
     assert state(cluster) == before
-    assert kube.get(CONFIGMAPS, REF.name, NS)["data"] == {"mode": "good"}
+    assert cluster.get(REF)["data"] == {"mode": "good"}

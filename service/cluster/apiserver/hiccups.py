@@ -1,18 +1,22 @@
 """The control plane's bad moments, on request: a switch for drills and tests.
 
-An annotation on a namespace says which share of the requests to its objects goes wrong, and how:
+An object in a namespace says which share of the requests to its objects goes wrong, and how:
 
-    gameday.dev/hiccups: '{"409": 0.1, "429": 0.1, "500": 0.1, "timeout": 0.1, "seed": 7}'
+    apiVersion: gameday.dev/v1
+    kind: Hiccup
+    spec: {rates: {"409": 0.1, "429": 0.1, "500": 0.1, timeout: 0.1}, until: 2026-01-02T03:04:05Z}
 
 409 to writes alone; "timeout" answers nothing for HANG_S, after having done what was asked half of
-the time, which is the worst of it. The cluster's own parts are spared, and so is the Namespace
-itself, so that the switch can be turned off. A value that cannot be read means no hiccups.
+the time, which is the worst of it. The cluster's own parts are spared, and so are these objects, so
+that the switch can be turned off; after `until` it is off by itself. A spec that cannot be read
+means no hiccups; of several objects, the first one that holds counts.
 """
 
 import asyncio
 import json
 import random
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 from typing import Any
 
 from starlette.responses import Response
@@ -22,7 +26,7 @@ from service.cluster.apiserver.errors import StatusError, conflict
 from service.cluster.apiserver.request import Place
 from service.cluster.apiserver.resources import Resources
 
-ANNOTATION = "gameday.dev/hiccups"
+SWITCH = ("gameday.dev", "v1", "hiccups")
 HANG_S = 20.0
 _WRITES = ("POST", "PUT", "PATCH", "DELETE")
 
@@ -44,7 +48,7 @@ class Hiccups:
     async def answer(self, user: User, method: str, place: Place, go_on: Answer) -> Response:
         """`go_on`'s answer, or a hiccup. Raises StatusError."""
         wanted = self._wanted(place.namespace)
-        if wanted is None or _is_part(user):
+        if wanted is None or _is_part(user) or place.kind.home == SWITCH[::2]:
             return await go_on()
         rates, dice = wanted
         draw = dice.random()
@@ -72,19 +76,27 @@ class Hiccups:
         raise StatusError(504, "Timeout", "Timeout: request did not complete within the time")
 
     def _wanted(self, namespace: str) -> tuple[dict[str, Any], random.Random] | None:
-        if not namespace:
+        kind = self._resources.kinds.find(*SWITCH)
+        if not namespace or kind is None:
             return None
-        store, kinds = self._resources.store, self._resources.kinds
-        found = store.get(kinds.named("namespaces"), "", namespace)
-        text = ((found.obj["metadata"].get("annotations") or {}) if found else {}).get(ANNOTATION)
-        if not text:
-            return None
-        if namespace not in self._dice or self._dice[namespace][0] != text:
-            seed = f"{namespace} {text}"
-            self._dice[namespace] = text, random.Random(seed)  # noqa: S311 - repeatable on purpose
-        try:
-            rates = json.loads(text)
-            sum(float(v) for v in rates.values())
-        except (ValueError, TypeError, AttributeError):
-            return None
-        return rates, self._dice[namespace][1]
+        for stored in self._resources.store.each(kind, namespace):
+            spec = stored.obj.get("spec") or {}
+            if not _holds(spec):
+                continue
+            text = json.dumps(spec, sort_keys=True)
+            if namespace not in self._dice or self._dice[namespace][0] != text:
+                seed = f"{namespace} {text}"
+                dice = random.Random(seed)  # noqa: S311 - repeatable on purpose
+                self._dice[namespace] = text, dice
+            return spec["rates"], self._dice[namespace][1]
+        return None
+
+
+def _holds(spec: dict[str, Any]) -> bool:
+    """Can it be read, and is its time not over?"""
+    try:
+        sum(float(rate) for rate in spec["rates"].values())
+        until = datetime.fromisoformat(spec["until"])
+        return until > datetime.now(UTC)
+    except (LookupError, ValueError, TypeError, AttributeError):
+        return False
