@@ -7,16 +7,18 @@ import signal
 import subprocess
 import sys
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import takewhile
 from pathlib import Path
 
 from loadtests.scenario import Scenario
 
 READY_WITHIN_S = 60.0
 RECENT_S = 5.0
+KEPT_S = 30.0
 
 
 class LoadError(Exception):
@@ -51,12 +53,27 @@ class LoadProgress:
     p95_s: float | None
 
 
+@dataclass(frozen=True, slots=True)
+class Recent:
+    """Requests that ended within some seconds before now: how many failed, and how long the others
+    took, in seconds from the intended start, ascending.
+    """
+
+    failed: int
+    times: tuple[float, ...]
+
+    @property
+    def requests(self) -> int:
+        return self.failed + len(self.times)
+
+
 class _Tail:
     """Reads what the worker appended since the last time."""
 
     def __init__(self, path: Path) -> None:
         self._path, self._offset, self._rest = path, 0, ""
         self.requests = self.errors = 0
+        self.failures: Counter[str] = Counter()
         self._recent: deque[tuple[float, float, bool]] = deque()  # end, response time, failed
 
     def read(self) -> LoadProgress:
@@ -66,24 +83,32 @@ class _Tail:
                 text = file.read()
                 self._offset = file.tell()
             *lines, self._rest = (self._rest + text).split("\n")
-            for due, start, latency, _, _, error in csv.reader(lines):
+            for due, start, latency, endpoint, _, error in csv.reader(lines):
                 end = float(start) + float(latency)
                 failed = error != "none"
                 self.requests += 1
                 self.errors += failed
+                self.failures[endpoint] += failed
                 self._recent.append((end, end - float(due), failed))
-        since = time.time() - RECENT_S
-        while self._recent and self._recent[0][0] < since:
+        oldest = time.time() - KEPT_S
+        while self._recent and self._recent[0][0] < oldest:
             self._recent.popleft()
-        times = sorted(t for _, t, failed in self._recent if not failed)
-        count = len(self._recent)
+        recent = self.recent(RECENT_S)
+        times, count = recent.times, recent.requests
         return LoadProgress(
             requests=self.requests,
             errors=self.errors,
             rate=count / RECENT_S,
-            error_rate=sum(f for *_, f in self._recent) / count if count else 0.0,
+            error_rate=recent.failed / count if count else 0.0,
             p95_s=times[min(len(times) - 1, int(0.95 * len(times)))] if times else None,
         )
+
+    def recent(self, seconds: float) -> Recent:
+        since = time.time() - seconds
+        # Those that ended last stand last, within the slack of one process that writes them.
+        found = list(takewhile(lambda r: r[0] >= since, reversed(self._recent)))
+        times = sorted(t for _, t, failed in found if not failed)
+        return Recent(sum(failed for *_, failed in found), tuple(times))
 
 
 class LoadHandle:
@@ -105,6 +130,16 @@ class LoadHandle:
 
     def progress(self) -> LoadProgress:
         return self._tail.read()
+
+    def failures(self) -> Counter[str]:
+        """How many requests to each endpoint have failed since the start."""
+        self._tail.read()
+        return +self._tail.failures
+
+    def recent(self, seconds: float) -> Recent:
+        """The last `seconds`, of which KEPT_S are kept."""
+        self._tail.read()
+        return self._tail.recent(seconds)
 
     def stop(self) -> None:
         """No new requests; those in flight end by themselves or at their time limit."""

@@ -49,6 +49,7 @@ WORDS = [
     "steady",
     "method",
 ]
+NOT_FOUND = 404
 REMEMBERED = 500  # attestations whose relatives may be asked for
 
 
@@ -82,12 +83,18 @@ class ReferenceUser(FastHttpUser):
 
     @task(15)
     def related(self) -> None:
-        """Relatives of one that is known; while none is, one is made instead."""
+        """Relatives of one that is known; while none is, one is made instead.
+
+        What is not there is a failure once: nobody goes on asking for it.
+        """
         if not self._known:
             self.attest()
             return
         chosen = self.random.choice(self._known)
-        self.client.get(f"/attestations/{chosen}/related", name="/attestations/{id}/related")
+        path = f"/attestations/{chosen}/related"
+        answer = self.client.get(path, name="/attestations/{id}/related")
+        if answer.status_code == NOT_FOUND and chosen in self._known:
+            self._known.remove(chosen)
 
     @task(5)
     def health(self) -> None:

@@ -3,7 +3,7 @@
 import secrets
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -38,7 +38,7 @@ from chaos.procedures.steps import Hand, rehearse
 from chaos.procedures.world import Snapshot, World
 from chaos.progress import Progress, Quiet, Terminal
 from chaos.session import require_allowed
-from loadtests.runner import LoadProgress, LoadRunner
+from loadtests.runner import LoadHandle, LoadRunner
 from loadtests.scenario import load_scenario
 from reports import coverage
 from reports import proofs as render
@@ -358,11 +358,11 @@ def _critical(book: Runbook, name: str) -> float:
 
 
 @contextmanager
-def _users(scenario: str, url: str, run_dir: Path) -> Iterator[Callable[[], LoadProgress]]:
-    """Users at work for as long as it lasts; how they fare."""
+def _users(scenario: str, url: str, run_dir: Path) -> Iterator[LoadHandle]:
+    """Users at work for as long as it lasts."""
     handle = LoadRunner.start(load_scenario(scenario), url, run_dir, seed=0)
     try:
-        yield handle.progress
+        yield handle
     finally:
         handle.stop()
         handle.result()

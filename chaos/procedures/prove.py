@@ -11,12 +11,13 @@ from rich.markup import escape
 from chaos.cluster import ClusterError
 from chaos.journal import Journal
 from chaos.procedures.drills import ASKED_FOR, Drill, Stage, drill_for
+from chaos.procedures.drills.base import SERVED, SERVED_S
 from chaos.procedures.record import record
 from chaos.procedures.secrecy import Secrets
 from chaos.procedures.session import Session
 from chaos.procedures.steps import Hand
-from chaos.procedures.world import Snapshot, World, wait
-from loadtests.runner import LoadProgress
+from chaos.procedures.world import POLL_S, Snapshot, World, wait
+from loadtests.runner import LoadHandle
 from slo.proofs import (
     Finding,
     ProcedureProof,
@@ -28,6 +29,7 @@ from slo.proofs import (
 from slo.reading.model import Procedure, Step
 
 STEADY_WITHIN_S, BACK_WITHIN_S, HELD_S = 90.0, 120.0, 5.0
+USERS_WITHIN_S = 45.0  # more, where nothing but enough good requests is missing
 SNAPSHOT = "before.json"  # in the run directory while a drill goes on
 NOT_PUT_BACK = "NOT PUT BACK"
 
@@ -46,14 +48,14 @@ class Correction:
 
 @dataclass(slots=True, kw_only=True)
 class Prover:
-    """`session` opens a fresh shell in a folder; `load` tells how users fare."""
+    """`session` opens a fresh shell in a folder; `load` are the users."""
 
     world: World
     folder: Path
     run_dir: Path
     files: Path | None
     session: Callable[[Path, Callable[[str], str]], Session]
-    load: Callable[[], LoadProgress]
+    load: LoadHandle
     error_rate: float
     p95_s: float
     values: Mapping[str, str]
@@ -131,7 +133,7 @@ class _Course:
         self._clock = time.monotonic()
         self._to_detect: float | None = None
         self._to_recover: float | None = None
-        self._load_before = prover.load()
+        self._load_before = prover.load.progress()
 
     def run(self) -> ProcedureProof:
         """Never leaves without having put back what was changed."""
@@ -168,7 +170,7 @@ class _Course:
         why = ["nobody looked"]
 
         def steady() -> bool:
-            seen = self._set.load()
+            seen = self._set.load.progress()
             why[0] = self._set.world.settled()
             if not why[0] and (seen.p95_s is None or seen.error_rate > self._set.error_rate):
                 why[0] = f"{seen.error_rate:.1%} of the requests fail"
@@ -179,7 +181,7 @@ class _Course:
     def _condition(self) -> str:
         """Bring it about; why it did not come about, or ""."""
         self._drill.prepare(self._stage)
-        self._load_before = self._set.load()
+        self._load_before = self._set.load.progress()
         begun = time.monotonic()
         self._drill.fault(self._stage)
         seen: list[str] = []
@@ -222,24 +224,24 @@ class _Course:
 
     def _cure(self) -> tuple[Sight, ...]:
         """Look until all holds, and goes on holding for a while; or until the time is over."""
-        latest: list[tuple[Sight, ...]] = [()]
-
-        def cured() -> bool:
-            latest[0] = tuple(self._drill.sights(self._stage))
-            return all(s.finding is Finding.PROVEN for s in latest[0])
-
         within = self._drill.cure_within_s
         if self._set.cure_within_s is not None:
             within = min(within, self._set.cure_within_s)
-        deadline = time.monotonic() + within
-        while wait(cured, max(0.0, deadline - time.monotonic())):
-            self._to_recover = time.monotonic() - self._started
-            if not within:
-                break
-            time.sleep(HELD_S)
-            if cured():
-                break
-        return latest[0]
+        begun = time.monotonic()
+        since: float | None = None  # when all began to hold that waiting can mend, users apart
+        while True:
+            sights = tuple(self._drill.sights(self._stage))
+            now = time.monotonic()
+            wrong = {s.name for s in sights if s.finding is not Finding.PROVEN}
+            mendable = wrong - set(self._drill.once)
+            since = None if mendable - {SERVED} else (now if since is None else since)
+            if not mendable and since is not None and (now - since >= HELD_S or not within):
+                # Users have been well for all of the time that they were looked at.
+                self._to_recover = max(since, now - SERVED_S, self._started) - self._started
+                return sights
+            if now - begun >= within + (0.0 if since is None else USERS_WITHIN_S):
+                return sights
+            time.sleep(POLL_S)
 
     def _put_back(self, snapshot: Snapshot) -> str:
         """What was done to put it back; what could not be stands in it, too."""
@@ -260,7 +262,7 @@ class _Course:
     def _proof(
         self, finding: Finding, reason: str, sights: tuple[Sight, ...], back: str
     ) -> ProcedureProof:
-        load = self._set.load()
+        load = self._set.load.progress()
         procedure, steps = self._procedure, tuple(self._stage.steps)
         return ProcedureProof(
             procedure=procedure.name,

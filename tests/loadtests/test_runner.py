@@ -29,6 +29,8 @@ async def app(scope, receive, send):
     if mode == "stall":
         await asyncio.sleep(1.5)
     status = {"500": 500, "404": 404}.get(mode, 200)
+    if mode == "forgets" and scope["path"].endswith("/related"):
+        status = 404
     headers = [(b"content-type", b"application/json")]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": b'{"id": "x"}'})
@@ -154,9 +156,24 @@ def test_progress_tells_of_the_last_seconds(tmp_path: Path) -> None:
             assert seen.rate > 0
             assert seen.error_rate == 0
             assert seen.p95_s is not None
+            assert handle.recent(20).requests > 30 > handle.recent(0).requests
         finally:
             handle.stop()
     assert handle.result().reason == ""
+
+
+def test_what_is_not_there_is_asked_for_once(tmp_path: Path) -> None:
+    chosen = scenario().model_copy(update={"mix": {"attest": 1, "related": 4}})
+    with server("forgets") as url:
+        handle = LoadRunner.start(chosen, url, tmp_path, seed=1)
+        try:
+            eventually(lambda: handle.progress().requests > 60)
+        finally:
+            handle.stop()
+        failures = handle.failures()
+    assert set(failures) == {"GET /attestations/{id}/related"}
+    endpoints = list(read_raw(tmp_path).endpoint)
+    assert failures.total() <= endpoints.count("POST /attestations")
 
 
 def test_a_generator_that_dies_says_so_and_loses_nothing_written(tmp_path: Path) -> None:

@@ -11,13 +11,14 @@ class BlueGreen(Drill):
     topic = "blue_green"
     condition = "a new version is to take over without a gap"
     cure_within_s = 60.0
+    once = ("requests lost",)
 
     def prepare(self, stage: Stage) -> None:
-        stage.memory["failed before"] = stage.load().errors
+        stage.memory["failed before"] = stage.load.progress().errors
 
     def sights(self, stage: Stage) -> Sequence[Sight]:
         versions = _versions_behind(stage)
-        lost = stage.load().errors - stage.memory["failed before"]
+        lost = stage.load.progress().errors - stage.memory["failed before"]
         blue = stage.world.find("Deployment", stage.world.workload)
         running = blue is not None and blue["spec"].get("replicas", 1) > 0
         return (

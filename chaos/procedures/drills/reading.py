@@ -15,6 +15,7 @@ class Looking(Drill):
     condition = "somebody wants to know how things stand; one container has restarted"
     claim = "every command answers; whether the answers are right is not judged"
     cure_within_s = 0.0
+    once = ("commands",)
 
     def fits(self, procedure: Procedure) -> bool:
         commands = [s for s in procedure.steps if s.kind is StepKind.COMMAND]
