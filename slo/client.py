@@ -31,14 +31,16 @@ class Requests:
     """Columns, ordered by `due` (seconds since the epoch). Durations in seconds.
 
     `response_time` counts from due, `service_time` from the actual start. `timed` marks those that
-    have a latency worth the name, `failed` those without an answer below 400. `endpoint` is a
-    position in `names`, which are sorted, `kind` one in KINDS.
+    have a latency worth the name, `failed` those without an answer below 400, `absent` those
+    answered with "not found". `endpoint` is a position in `names`, which are sorted, `kind` one in
+    KINDS.
     """
 
     due: Floats
     response_time: Floats
     service_time: Floats
     failed: Flags
+    absent: Flags
     timed: Flags
     endpoint: Codes
     kind: Codes
@@ -75,6 +77,7 @@ class Requests:
             response_time=self.response_time[at],
             service_time=self.service_time[at],
             failed=self.failed[at],
+            absent=self.absent[at],
             timed=self.timed[at],
             endpoint=self.endpoint[at],
             kind=self.kind[at],
@@ -103,6 +106,7 @@ def requests(samples: Samples) -> Requests:
         response_time=samples.start - due + service_time,
         service_time=service_time,
         failed=~samples.error.are(ErrorKind.NONE.value),
+        absent=(status == 404) | (status == 410),  # noqa: PLR2004 - HTTP: not found, gone
         timed=answered | samples.error.are(ErrorKind.TIMEOUT.value),
         endpoint=samples.endpoint.codes,
         kind=_kinds(samples.error),

@@ -1,13 +1,19 @@
 """What an incident cost: requests lost, requests slow, data lost."""
 
+from typing import NamedTuple
+
 import numpy as np
 
-from slo.client import KINDS, Requests
-from slo.model import Check, Damage, ErrorKind, Objective, Outcome
+from slo.client import Requests
+from slo.model import Check, Damage, Objective, Outcome
 from slo.slis import by_name
+from slo.stats import at_least
 
 _BY_ID = "{"
 """Endpoints with a name in braces read one object by its id: one that a write acknowledged."""
+
+_CHANCE = 1e-6
+"""Of calling lost what was not: so small that it takes nothing of what a run may err."""
 
 
 def damage(
@@ -32,22 +38,46 @@ def damage(
 
 
 def _data(found: Requests, start: float, due: Requests) -> tuple[int | None, str]:
-    """Reads of what was acknowledged, answered with "not found".
+    """Reads of what was acknowledged, answered with "not found" (404, 410).
 
-    The load asks by id only for what a write acknowledged before, so a 4xx means that it is gone.
+    The load asks by id only for what a write acknowledged before, so that such an answer means that
+    it is gone. Other refusals (401, 429) say nothing of the data, and neither do writes that were
+    refused: their ids are never asked for. Where reads did not find their data before the injection
+    already, what came after counts only if it is surely more of them.
     """
     reads = [i for i, name in enumerate(found.names) if name.startswith("GET ") and _BY_ID in name]
     if not reads:
         return None, "not measured: the load read nothing back that it had written"
-    before, after = found.between(-float("inf"), start).of(reads), due.of(reads)
-    gone = KINDS.index(ErrorKind.CLIENT_ERROR.value)
-    if np.any(before.kind == gone):
-        return None, "not measured: reads were refused before the injection already"
-    answered = int(np.count_nonzero(after.timed & ~after.failed | (after.kind == gone)))
-    if answered == 0:
+    before = _Reads.of(found.between(-float("inf"), start).of(reads))
+    after = _Reads.of(due.of(reads))
+    if after.answered == 0:
         return None, "not measured: no read of written data was answered after the injection"
-    lost = int(np.count_nonzero(after.kind == gone))
-    return lost, f"{lost} of {answered} answered reads of acknowledged data did not find it"
+    told = f"{after.absent} of {after.answered} answered reads of acknowledged data did not find it"
+    if before.absent == 0:
+        return after.absent, told
+    already = f"{before.absent} of {before.answered} before the injection already"
+    if not _surely_more(before, after):
+        return None, f"not measured: {told}, and {already}"
+    return after.absent, f"{told}, surely more than {already}"
+
+
+class _Reads(NamedTuple):
+    """Those whose answer tells whether the data is there, and those that did not find it."""
+
+    answered: int
+    absent: int
+
+    @classmethod
+    def of(cls, reads: Requests) -> "_Reads":
+        absent = int(np.count_nonzero(reads.absent))
+        return cls(int(np.count_nonzero(reads.timed & ~reads.failed)) + absent, absent)
+
+
+def _surely_more(before: _Reads, after: _Reads) -> bool:
+    """Were both as often in vain, each of all of these would be after with the share of reads after
+    (the binomial test of two rates; Przyborowski and Wilenski, 1940)."""
+    share = after.answered / (after.answered + before.answered)
+    return at_least(after.absent, after.absent + before.absent, share) <= _CHANCE
 
 
 def data_check(cost: Damage) -> Check | None:

@@ -25,7 +25,6 @@ START = datetime(2026, 3, 14, 9, 26, 53, tzinfo=UTC)
 ENDPOINTS = ("POST /score", "POST /search", "POST /attestations", "GET /attestations/{id}/related")
 STATUS = {
     ErrorKind.NONE: 200,
-    ErrorKind.CLIENT_ERROR: 404,
     ErrorKind.SERVER_ERROR: 503,
 }
 
@@ -72,6 +71,7 @@ class Act:
     alerts: tuple[str, ...] = ()
     steps: tuple[tuple[int, str, str], ...] | None = None  # of a procedure: line, state, reason
     procedure: str = ""  # that the plan asks for
+    refusal: int = 404  # the status of a client error
     server: Mapping[tuple[str, PhaseKind], float | None] = field(default_factory=dict)
 
 
@@ -293,7 +293,7 @@ def _requests(run: Run, act: Act, rng: Random, begin: float) -> list[Sample]:
                 start=due + run.late(rng, offset),
                 latency=latency,
                 endpoint=ENDPOINTS[i % len(ENDPOINTS)],
-                status=STATUS.get(error, 0),
+                status=(STATUS | {ErrorKind.CLIENT_ERROR: act.refusal}).get(error, 0),
                 error=error,
             )
         )

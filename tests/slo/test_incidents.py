@@ -314,6 +314,41 @@ def test_what_was_lost_is_counted_and_what_nobody_looked_for_is_not_called_safe(
     assert cost.data_evidence.startswith("not measured")
 
 
+@pytest.mark.parametrize(
+    ("status", "to", "refused", "lost"),
+    [
+        (404, "read", (1, 200), 200),  # one that was not there before hides nothing
+        (404, "read", (20, 20), None),  # the load asks for what never was: nothing is told by it
+        (404, "read", (0, 1), 1),
+        (410, "read", (0, 1), 1),
+        (429, "read", (40, 200), 0),  # refused, which says nothing of the data
+        (422, "write", (100, 200), 0),  # a write that was refused is never read
+        (404, "write", (100, 200), 0),
+    ],
+)
+def test_data_is_lost_where_what_was_acknowledged_is_not_found(
+    judge: Judge, status: int, to: str, refused: tuple[int, int], lost: int | None
+) -> None:
+    """Refused of 500 requests to an endpoint before, and of 1,000 after the injection."""
+
+    def refuses(rng: Random, offset: float) -> Answer:
+        number, which = divmod(round((offset + 20) * 100), 4)
+        if which == {"write": 2, "read": 3}[to] and -refused[0] <= number - 500 < refused[1]:
+            return 0.004, ErrorKind.CLIENT_ERROR
+        return healthy(rng, offset)
+
+    act = Act(answer=refuses, severity=Severity.SEV1, refusal=status)
+    verdict = judge(Run(acts=(act,)))
+    damage = verdict.experiments[0].damage
+    assert damage is not None
+    assert damage.lost_data == lost, damage.data_evidence
+    if lost is None:
+        assert damage.data_evidence.endswith("20 of 500 before the injection already")
+        assert "data" not in names(verdict)
+    else:
+        assert check(verdict, "data").outcome is (Outcome.FAIL if lost else Outcome.PASS)
+
+
 def test_an_incident_is_answered_within_the_time_of_its_severity(judge: Judge) -> None:
     found = check(judge(Run(acts=(DOWN,))), "response")
     assert (found.outcome, found.expected) == (Outcome.PASS, "SEV1: within 900 s")
