@@ -28,6 +28,17 @@ def sentence(budget: ErrorBudget) -> str:
     )
 
 
+def line(budget: ErrorBudget) -> tuple[str, str]:
+    """The share that is used up, and how fast, for a place that has one line for it."""
+    burning = [fmt.number(a.burn_rate) for a in budget.alerts if a.fires]
+    alerts = f", past the alert at {', '.join(burning)}" if burning else ""
+    whole = f"of {period(budget.period_s)} at {fmt.percent(budget.objective)}"
+    return (
+        fmt.percent(budget.cost),
+        f"{whole} used; burn rate {fmt.number(budget.burn_rate)}{alerts}",
+    )
+
+
 def window(found: BudgetWindow) -> str:
     """What was seen of a window, and what that says of the whole of it."""
     counts = f"{fmt.count(found.failed)} of {fmt.count(found.requests)} failed"

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from reports import budget
 from reports import format as fmt
 from reports.items import of_objective, titles
 from slo.model import (
@@ -76,6 +77,14 @@ def facts(verdict: Verdict) -> tuple[Fact, ...]:
         _recovery(verdict.experiments),
         _load(verdict),
     )
+
+
+def spent(verdict: Verdict) -> Fact | None:
+    """One more, where there is a line for it: the error budget; None where no rate is known."""
+    if verdict.budget is None:
+        return None
+    value, detail = budget.line(verdict.budget)
+    return Fact(label="Error budget", value=value, detail=detail)
 
 
 def _severity(verdict: Verdict) -> Fact:

@@ -6,6 +6,8 @@ is the verdict itself, so that an aborted run is not green for want of a failing
 
 Times: a suite takes as long as its experiment, a `recovery` case as long as the recovery did; the
 other cases are judgements over the same window and count as 0 s, so that nothing counts twice.
+
+What is no judgement, as the error budget, is a property of the suite of the whole run.
 """
 
 import io
@@ -15,8 +17,8 @@ from datetime import UTC, datetime
 
 from junitparser import Error, Failure, JUnitXml, TestCase, TestSuite
 
+from reports import budget, items
 from reports import format as fmt
-from reports import items
 from reports.items import Item
 from slo.model import ExperimentResult, Outcome, Verdict
 
@@ -45,7 +47,10 @@ def render(verdict: Verdict) -> str:
         items.of_load(verdict.load),
     )
     whole = _cases(judged, f"{package}.run", None)
-    suites.append((_suite("run", verdict.started, whole), 0.0))
+    run = _suite("run", verdict.started, whole)
+    if verdict.budget is not None:
+        run.add_property("error budget", budget.sentence(verdict.budget))
+    suites.append((run, 0.0))
     for suite, _ in suites:
         root.append(suite)  # type: ignore[no-untyped-call]  # junitparser leaves some untyped
     root.update_statistics()  # type: ignore[no-untyped-call]

@@ -174,7 +174,8 @@ def _score(verdict: Verdict) -> RenderableType:
 
 def _facts(verdict: Verdict, signs: dict[Outcome, str]) -> RenderableType:
     grid = Table.grid(padding=(0, 2))
-    for fact in facts.facts(verdict):
+    spent = facts.spent(verdict)
+    for fact in (*facts.facts(verdict), *((spent,) if spent else ())):
         sign = Text(signs[fact.outcome], _STYLES[fact.outcome]) if fact.outcome else Text(" ")
         grid.add_row(
             sign, Text(fact.label, "dim"), Text(fact.value, "bold"), Text(fmt.clean(fact.detail))

@@ -43,12 +43,22 @@ def conclude(run_dir: Path, screen: Console, *, json: bool = False) -> ExitCode:
                 "outcome": verdict.outcome,
                 "exit_code": int(code),
                 "headline": verdict.headline,
+                "error_budget": _budget(verdict),
                 "files": [str(run_dir / "verdict.json"), *map(str, written)],
             }
         )
     else:
         terminal.show(verdict, screen, run_dir)
     return code
+
+
+def _budget(verdict: Verdict) -> dict[str, float] | None:
+    """None where no rate is known; the whole of it, with each window, stands in verdict.json."""
+    found = verdict.budget
+    if found is None:
+        return None
+    names = ("objective", "period_s", "requests", "failed", "cost", "burn_rate")
+    return {name: getattr(found, name) for name in names}
 
 
 def _score(
@@ -119,7 +129,12 @@ def gate(
     if strict and code == ExitCode.PASS and verdict.outcome != "pass":
         code = ExitCode.FAIL
     if json:
-        told = {"outcome": verdict.outcome, "exit_code": int(code), "headline": verdict.headline}
+        told = {
+            "outcome": verdict.outcome,
+            "exit_code": int(code),
+            "headline": verdict.headline,
+            "error_budget": _budget(verdict),
+        }
         against = verdict.comparison and verdict_json.tree(verdict)["comparison"]
         print_json(told | ({"comparison": against} if against else {}))
     else:

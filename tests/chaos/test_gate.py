@@ -70,6 +70,7 @@ def test_machines_get_every_row_and_scoring_again_gives_the_same_bytes(runs: Pat
     done = gameday("gate", runs / "slow", "--baseline", runs / "one", "--json")
     told = json.loads(done.stdout)
     assert (told["exit_code"], told["comparison"]["outcome"]) == (1, "fail")
+    assert told["error_budget"]["burn_rate"] == 0.0  # slow, and nothing failed
     (median,) = (
         d
         for d in told["comparison"]["differences"]

@@ -1,5 +1,6 @@
 """The error budget, by figures that one can check by hand."""
 
+import io
 import tempfile
 from dataclasses import replace
 from pathlib import Path
@@ -7,8 +8,12 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from junitparser import JUnitXml
+from rich.console import Console
 
 from reports import budget as words
+from reports import format as fmt
+from reports import junit, terminal
 from slo import verdict_json
 from slo.model import BudgetAlert, ErrorBudget, Verdict
 from slo.policy import Policy
@@ -98,6 +103,22 @@ def test_nothing_failed_costs_nothing_and_nothing_sent_has_no_budget() -> None:
     assert (budget.cost, budget.burn_rate) == (0, 0)
     assert "cost nothing" in words.sentence(budget)
     assert score(replace(well, samples=None)).budget is None
+
+
+def test_the_closing_screen_and_junit_have_a_line_for_it(broken: Recording) -> None:
+    policy = Policy.model_validate(
+        {"error_budget": {"alerts": [{"long": "20s", "short": "5s", "burn_rate": 400}]}}
+    )
+    verdict = score(replace(broken, policy=policy))
+    budget = of(verdict)
+    out = io.StringIO()
+    terminal.show(verdict, Console(file=out, width=100), Path("runs/latest"))
+    told = " ".join(out.getvalue().split())
+    share, rate = fmt.percent(budget.cost), fmt.number(budget.burn_rate)
+    burning = f"burn rate {rate}, past the alert at 400"
+    assert f"Error budget {share} of 30 days at 99.9 % used; {burning}" in told
+    *_, run = JUnitXml.fromstring(junit.render(verdict).encode())
+    assert {p.name: p.value for p in run.properties()} == {"error budget": words.sentence(budget)}
 
 
 def test_it_goes_through_verdict_json(broken: Recording) -> None:
