@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+# Two at a time; a file stays whole, as its tests share a cluster.
+PYTEST := $(BIN)/pytest -n 2 --dist loadfile
 
 .PHONY: gameday test test-fast check setup clean
 
@@ -10,11 +12,11 @@ gameday: setup
 	$(BIN)/gameday run smoke --embedded
 
 test: check
-	$(BIN)/pytest -m "not slow"
-	$(BIN)/pytest -m slow
+	$(PYTEST) -m "not slow"
+	$(PYTEST) -m slow
 
 test-fast: check
-	$(BIN)/pytest -m "not slow"
+	$(PYTEST) -m "not slow"
 
 check: setup
 	$(BIN)/ruff format --check .
