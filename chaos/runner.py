@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -51,9 +52,9 @@ class StoppedError(Exception):
 
 
 class Cure(Protocol):
-    """Carries out the procedure of an experiment, and writes down each step."""
+    """Carries out the procedure of an experiment until `over`, and writes down each step."""
 
-    def __call__(self, experiment: Experiment, journal: Journal) -> None: ...
+    def __call__(self, experiment: Experiment, journal: Journal, over: threading.Event) -> None: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -267,12 +268,23 @@ class _GameDay:
         return [fault, recovery]
 
     def _carry_out(self, experiment: Experiment) -> None:
-        """The fault stays while its procedure is tried: else nobody knew which of them helped."""
+        """The fault stays while its procedure is tried: else nobody knew which of them helped.
+
+        In a thread of its own, so that the run can be ended in the middle of a step.
+        """
         if experiment.procedure is None:
             return
         assert self._set.cure is not None  # or the run had been refused
         self._progress.say(f"procedure [bold]{experiment.procedure.name}[/]")
-        self._set.cure(experiment, self._journal)
+        over = threading.Event()
+        with ThreadPoolExecutor(1, "procedure") as pool:
+            try:
+                steps = pool.submit(self._set.cure, experiment, self._journal, over)
+                while not steps.done():
+                    self._hold(timedelta(seconds=TICK_S), f"{experiment.name}: procedure")
+            finally:
+                over.set()
+        steps.result()
         self._check()
 
     def _until_gone(self, drills: Sequence[Drill]) -> None:

@@ -1,6 +1,7 @@
 """The procedures that a plan names as its recoveries, ready to be carried out."""
 
 import tempfile
+import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -60,11 +61,12 @@ def cures(
         opened = target.shells(cluster, where.namespace, home, unconfined=unconfined)
         shells = stack.enter_context(opened)
 
-        def cure(experiment: Experiment, journal: Journal) -> None:
+        def cure(experiment: Experiment, journal: Journal, over: threading.Event) -> None:
             asked = experiment.procedure
             assert asked is not None
             known = Secrets.of(where)
             session = shells(home / experiment.name, known.mask)
+            session.over = over
             if files is not None:
                 session.place(files)
             hand = Hand(

@@ -13,6 +13,7 @@ import signal
 import subprocess
 import sys
 import sysconfig
+import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -88,8 +89,8 @@ class Session:
     """`home` is private to the session, `scratch` below it is where steps run.
 
     `programs` are the real ones by name; `kubeconfig` and `port` are of the target alone.
-    `mask` takes secrets out of output. Raises SessionError where steps cannot be confined, unless
-    `unconfined`.
+    `mask` takes secrets out of output. `over` ends the step that runs, from another thread. Raises
+    SessionError where steps cannot be confined, unless `unconfined`.
     """
 
     home: Path
@@ -99,6 +100,7 @@ class Session:
     mask: Callable[[str], str] = lambda text: text
     unconfined: bool = False
     follow_s: float = 3.0
+    over: threading.Event = field(default_factory=threading.Event)
     _variables: list[str] = field(default_factory=list)
     _names: dict[str, None] = field(default_factory=dict)
 
@@ -228,7 +230,7 @@ class Session:
                 env={},
             )
         try:
-            output, ended = _read(process, time.monotonic() + limit_s)
+            output, ended = _read(process, time.monotonic() + limit_s, self.over)
         finally:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
@@ -258,15 +260,17 @@ class Session:
         return found
 
 
-def _read(process: subprocess.Popen[bytes], deadline: float) -> tuple[str, bool]:
-    """Output until the process ends (true) or the time is over (false)."""
+def _read(
+    process: subprocess.Popen[bytes], deadline: float, over: threading.Event
+) -> tuple[str, bool]:
+    """Output until the process ends (true), or the time or everything is over (false)."""
     assert process.stdout is not None
     head, tail, cut = bytearray(), bytearray(), 0
     os.set_blocking(process.stdout.fileno(), False)
     with selectors.DefaultSelector() as selector:
         selector.register(process.stdout, selectors.EVENT_READ)
         done = False
-        while time.monotonic() < deadline:
+        while time.monotonic() < deadline and not over.is_set():
             done = process.poll() is not None
             ready = selector.select(0.0 if done else 0.02)
             data = process.stdout.read(65536) if ready else None
@@ -280,10 +284,6 @@ def _read(process: subprocess.Popen[bytes], deadline: float) -> tuple[str, bool]
                 break
             elif ready:  # closed, while the process goes on
                 selector.unregister(process.stdout)
-                with contextlib.suppress(subprocess.TimeoutExpired):
-                    process.wait(max(0.0, deadline - time.monotonic()))
-                done = process.poll() is not None
-                break
     middle = f"\n… {cut} bytes left out …\n".encode() if cut else b""
     return bytes(head + middle + tail).decode(errors="replace"), done
 

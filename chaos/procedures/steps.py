@@ -62,9 +62,11 @@ class Hand:
 
 
 def carry_out(procedure: Procedure, hand: Hand) -> tuple[StepProof, ...]:
-    """Every step in order, and what came of each."""
+    """Every step in order until the session is over, and what came of each."""
     proofs: list[StepProof] = []
     for step, typed in _with_what_is_typed(procedure.steps):
+        if hand.session.over.is_set():
+            break
         proof = _step(step, typed, hand)
         for one in (proof, *(_typed(inside, proof) for inside in typed)):
             proofs.append(one)
@@ -141,7 +143,10 @@ def _step(step: Step, typed: tuple[Step, ...], hand: Hand) -> StepProof:
     hand.tell.begins(step, hand.session.mask(text))
     stdin = "".join(f"{inside.text}\n" for inside in typed)
     ran = hand.session.run(text, limit_s=hand.limit_s, stdin=stdin)
-    return _proof(step, hand.session.mask(text), ran, hand.limit_s)
+    proof = _proof(step, hand.session.mask(text), ran, hand.limit_s)
+    if ran.timed_out and hand.session.over.is_set():
+        return replace(proof, reason="ended half-way, as the run was ended")
+    return proof
 
 
 def _proof(step: Step, text: str, ran: Ran, limit_s: float) -> StepProof:

@@ -12,6 +12,7 @@ import pytest
 
 from service.cluster import embedded
 from service.cluster.kube import DEPLOYMENTS, MERGE_PATCH, NAMESPACES, Kube
+from slo.runbook import BUNDLED_RUNBOOK
 from tests.e2e.conftest import Command, eventually
 
 pytestmark = pytest.mark.slow
@@ -32,6 +33,16 @@ experiments:
     baseline: 2s
     duration: 10m
     recovery: 10s
+"""
+PATIENCE = """
+## 12. Patience
+
+### Patience
+
+```bash
+sleep 600
+sleep 601
+```
 """
 
 
@@ -120,6 +131,28 @@ def test_abort_from_another_terminal_and_a_second_game_day_is_refused(gameday: C
         run.kill()
     assert run.returncode == 4, said
     assert "gameday abort: asked by" in journal(gameday)["run.ended"]["reason"]
+
+
+@pytest.mark.usefixtures("before")
+def test_an_abort_does_not_wait_for_the_procedure_that_is_carried_out(gameday: Command) -> None:
+    runbook = gameday.directory / "slow.md"
+    runbook.write_text(BUNDLED_RUNBOOK.read_text("utf-8") + PATIENCE)
+    path = gameday.directory / "cured.yaml"
+    cured = PLAN.replace("STOP", "").replace("duration: 10m", "duration: 1s")
+    cured = cured.replace("recovery: 10s", "recovery: {procedure: patience, lasts: 5s, limit: 10m}")
+    path.write_text(cured)
+    run = gameday.start("run", str(path), "--embedded", "--runbook", str(runbook))
+    try:
+        eventually(lambda: "step.started" in journal(gameday), 120)
+        assert gameday("abort", "--embedded").returncode == 0
+        said = finish(run)
+    finally:
+        run.kill()
+    assert run.returncode == 4, said
+    told = journal(gameday)
+    assert told["step.ended"]["reason"] == "ended half-way, as the run was ended"
+    assert told["procedure.ended"]["failed"]
+    assert "fault.restored" in told
 
 
 @pytest.mark.usefixtures("before")

@@ -5,6 +5,7 @@ The texts here are not looked at before they run: this is the fence behind the r
 
 import os
 import socket
+import threading
 import time
 from pathlib import Path
 
@@ -51,12 +52,28 @@ def test_a_step_that_never_ends_is_ended_with_all_that_it_started(session: Sessi
     assert time.monotonic() - begun < 30
     assert len(ran.output) < 100_000
     assert "left out" in ran.output
-    assert not _processes_of("971")
+    _all_are_gone("971")
+
+
+def test_a_step_is_ended_from_another_thread_when_all_is_over(session: Session) -> None:
+    threading.Timer(0.5, session.over.set).start()
+    ran = session.run("exec >&- 2>&-; sleep 973", limit_s=LIMIT_S)
+    assert ran.timed_out
+    assert ran.seconds < LIMIT_S
+    _all_are_gone("973")
 
 
 def test_what_goes_on_in_the_background_ends_with_its_step(session: Session) -> None:
     assert session.run("sleep 972 & echo done", limit_s=LIMIT_S).output == "done\n"
-    assert not _processes_of("972")
+    _all_are_gone("972")
+
+
+def _all_are_gone(word: str) -> None:
+    """What was killed stays in the list of processes until the kernel has taken it apart."""
+    deadline = time.monotonic() + LIMIT_S
+    while _processes_of(word):
+        assert time.monotonic() < deadline, f"sleep {word} goes on"
+        time.sleep(0.01)
 
 
 def _processes_of(word: str) -> list[str]:
