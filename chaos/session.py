@@ -12,6 +12,7 @@ from chaos.recover import ALLOWED, Recovered, recover
 
 JOB = "gameday-watchdog"
 READY = "/tmp/gameday-watching"  # noqa: S108 - in the watchdog's own container
+MEMORY = "/run/gameday"  # outlives the container, not the node
 
 
 class RefusedError(Exception):
@@ -96,7 +97,12 @@ def job(namespace: str, image: str) -> Json:
     container = {
         "name": "watchdog",
         "image": image,
-        "args": ["--namespace", namespace, "--ready-file", READY],
+        "args": [
+            *("--namespace", namespace),
+            *("--ready-file", READY),
+            *("--memory", f"{MEMORY}/heartbeat.json"),
+        ],
+        "volumeMounts": [{"name": "memory", "mountPath": MEMORY}],
         "readinessProbe": {"exec": {"command": ["test", "-e", READY]}, "periodSeconds": 1},
         "resources": {
             "requests": {"cpu": "50m", "memory": "96Mi"},
@@ -108,6 +114,7 @@ def job(namespace: str, image: str) -> Json:
         "restartPolicy": "OnFailure",
         "terminationGracePeriodSeconds": 5,
         "containers": [container],
+        "volumes": [{"name": "memory", "emptyDir": {"medium": "Memory", "sizeLimit": "1Mi"}}],
     }
     return {
         "apiVersion": "batch/v1",

@@ -7,6 +7,7 @@ import json
 import shlex
 import time
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -90,17 +91,23 @@ def leftovers(
     """All marks in a namespace ("" is all namespaces), and on what has no namespace."""
     found: list[Leftover] = []
     unseen: list[Unseen] = []
-    for name in kinds:
-        kind = kind_of(name)
+
+    def look(kind: Kind) -> list[Json] | Unseen:
         try:
-            objects = cluster.objects(kind, namespace, labels=LABEL)
+            return cluster.objects(kind, namespace, labels=LABEL)
         except ClusterError as error:
             if error.status == 404:  # noqa: PLR2004 - a custom resource that is not installed
+                return []
+            return Unseen(kind=kind, reason=str(error))
+
+    wanted = [kind_of(name) for name in kinds]
+    with ThreadPoolExecutor(len(wanted), "look") as pool:  # one answer may be long in coming
+        for kind, seen in zip(wanted, pool.map(look, wanted), strict=True):
+            if isinstance(seen, Unseen):
+                unseen.append(seen)
                 continue
-            unseen.append(Unseen(kind=kind, reason=str(error)))
-            continue
-        for obj in objects:
-            found += _of(obj, namespace if not kind.namespaced else "")
+            for obj in seen:
+                found += _of(obj, namespace if not kind.namespaced else "")
     return found, unseen
 
 

@@ -5,6 +5,7 @@ when the run is over and nothing is left to undo; `--forever` stays, for whichev
 """
 
 import argparse
+import json
 import signal
 import sys
 import threading
@@ -26,12 +27,17 @@ CLEAN_SWEEPS = 2  # in a row, and it is believed that nothing is left
 
 
 class Heartbeat:
-    """Is the run alive? By our own clock since its Lease last changed, as clocks may differ."""
+    """Is the run alive? By our own clock since its Lease last changed, as clocks may differ.
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
-        self._seen = ""
-        self._since = clock()
+    `memory` is a file that outlives us: so whoever kills the watchdog gains no time for the fault.
+    It is of use until the node starts anew, as our clock begins with it.
+    """
+
+    def __init__(
+        self, memory: Path | None = None, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._clock, self._memory = clock, memory
+        self._seen, self._since = self._remembered()
 
     def alive(self, lease: Json | None) -> str:
         """The identity of the run that lives; "" where there is none."""
@@ -41,19 +47,43 @@ class Heartbeat:
         now = f"{leases.holder(lease)} {spec.get('renewTime')}"
         if now != self._seen:
             self._seen, self._since = now, self._clock()
+            self._remember()
         silent = self._clock() - self._since
         return leases.holder(lease) if silent < leases.LASTS.total_seconds() else ""
+
+    def _remembered(self) -> tuple[str, float]:
+        now = self._clock()
+        if self._memory is None or not self._memory.exists():
+            return "", now
+        try:
+            seen, since = json.loads(self._memory.read_text("utf-8"))
+            return str(seen), min(float(since), now)
+        except (OSError, ValueError, TypeError):
+            return "", now
+
+    def _remember(self) -> None:
+        if self._memory is None:
+            return
+        draft = self._memory.with_suffix(".new")
+        draft.write_text(json.dumps([self._seen, self._since]), encoding="utf-8")
+        draft.replace(self._memory)
 
 
 class Watchdog:
     """Watches one namespace. `say` is its log."""
 
     def __init__(
-        self, cluster: Cluster, namespace: str, say: Callable[[str], None], *, forever: bool
+        self,
+        cluster: Cluster,
+        namespace: str,
+        say: Callable[[str], None],
+        heartbeat: Heartbeat,
+        *,
+        forever: bool,
     ) -> None:
         self._cluster, self._namespace, self._say = cluster, namespace, say
         self._forever = forever
-        self._heartbeat = Heartbeat()
+        self._heartbeat = heartbeat
         self._swept_at = 0.0
         self._clean = 0
 
@@ -108,6 +138,7 @@ def main() -> None:
     parser.add_argument("--namespace", required=True)
     parser.add_argument("--kubeconfig", help="default: as kubectl, or the pod's service account")
     parser.add_argument("--ready-file", type=Path, help="made once it watches")
+    parser.add_argument("--memory", type=Path, help="a file: when the run was last seen alive")
     parser.add_argument("--forever", action="store_true", help="stay when nothing is left")
     options = parser.parse_args()
     over = threading.Event()
@@ -120,7 +151,8 @@ def main() -> None:
     _log(f"watching namespace {options.namespace}")
     if options.ready_file is not None:
         options.ready_file.touch()
-    Watchdog(cluster, options.namespace, _log, forever=options.forever).run(over)
+    heartbeat = Heartbeat(options.memory)
+    Watchdog(cluster, options.namespace, _log, heartbeat, forever=options.forever).run(over)
 
 
 if __name__ == "__main__":

@@ -287,7 +287,7 @@ def test_when_the_runner_is_killed_the_watchdog_undoes_it_and_goes(
 def test_a_heartbeat_is_judged_by_our_own_clock() -> None:
     """Theirs may be off by hours."""
     now = [100.0]
-    heart = Heartbeat(lambda: now[0])
+    heart = Heartbeat(clock=lambda: now[0])
     beat = lambda n: {"spec": {"holderIdentity": "r", "renewTime": f"1999-01-01T00:00:0{n}Z"}}  # noqa: E731
     assert heart.alive(beat(1)) == "r"
     now[0] += 9
@@ -298,6 +298,26 @@ def test_a_heartbeat_is_judged_by_our_own_clock() -> None:
     now[0] += 1
     assert heart.alive(beat(2)) == ""
     assert heart.alive(None) == ""
+
+
+def test_a_watchdog_that_is_killed_goes_on_counting_where_it_was(tmp_path: Path) -> None:
+    now = [100.0]
+    memory = tmp_path / "heartbeat.json"
+    beat = lambda n: {"spec": {"holderIdentity": "r", "renewTime": f"1999-01-01T00:00:0{n}Z"}}  # noqa: E731
+    start = lambda: Heartbeat(memory, clock=lambda: now[0])  # noqa: E731
+    assert start().alive(beat(1)) == "r"
+    now[0] += 9
+    assert start().alive(beat(1)) == "r"
+    now[0] += 1
+    assert start().alive(beat(1)) == ""
+    assert start().alive(beat(2)) == "r"  # it was renewed while nobody looked
+    now[0] = 5.0  # a node that was started anew: its clock begins again
+    restarted = start()
+    assert restarted.alive(beat(2)) == "r"
+    now[0] += 10
+    assert restarted.alive(beat(2)) == ""
+    memory.write_text("[")
+    assert start().alive(beat(2)) == "r"
 
 
 def test_a_request_is_tried_until_its_deadline_and_refusals_are_not() -> None:
