@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from reports import budget, chart, compared, facts, incident, items
+from reports import budget, chart, compared, facts, incident, items, recipes
 from reports import format as fmt
 from slo.model import (
     Objective,
@@ -74,33 +74,6 @@ def _rows(results: list[ObjectiveResult]) -> tuple[Row, ...]:
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Recipe:
-    """How to come to the figures of one objective by hand, as one view measured it."""
-
-    objective: str
-    view: str
-    formula: str
-    method: str
-    data: str
-
-
-def _recipes(verdict: Verdict) -> tuple[Recipe, ...]:
-    """Each objective and view once; of a query that has its window in it, the first."""
-    found: dict[tuple[str, View], Recipe] = {}
-    for result in verdict.objectives:
-        key = result.objective.title, result.view
-        if result.formula and (key not in found or not found[key].method):
-            found[key] = Recipe(
-                objective=result.objective.title,
-                view="clients" if result.view is View.CLIENT else "service",
-                formula=result.formula,
-                method=result.indicator.method or "none: measured, not sampled",
-                data=result.data,
-            )
-    return tuple(found.values())
-
-
 def _apart(verdict: Verdict) -> tuple[ObjectiveResult, ...]:
     """Where clients and service cannot both be right, one result for both views."""
     return tuple(
@@ -151,7 +124,8 @@ def render(verdict: Verdict) -> str:
         RATIO=Unit.RATIO,
         SECONDS=Unit.SECONDS,
         apart=_apart(verdict),
-        recipes=_recipes(verdict),
+        recipes=recipes.objectives(verdict),
+        figures=recipes.others(verdict),
         recovery=facts.recovery,
         errors=_errors,
         why=items.why,

@@ -66,7 +66,10 @@ def _alert(name: str, found: Sequence[AlertSpell], alerting: str, since: datetim
     firing = name == "alert firing"
     times = [(t, a) for a in found if (t := a.firing if firing else a.pending) and t >= since]
     if not times:
-        return Moment(name=name, time=None, evidence="", missing=alerting)
+        early = ", ".join(dict.fromkeys(a.name for a in found))
+        state = name.removeprefix("alert ")
+        why = f"{early} was {state} before the injection already" if early else alerting
+        return Moment(name=name, time=None, evidence="", missing=why)
     time, first = min(times, key=lambda pair: pair[0])
     return Moment(name=name, time=time, evidence=f"{first.name}, as Prometheus scraped it")
 

@@ -209,6 +209,13 @@ def test_an_alert_with_no_incident_is_a_finding(judge: Judge) -> None:
     assert verdict.outcome is Outcome.WARN
 
 
+def test_an_alert_from_before_the_injection_is_no_station_and_is_named(judge: Judge) -> None:
+    verdict = judge(Run(acts=(DOWN,), series=(*rules(300), alert("pending", 4, 50))))
+    moments = {m.name: m for m in verdict.experiments[0].moments}
+    assert moments["alert pending"].missing.startswith("HighErrorRate was pending before the inj")
+    assert moments["alert firing"].missing.startswith("not tested")
+
+
 def test_an_alert_that_was_not_due_yet_is_neither_missed_nor_tested(judge: Judge) -> None:
     verdict = judge(Run(acts=(DOWN,), series=rules(300)))
     assert "alerts" not in names(verdict)
