@@ -8,7 +8,7 @@ import threading
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from pydantic import TypeAdapter
 
@@ -47,7 +47,7 @@ class Trip:
 class TracedCluster(Cluster):
     """With a boundary before and after every request."""
 
-    trip: Trip
+    trip: ClassVar[Trip]
 
     def _send(self, *arguments: Any, **named: Any) -> bytes:
         self.trip()
@@ -78,9 +78,8 @@ def run(  # noqa: PLR0917
     kubeconfig: str, namespace: str, kind: str, fault_id: str, path: Path, trip: Trip
 ) -> None:
     """One fault from the session to the proof that it was put back, without load."""
+    TracedCluster.trip = trip  # of this process, whatever the patience of its cluster
     cluster = TracedCluster.connect(kubeconfig, patience=PATIENCE)
-    assert isinstance(cluster, TracedCluster)
-    cluster.trip = trip
     fault = example(kind, namespace)
     quiet = lambda _: None  # noqa: E731
     now = lambda: datetime.now(UTC)  # noqa: E731
