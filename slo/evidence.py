@@ -10,6 +10,15 @@ answers:
   the interval reaches from the lower edge of one to the upper edge of another.
 - `Reading`: a value that is measured, not sampled; its `slack` is what the time between two scrapes
   leaves open.
+
+Every request counts as one, though neighbours share a queue: evidence is about its own phase. The
+conditions of a phase were what they were, and given them requests are as good as independent (of
+2,000 phases of 30 s whose seconds differed, in bursts or with a memory of 0.8, the 95 % intervals
+held the phase's own value in 95.5 to 96.5 %). What the same service would do at another time is a
+comparison's question, and there they count for as many as they are worth (slo.windows): intervals
+of a phase hold such a long-run value in 10 to 54 % only. To decide by that number here would also
+reward harm: failures that spread make requests look more independent, so that 10 of 2,000 could
+rule out what 5 of them in one second do not, and an outage, which is one event, would be no breach.
 """
 
 import math

@@ -52,7 +52,8 @@ def quantile_interval(
     The number of values below the true quantile is binomial(n, q), so that the values at two ranks
     enclose it with at least the confidence asked for (David and Nagaraja, "Order Statistics",
     2003, section 7.1). None when there are too few values for such ranks: see quantile_minimum.
-    Values are taken as independent; requests that queue behind each other are not quite.
+    Values are taken as independent, which requests of one phase are given its conditions: see
+    slo.evidence.
     """
     ranks = _ranks(sorted_values.size, q, confidence)
     if ranks is None:

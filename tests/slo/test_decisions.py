@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from slo.evidence import Buckets, Evidence, Quantiles, Reading, Share, buckets
 from slo.model import Comparison, Objective, Outcome, Source, Unit
 from slo.objectives import Decision, Judgement, judge
+from slo.shift import rate_estimate
 from slo.stats import at_least, needed, wilson_interval
 
 SURE = Decision(confidence=0.95, error=0.001)
@@ -161,6 +162,56 @@ def test_wider_thresholds_never_worsen_a_judgement(
     wider = min(0.95, factor * target)
     wide = judge(objective(wider, min(0.98, 2 * wider), Unit.SECONDS), found, SURE)
     assert RANKS[wide.counts] <= RANKS[narrow.counts]
+
+
+def uneven(rng: np.random.Generator) -> np.ndarray:
+    """The failure rate of each second: bad for three seconds at a time, now and then."""
+    bad = np.zeros(30, dtype=bool)
+    for second in np.flatnonzero(rng.random(30) < 0.04):
+        bad[second : second + 3] = True
+    return np.where(bad, 0.1, 0.002)
+
+
+def test_an_interval_holds_what_was_so_in_its_own_phase_however_uneven_that_was() -> None:
+    rng = np.random.default_rng(5)
+    held, rounds = 0, 1500
+    for _ in range(rounds):
+        rates = uneven(rng)
+        low, high = Share(int(rng.binomial(100, rates).sum()), 3000).span(0.95)
+        assert low is not None
+        assert high is not None
+        held += low <= rates.mean() <= high
+    assert wilson_interval(held, rounds).high >= 0.95
+
+
+def test_a_quantile_holds_what_was_so_in_its_own_phase_however_uneven_that_was() -> None:
+    rng = np.random.default_rng(6)
+    held, rounds = 0, 800
+    for _ in range(rounds):
+        scale = np.exp(np.cumsum(rng.normal(0, 0.1, 30)))  # of each second, which remembers
+        seen = Quantiles(np.sort(rng.exponential(np.repeat(scale, 100))), 0.95)
+        low, high = seen.span(0.95)
+        assert low is not None
+        assert high is not None
+        # The share below a bound, in truth: on which side of 95 % it lies says where p95 is.
+        held += (1 - np.exp(-low / scale)).mean() <= 0.95 <= (1 - np.exp(-high / scale)).mean()
+    assert wilson_interval(held, rounds).high >= 0.95
+
+
+def test_the_effective_number_would_reward_failures_that_spread() -> None:
+    """Why it is not what a phase is decided by; see slo.evidence."""
+    second = np.repeat(np.arange(20), 100)
+    burst = np.zeros(second.size, dtype=bool)
+    burst[:5] = True
+    spread = burst.copy()
+    spread[500:1000:100] = True  # five more, each in a second of its own
+    assert (
+        rate_estimate(spread, second).limits(1.96)[1] < rate_estimate(burst, second).limits(1.96)[1]
+    )
+    fewer, more = (Share(int(hits.sum()), hits.size).span(0.95).high for hits in (burst, spread))
+    assert fewer is not None
+    assert more is not None
+    assert more > fewer
 
 
 def test_a_service_at_its_target_fails_no_more_often_than_allowed() -> None:
