@@ -45,9 +45,11 @@ def _on(kinds: Iterable[str], verbs: str) -> frozenset[Permission]:
     return frozenset(found)
 
 
+_EDITED = ("Deployment", "StatefulSet", "Pod", "Service", "PersistentVolumeClaim")
 _CREATED = ("Pod", "Service", "NetworkPolicy", "NetworkChaos", "Hiccup")
 _UNDO = (
-    _on(MARKED, "get list patch")
+    _on(MARKED, "get list")
+    | _on(_EDITED, "patch")
     | _on(_CREATED, "delete")
     | _each("", "pods/exec", "create get")
     | _each("apps", "replicasets", "list get patch")
@@ -58,7 +60,7 @@ OF_WATCHDOG = _UNDO
 OF_RUNNER = (
     _UNDO
     | _each("", "namespaces", "get")
-    | _each("", "services services/proxy", "get list")
+    | _each("", "services/proxy", "get")
     | _each("", "events", "list")
     | _each("", "pods/eviction", "create")
     | _each("", "pods/log", "get")

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 from chaos import lease as leases
 from chaos.cluster import Cluster, kind_of
-from chaos.undo import Leftover, Stuck, Undone, Unseen, clean_copies, leftovers, undo
+from chaos.undo import Leftover, Stuck, Undone, Unseen, leftovers, undo
 
 ALLOWED = "gameday.dev/allowed"
 """The label on a namespace that lets faults into it: "true"."""
@@ -51,8 +51,8 @@ def sweep(cluster: Cluster, namespace: str, alive: str) -> Recovered:
     done = Recovered()
     found, done.unseen = leftovers(cluster, namespace)
     for leftover in found:
-        mark = leftover.found.mark
-        if alive and mark and mark.run == alive and not leftover.found.expired(now):
+        nameless = not leftover.found.id  # its mark is gone, but a runner that lives remembers it
+        if alive and (nameless or _holds(leftover, alive, now)):
             done.live.append(leftover)
             continue
         result = undo(cluster, leftover)
@@ -60,8 +60,12 @@ def sweep(cluster: Cluster, namespace: str, alive: str) -> Recovered:
             done.undone.append(result)
         else:
             done.stuck.append(result)
-    clean_copies(cluster, namespace)  # of a Deployment that was undone just before a kill
     return done
+
+
+def _holds(leftover: Leftover, alive: str, now: datetime) -> bool:
+    mark = leftover.found.mark
+    return mark is not None and mark.run == alive and not leftover.found.expired(now)
 
 
 def allowed_namespaces(cluster: Cluster) -> list[str]:

@@ -21,8 +21,6 @@ MARKED = (
     "Deployment",
     "StatefulSet",
     "Pod",
-    "Secret",
-    "ConfigMap",
     "Service",
     "PersistentVolumeClaim",
     "NetworkPolicy",
@@ -40,8 +38,8 @@ LONGEST_VALUE = 120  # characters of a field's value in a sentence
 class Leftover:
     """One fault's mark on one object. `uid` is the object's when it was found, "" for any.
 
-    With `remembered` its maker knows it, and undoes it even where the mark was lost meanwhile, as
-    `kubectl rollout undo` does, which replaces a Deployment's annotations.
+    With `remembered` it is known from elsewhere, by its maker or from a copy, and undone even where
+    the mark was lost meanwhile, as `kubectl rollout undo` does.
     """
 
     ref: Ref
@@ -51,7 +49,9 @@ class Leftover:
 
     def __str__(self) -> str:
         mark = self.found.mark
-        whose = f"{mark.kind} of {mark.experiment} (run {mark.run})" if mark else self.found.id
+        whose = self.found.id or "an unknown fault"
+        if mark:
+            whose = f"{mark.kind} of {mark.experiment} (run {mark.run})"
         return f"{whose} on {self.ref}"
 
 
@@ -85,9 +85,7 @@ class Unseen:
     reason: str
 
 
-def leftovers(
-    cluster: Cluster, namespace: str, kinds: Iterable[str] = MARKED
-) -> tuple[list[Leftover], list[Unseen]]:
+def leftovers(cluster: Cluster, namespace: str) -> tuple[list[Leftover], list[Unseen]]:
     """All marks in a namespace ("" is all namespaces), and on what has no namespace."""
     found: list[Leftover] = []
     unseen: list[Unseen] = []
@@ -100,21 +98,48 @@ def leftovers(
                 return []
             return Unseen(kind=kind, reason=str(error))
 
-    wanted = [kind_of(name) for name in kinds]
-    with ThreadPoolExecutor(len(wanted), "look") as pool:  # one answer may be long in coming
+    wanted = [kind_of(name) for name in MARKED]
+    # One answer may be long in coming.
+    with ThreadPoolExecutor(len(wanted) + 1, "look") as pool:
+        copies = pool.submit(_lost, cluster, namespace)
         for kind, seen in zip(wanted, pool.map(look, wanted), strict=True):
             if isinstance(seen, Unseen):
                 unseen.append(seen)
                 continue
             for obj in seen:
                 found += _of(obj, namespace if not kind.namespaced else "")
-    return found, unseen
+    try:
+        lost = copies.result()
+    except ClusterError as error:
+        unseen.append(Unseen(kind=kind_of("ReplicaSet"), reason=str(error)))
+        return found, unseen
+    known = {leftover.ref for leftover in lost}
+    return [f for f in found if f.found.id or f.ref not in known] + lost, unseen
+
+
+def _lost(cluster: Cluster, namespace: str) -> list[Leftover]:
+    """Faults on Deployments that have lost their marks, from the copies on their ReplicaSets.
+
+    `kubectl rollout undo` replaces the annotations of a Deployment, and its template alone: how
+    many pods there are stays as the fault set it.
+    """
+    found: dict[tuple[str, str], Leftover] = {}
+    for obj, copy in _copies(cluster, namespace):
+        for owner in obj["metadata"].get("ownerReferences") or ():
+            if owner["kind"] == "Deployment" and copy.mark is not None:
+                found[owner["uid"], copy.id] = Leftover(
+                    ref=Ref.of("Deployment", obj["metadata"]["namespace"], owner["name"]),
+                    uid=owner["uid"],
+                    found=copy,
+                    remembered=True,
+                )
+    return list(found.values())
 
 
 def _of(obj: Json, home: str) -> Iterator[Leftover]:
     """On what has no namespace, only what was marked by a run in namespace `home`.
 
-    A label whose mark was lost is one too.
+    A label whose mark was lost is one too, with no id.
     """
     bare = Found(id="", mark=None, expires=None)
     for found in marks.marks(obj) or (bare,):
@@ -127,6 +152,10 @@ def undo(cluster: Cluster, leftover: Leftover) -> Undone | Stuck:
     mark = leftover.found.mark
     if leftover.found.why:
         return _stuck(leftover, leftover.found.why)
+    if not leftover.found.id:
+        clear = f"{leftover.ref.kubectl('label')} {LABEL}-"
+        why = f"somebody took its undo data off; once it is as it should be: {clear}"
+        return _stuck(leftover, why)
     steps = mark.steps if mark else ()
     try:
         for step in steps:
@@ -138,7 +167,7 @@ def undo(cluster: Cluster, leftover: Leftover) -> Undone | Stuck:
         done = _put_back(cluster, leftover)
         if leftover.ref.kind.kind == "Deployment":
             _await_controller(cluster, leftover.ref)
-            clean_copies(cluster, leftover.ref.namespace)
+            _clean_copies(cluster, leftover)
     except (ClusterError, FieldError) as error:
         return _stuck(leftover, str(error))
     return done
@@ -158,6 +187,8 @@ def _put_back(cluster: Cluster, leftover: Leftover) -> Undone:
         found: list[Json] = []
         here = [f.mark for f in marks.marks(current) if f.id == leftover.found.id]
         mark = here[0] if here else leftover.found.mark if leftover.remembered else None
+        if mark and not here:
+            said.append("its mark is gone already")
         for step in (
             reversed(mark.steps) if mark else ()
         ):  # so that no item of a list moves too soon
@@ -213,28 +244,37 @@ def _await_controller(cluster: Cluster, ref: Ref) -> None:
         time.sleep(0.05)
 
 
-def clean_copies(cluster: Cluster, namespace: str) -> None:
-    """Take marks off ReplicaSets whose Deployment does not have them any more.
+def _clean_copies(cluster: Cluster, leftover: Leftover) -> None:
+    """Take the mark off ReplicaSets, once their Deployment does not have it any more.
 
     Deployments' annotations are copied to their ReplicaSets, and a rollback copies them back. The
-    copies have no label, so they are looked for whenever a Deployment may have had a mark.
+    copies have no label. Those of other faults stay: they may be all that is known of them.
     """
-    copies = [
-        (obj, each.id)
+    for obj, copy in _copies(cluster, leftover.ref.namespace):
+        if copy.id == leftover.found.id:
+            cluster.change(Ref.to(obj), partial(_unmarking, fault=copy.id))
+
+
+def _copies(cluster: Cluster, namespace: str) -> list[tuple[Json, Found]]:
+    """ReplicaSets with the marks on them that their Deployment does not have."""
+    found = [
+        (obj, each)
         for obj in cluster.objects(kind_of("ReplicaSet"), namespace)
         for each in marks.marks(obj)
     ]
-    if not copies:
-        return
+    if not found:
+        return []
     kept = {
         (obj["metadata"]["uid"], each.id)
         for obj in cluster.objects(kind_of("Deployment"), namespace)
         for each in marks.marks(obj)
     }
-    for obj, fault in copies:
-        owners = obj["metadata"].get("ownerReferences") or ()
-        if not any((owner["uid"], fault) in kept for owner in owners):
-            cluster.change(Ref.to(obj), partial(_unmarking, fault=fault))
+    return [
+        (obj, each)
+        for obj, each in found
+        for owners in (obj["metadata"].get("ownerReferences") or (),)
+        if not any((owner["uid"], each.id) in kept for owner in owners)
+    ]
 
 
 def _run(cluster: Cluster, leftover: Leftover, step: Run) -> str:
@@ -290,7 +330,7 @@ def _stuck(leftover: Leftover, reason: str) -> Stuck:
 def _before(leftover: Leftover) -> str:
     mark = leftover.found.mark
     if mark is None:
-        return "not known, as its undo data is damaged"
+        return "not known, as its undo data is damaged or gone"
     said = []
     for step in mark.steps:
         match step:

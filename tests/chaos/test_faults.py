@@ -1,6 +1,7 @@
 """Each fault on a real cluster: its effect is seen, and afterwards everything is as before."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import Random
@@ -8,13 +9,18 @@ from random import Random
 import pytest
 from pydantic import TypeAdapter
 
-from chaos.cluster import Cluster, Ref, kind_of
+from chaos import changes, rbac
+from chaos import lease as leases
+from chaos.cluster import Cluster, Json, Ref, kind_of
 from chaos.drill import Drill, Task
 from chaos.faults import FAULTS, AnyFault, NoTargetError, Scene
-from chaos.injection import Tag
+from chaos.injection import Tag, inject
 from chaos.journal import Journal
+from chaos.rbac import Permission
+from chaos.recover import Recovered, recover
 from slo.journal import Entry, read_journal
-from tests.chaos.cluster_fixture import NS, eventually, namespace, state, whole
+from tests.chaos.accounts import Recording, as_account, grant
+from tests.chaos.cluster_fixture import NS, eventually, make, namespace, state, whole
 from tests.cluster.apiserver_fixture import running_apiserver
 
 pytestmark = pytest.mark.slow
@@ -59,6 +65,25 @@ WHOLE = {"web": "Deployment", "store": "StatefulSet", "cache": "Deployment"} | {
     "speaker": "Deployment",
 }
 
+ANYWAY = ("store", "app=cache", "node-1")  # may lose all of their pods
+PASSING = {"oom", "pod-evict", "pod-kill"}  # there is nothing to put back
+LASTING = sorted(set(EXAMPLES) - PASSING)
+
+SELDOM = {  # what a request made whose answer was lost is looked at
+    Permission("gameday.dev", "hiccups", "get"),
+    Permission("networking.k8s.io", "networkpolicies", "get"),
+}
+CHAOS_MESH = {
+    Permission("chaos-mesh.org", "networkchaos", verb) for verb in ("create", "get", "delete")
+}
+PROMETHEUS = {Permission("", "services/proxy", "get")}
+DEAD = {  # the Lease of a run that is over
+    "apiVersion": "coordination.k8s.io/v1",
+    "kind": "Lease",
+    "metadata": {"name": leases.NAME, "namespace": NS},
+    "spec": {"holderIdentity": "r", "leaseDurationSeconds": 1, "renewTime": "2026-01-01T00:00:00Z"},
+}
+
 
 def test_every_fault_of_the_registry_has_an_example_here() -> None:
     assert set(EXAMPLES) | NEEDS_AN_OPERATOR == set(FAULTS)
@@ -67,15 +92,16 @@ def test_every_fault_of_the_registry_has_an_example_here() -> None:
 @pytest.fixture
 def calm(cluster: Cluster) -> Iterator[Cluster]:
     """The cluster, whole before and after."""
+    await_calm(cluster)
+    yield cluster
+    await_calm(cluster)
 
-    def is_whole() -> bool:
-        return all(whole(cluster, kind, name) for name, kind in WHOLE.items())
 
-    eventually(is_whole)
+def await_calm(cluster: Cluster) -> None:
+    """Until all pods are ready, and measured where faults compare with it."""
+    eventually(lambda: all(whole(cluster, kind, name) for name, kind in WHOLE.items()))
     web = cluster.pods(NS, "app=web")
     eventually(lambda: all(cluster.usage(NS, p.name, "main") for p in web))
-    yield cluster
-    eventually(is_whole)
 
 
 def scene(cluster: Cluster, *anyway: str, url: str = "") -> Scene:
@@ -119,17 +145,105 @@ def drill(
     return read_journal(path / "journal.jsonl")
 
 
+@dataclass(frozen=True, slots=True)
+class Played:
+    """One drill: what its journal tells, and the namespace before and after."""
+
+    told: tuple[Entry, ...]
+    before: dict[str, Json]
+    after: dict[str, Json]
+
+
+class Stage:
+    """Plays each example once, by the runner's own account."""
+
+    def __init__(self, cluster: Cluster, runner: Recording, directory: Path) -> None:
+        self.cluster, self.runner, self._directory = cluster, runner, directory
+        self._played: dict[str, Played] = {}
+
+    def play(self, kind: str) -> Played:
+        if kind not in self._played:
+            await_calm(self.cluster)
+            before = state(self.cluster)
+            path = self._directory / kind
+            path.mkdir()
+            told = drill(self.runner, example(kind), path, *ANYWAY)
+            self._played[kind] = Played(told, before, state(self.cluster))
+            await_calm(self.cluster)
+        return self._played[kind]
+
+
+def example(kind: str) -> AnyFault:
+    return FAULT.validate_python({"kind": kind, **EXAMPLES[kind]})
+
+
+@pytest.fixture(scope="module")
+def stage(
+    cluster: Cluster, small_kubeconfig: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Stage:
+    grant(small_kubeconfig, "--nodes")
+    directory = tmp_path_factory.mktemp("drills")
+    return Stage(cluster, as_account(small_kubeconfig, rbac.RUNNER, directory), directory)
+
+
 @pytest.mark.parametrize("kind", sorted(EXAMPLES))
-def test_its_effect_is_seen_and_nothing_of_it_is_left(
-    calm: Cluster, tmp_path: Path, kind: str
+def test_its_effect_is_seen_and_nothing_of_it_is_left(stage: Stage, kind: str) -> None:
+    """With the rights of `gameday rbac` and no others."""
+    played = stage.play(kind)
+    events = [e.event for e in played.told]
+    assert events[:3] == ["fault.intended", "fault.injected", "fault.confirmed"], played.told
+    assert events[-1] == "fault.reverted", played.told
+    assert played.after == played.before
+
+
+@pytest.fixture(scope="module")
+def left_to_the_watchdog(
+    stage: Stage, small_kubeconfig: Path, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Recording, Recovered, dict[str, Json], dict[str, Json]]:
+    """All that leaves something behind at once, undone by the watchdog's own account."""
+    await_calm(stage.cluster)
+    before = state(stage.cluster)
+    place = scene(stage.runner, *ANYWAY)
+    chosen = {kind: example(kind).select(place) for kind in LASTING}
+    wanted = [
+        (change, tag(kind, f"left-{kind}"))
+        for kind in LASTING
+        for change in example(kind).changes(place, chosen[kind], tag(kind, f"left-{kind}"))
+        if not isinstance(change, changes.Await | changes.Delete | changes.Evict)
+    ]
+    # First what is done in pods, as releases take these away.
+    for change, own in sorted(wanted, key=lambda w: not isinstance(w[0], changes.Inside)):
+        inject(stage.runner, change, own, lambda *_: None)
+    watchdog = as_account(small_kubeconfig, rbac.WATCHDOG, tmp_path_factory.mktemp("watchdog"))
+    make(stage.cluster, DEAD)
+    found = recover(watchdog, NS)
+    after = state(stage.cluster)
+    await_calm(stage.cluster)
+    return watchdog, found, before, after
+
+
+def test_the_watchdog_can_undo_every_fault(
+    left_to_the_watchdog: tuple[Recording, Recovered, dict[str, Json], dict[str, Json]],
 ) -> None:
-    before = state(calm)
-    fault = FAULT.validate_python({"kind": kind, **EXAMPLES[kind]})
-    told = drill(calm, fault, tmp_path, "store", "app=cache", "node-1")
-    events = [e.event for e in told]
-    assert events[:3] == ["fault.intended", "fault.injected", "fault.confirmed"], told
-    assert events[-1] == "fault.reverted", told
-    assert state(calm) == before
+    _, found, before, after = left_to_the_watchdog
+    undone = {u.leftover.found.mark.kind for u in found.undone if u.leftover.found.mark}
+    assert (found.stuck, found.unseen) == ([], [])
+    assert undone == set(LASTING)
+    assert after == before
+
+
+def test_no_verb_is_granted_that_no_fault_needs(
+    stage: Stage,
+    left_to_the_watchdog: tuple[Recording, Recovered, dict[str, Json], dict[str, Json]],
+) -> None:
+    for kind in EXAMPLES:
+        stage.play(kind)
+    watchdog, *_ = left_to_the_watchdog
+    recover(stage.runner, NS)  # as every run does before its first fault
+    known = SELDOM | CHAOS_MESH | PROMETHEUS | rbac.AROUND
+    assert set() == rbac.OF_RUNNER - stage.runner.used - known
+    assert set() == rbac.OF_WATCHDOG - watchdog.used - SELDOM - CHAOS_MESH
+    assert set() == rbac.OF_NODES - (stage.runner.used & watchdog.used)
 
 
 @pytest.mark.parametrize("kind", ["bad-image", "scale-to-zero"])

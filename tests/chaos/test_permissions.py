@@ -1,14 +1,10 @@
 """The runner works with exactly the verbs of its Role, and says which one it lacks."""
 
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from ruamel.yaml import YAML
 
 from chaos import rbac
 from chaos.cluster import Cluster, ClusterError, Json, Ref
@@ -19,7 +15,8 @@ from chaos.plan import Experiment, Plan, PlanWatchdog
 from chaos.rehearsal import rehearse, scene_of
 from chaos.session import session
 from slo.journal import read_journal
-from tests.chaos.cluster_fixture import NS, eventually, make, state, whole
+from tests.chaos.accounts import as_account, grant
+from tests.chaos.cluster_fixture import NS, eventually, state, whole
 
 pytestmark = pytest.mark.slow
 
@@ -62,23 +59,9 @@ PLAN = Plan.model_validate(
 @pytest.fixture
 def runner(cluster: Cluster, small_kubeconfig: Path, tmp_path: Path) -> Iterator[Cluster]:
     """The cluster as the runner's own account sees it."""
-    make(cluster, *rbac.manifests(NS))
+    grant(small_kubeconfig)
     yield as_account(small_kubeconfig, rbac.RUNNER, tmp_path)
     restore(cluster)
-
-
-def as_account(kubeconfig: Path, account: str, directory: Path) -> Cluster:
-    command = [str(Path(sys.executable).parent / "kubectl"), "create", "token", account, "-n", NS]
-    env = {**os.environ, "KUBECONFIG": str(kubeconfig)}
-    token = subprocess.check_output(command, env=env, text=True, timeout=60).strip()
-    yaml = YAML(typ="safe")
-    config = yaml.load(kubeconfig)
-    for user in config["users"]:
-        user["user"] = {"token": token}
-    path = directory / f"{account}.kubeconfig"
-    with path.open("w") as file:
-        yaml.dump(config, file)
-    return Cluster.connect(str(path))
 
 
 def permit(cluster: Cluster, rules: list[Json]) -> None:

@@ -14,7 +14,7 @@ from tests.chaos.test_session import tag
 
 pytestmark = pytest.mark.slow
 
-REF = Ref.of("ConfigMap", NS, "lossy")
+REF = Ref.of("Service", NS, "lossy")
 QUICK = Patience(within_s=30, first_s=0.01, longest_s=0.05)
 
 
@@ -35,9 +35,9 @@ class Lossy(Cluster):
 def settings(cluster: Cluster) -> Iterator[None]:
     manifest = {
         "apiVersion": "v1",
-        "kind": "ConfigMap",
+        "kind": "Service",
         "metadata": {"name": REF.name, "namespace": NS},
-        "data": {"mode": "good"},
+        "spec": {"selector": {"mode": "good"}, "ports": [{"port": 80}]},
     }
     make(cluster, manifest)
     yield
@@ -45,7 +45,8 @@ def settings(cluster: Cluster) -> Iterator[None]:
 
 
 def break_and_undo(cluster: Cluster) -> None:
-    edit = Edit(ref=REF, fields=(Set(("data", "mode"), ("bad",)), Set(("data", "new"), ("x",))))
+    at = ("spec", "selector")
+    edit = Edit(ref=REF, fields=(Set((*at, "mode"), ("bad",)), Set((*at, "new"), ("x",))))
     inject(cluster, edit, tag(), lambda *_: None)
     manifest = {
         "apiVersion": "networking.k8s.io/v1",
@@ -54,7 +55,7 @@ def break_and_undo(cluster: Cluster) -> None:
         "spec": {"podSelector": {}, "policyTypes": ["Ingress"]},
     }
     inject(cluster, Create(manifest=manifest), tag(), lambda *_: None)
-    assert cluster.get(REF)["data"] == {"mode": "bad", "new": "x"}
+    assert cluster.get(REF)["spec"]["selector"] == {"mode": "bad", "new": "x"}
     assert len(cluster.objects(kind_of("NetworkPolicy"), NS)) == 1
     found = recover(cluster, NS)
     assert found.stuck == []
@@ -94,4 +95,4 @@ def test_an_api_server_with_bad_moments(cluster: Cluster) -> None:
     cluster.delete(Ref.to(hiccup))
     assert {"409", "429", "500"} <= set(cluster.retried)
     assert state(cluster) == before
-    assert cluster.get(REF)["data"] == {"mode": "good"}
+    assert cluster.get(REF)["spec"]["selector"] == {"mode": "good"}

@@ -17,28 +17,29 @@ from chaos.changes import Create, Edit, Set
 from chaos.cluster import Cluster, Json, Patience, Ref, kind_of
 from chaos.injection import InjectionError, Tag, inject
 from chaos.lease import Held, LeaseError
-from chaos.marks import EXPIRES, LABEL, UNDO
+from chaos.marks import EXPIRES, LABEL, UNDO, marks
 from chaos.plan import PlanWatchdog
 from chaos.recover import recover
 from chaos.session import RefusedError, session
 from chaos.undo import Stuck
 from chaos.watchdog import Heartbeat
-from tests.chaos.cluster_fixture import NS, eventually, make, namespace, state
+from tests.chaos.cluster_fixture import NS, eventually, make, namespace, state, whole
 
 pytestmark = pytest.mark.slow
 
+IMAGE = ("spec", "template", "spec", "containers", "name=main", "image")
 WEB = Ref.of("Deployment", NS, "web")
-SETTINGS = Ref.of("ConfigMap", NS, "settings")
+SETTINGS = Ref.of("Service", NS, "settings")
 
 
 @pytest.fixture
 def settings(cluster: Cluster) -> Iterator[Ref]:
-    """A ConfigMap to be changed, as it should be again afterwards."""
+    """A Service whose selector is to be changed, as it should be again afterwards."""
     manifest = {
         "apiVersion": "v1",
-        "kind": "ConfigMap",
+        "kind": "Service",
         "metadata": {"name": SETTINGS.name, "namespace": NS},
-        "data": {"mode": "good", "other": "x"},
+        "spec": {"selector": {"mode": "good", "other": "x"}, "ports": [{"port": 80}]},
     }
     make(cluster, manifest)
     yield SETTINGS
@@ -51,12 +52,12 @@ def tag(fault: str = "f1", run: str = "dead", minutes: float = 5) -> Tag:
 
 
 def spoil(cluster: Cluster, ref: Ref, key: str = "mode", mark: Tag | None = None) -> None:
-    edit = Edit(ref=ref, fields=(Set(("data", key), ("bad",)),))
+    edit = Edit(ref=ref, fields=(Set(("spec", "selector", key), ("bad",)),))
     inject(cluster, edit, mark or tag(), lambda *_: None)
 
 
 def data(cluster: Cluster, ref: Ref) -> Json:
-    found: Json = cluster.get(ref)["data"]
+    found: Json = cluster.get(ref)["spec"]["selector"]
     return found
 
 
@@ -79,14 +80,14 @@ def test_what_a_dead_run_changed_and_made_is_undone_once(cluster: Cluster, setti
 
 def test_what_somebody_else_changed_meanwhile_is_theirs(cluster: Cluster, settings: Ref) -> None:
     spoil(cluster, settings)
-    theirs = [{"op": "replace", "path": "/data/mode", "value": "theirs"}]
+    theirs = [{"op": "replace", "path": "/spec/selector/mode", "value": "theirs"}]
     cluster.change(settings, lambda _: theirs)
     (undone,) = recover(cluster, NS).undone
     (note,) = undone.notes
-    assert 'data.mode was changed by somebody else to "theirs"' in note
+    assert 'spec.selector.mode was changed by somebody else to "theirs"' in note
     assert 'before the fault it was "good"' in note
     found = cluster.get(settings)
-    assert found["data"] == {"mode": "theirs", "other": "x"}
+    assert found["spec"]["selector"] == {"mode": "theirs", "other": "x"}
     assert not {k for k in found["metadata"].get("annotations", {}) if "gameday" in k}
 
 
@@ -98,7 +99,7 @@ def test_overlapping_faults_are_undone_apart_and_never_share_a_field(
     with pytest.raises(InjectionError, match="held by another fault already"):
         inject(
             cluster,
-            Edit(ref=settings, fields=(Set(("data", "mode"), ("worse",)),)),
+            Edit(ref=settings, fields=(Set(("spec", "selector", "mode"), ("worse",)),)),
             tag("f3"),
             lambda *_: None,
         )
@@ -115,8 +116,53 @@ def test_damaged_undo_data_is_stuck_and_says_what_to_look_at(
     cluster.change(settings, lambda _: [{"op": "replace", "path": path, "value": "{}"}])
     (stuck,) = recover(cluster, NS).stuck
     assert isinstance(stuck, Stuck)
-    assert "configmap shop/settings" in str(stuck)
-    assert "kubectl -n shop get configmap/settings -o yaml" in stuck.command
+    assert "service shop/settings" in str(stuck)
+    assert "kubectl -n shop get service/settings -o yaml" in stuck.command
+
+
+def test_a_fault_whose_mark_a_rollback_took_off_is_undone_all_the_same(
+    cluster: Cluster, small_kubeconfig: Path
+) -> None:
+    """`kubectl rollout undo` puts back the template and loses the mark; the replicas stay few."""
+    eventually(lambda: whole(cluster, "Deployment", "web"))
+    recover(cluster, NS)
+    before = state(cluster)
+    edit = Edit(ref=WEB, fields=(Set(IMAGE, ("busybox:2",)), Set(("spec", "replicas"), (1,))))
+    inject(cluster, edit, tag(), lambda *_: None)
+    eventually(lambda: whole(cluster, "Deployment", "web"))
+    kubectl = [str(Path(sys.executable).parent / "kubectl"), "-n", NS, "rollout", "undo"]
+    env = {**os.environ, "KUBECONFIG": str(small_kubeconfig)}
+    subprocess.run([*kubectl, "deployment/web"], env=env, check=True, timeout=60)
+    assert marks(cluster.get(WEB)) == ()
+    with Held(cluster, NS, "dead"):
+        assert [str(f.ref) for f in recover(cluster, NS).live] == ["deployment shop/web"]
+    (undone,) = recover(cluster, NS).undone
+    assert "its mark is gone already, spec.replicas is 3 again" in undone.said
+    assert 'image is "busybox:1" already' in undone.said
+    assert state(cluster) == before
+    assert recover(cluster, NS).undone == []
+    eventually(lambda: whole(cluster, "Deployment", "web"))
+
+
+def test_undo_data_that_somebody_took_off_is_no_all_clear(
+    cluster: Cluster, small_kubeconfig: Path, settings: Ref
+) -> None:
+    spoil(cluster, settings)
+    cluster.change(settings, lambda _: [{"op": "remove", "path": "/metadata/annotations"}])
+    with Held(cluster, NS, "dead"):  # whose runner would remember
+        assert len(recover(cluster, NS).live) == 1
+    command = [str(Path(sys.executable).parent / "gameday"), "recover", "--namespace", NS]
+    done = subprocess.run(
+        [*command, "--kubeconfig", str(small_kubeconfig)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 5, done.stdout
+    assert "an unknown fault on service shop/settings: somebody took its undo data" in done.stderr
+    assert "kubectl -n shop label service/settings gameday.dev/fault-" in done.stderr
+    assert data(cluster, settings) == {"mode": "bad", "other": "x"}
 
 
 def test_the_command_for_people_puts_everything_back(
@@ -127,9 +173,8 @@ def test_the_command_for_people_puts_everything_back(
 
     before = state(cluster)
     spoil(cluster, settings)
-    image = ("spec", "template", "spec", "containers", "name=main", "image")
     edit = Edit(
-        ref=WEB, fields=(Set(image, ("gameday.invalid/x:1",)), Set(("spec", "paused"), (True,)))
+        ref=WEB, fields=(Set(IMAGE, ("gameday.invalid/x:1",)), Set(("spec", "paused"), (True,)))
     )
     inject(cluster, edit, tag(), lambda *_: None)
     found, _ = leftovers(cluster, NS)
@@ -148,7 +193,7 @@ def test_the_command_for_people_puts_everything_back(
 def test_an_expired_fault_is_undone_though_its_run_lives(cluster: Cluster, settings: Ref) -> None:
     with Held(cluster, NS, "living"):
         spoil(cluster, settings, mark=tag(run="living"))
-        assert [str(f.ref) for f in recover(cluster, NS).live] == ["configmap shop/settings"]
+        assert [str(f.ref) for f in recover(cluster, NS).live] == ["service shop/settings"]
         path = f"/metadata/annotations/{(EXPIRES + 'f1').replace('/', '~1')}"
         cluster.change(settings, lambda _: [{"op": "replace", "path": path, "value": "whenever"}])
         assert len(recover(cluster, NS).undone) == 1
@@ -250,8 +295,8 @@ with session(cluster, "shop", "doomed", PlanWatchdog(), lambda text: None):
     tag = Tag(
         id="f9", run="doomed", experiment="e", kind="k", namespace="shop", expires=expires
     )
-    settings = Ref.of("ConfigMap", "shop", "settings")
-    edit = Edit(ref=settings, fields=(Set(("data", "mode"), ("bad",)),))
+    settings = Ref.of("Service", "shop", "settings")
+    edit = Edit(ref=settings, fields=(Set(("spec", "selector", "mode"), ("bad",)),))
     inject(cluster, edit, tag, lambda *_: None)
     print("broken", flush=True)
     sys.stdin.read()
