@@ -68,6 +68,17 @@ def _holds(leftover: Leftover, alive: str, now: datetime) -> bool:
     return mark is not None and mark.run == alive and not leftover.found.expired(now)
 
 
+def game_days(cluster: Cluster) -> dict[str, str]:
+    """The runs whose Lease is fresh, by namespace."""
+    now = datetime.now(UTC)
+    found = {name: cluster.find(leases.ref(name)) for name in allowed_namespaces(cluster)}
+    return {
+        name: leases.holder(lease)
+        for name, lease in found.items()
+        if lease is not None and leases.holder(lease) and not leases.expired(lease, now)
+    }
+
+
 def allowed_namespaces(cluster: Cluster) -> list[str]:
     """Names of the namespaces that faults are allowed in."""
     found = cluster.objects(kind_of("Namespace"), labels=f"{ALLOWED}=true")

@@ -9,8 +9,10 @@ from typing import Annotated
 import typer
 
 from chaos.cli.app import Json, app, console, print_json
+from chaos.cluster import Cluster
 from chaos.interrupt import interruptible
 from chaos.progress import Progress, Quiet, Terminal
+from chaos.recover import game_days
 from service.cluster import embedded
 from slo.exit_codes import ExitCode
 
@@ -21,7 +23,12 @@ app.add_typer(cluster_app, name="cluster")
 @contextmanager
 def embedded_cluster(progress: Progress) -> Iterator[str]:
     """The kubeconfig of the embedded cluster; ended afterwards if it was started for this."""
-    was_up = embedded.status().running
+    found = embedded.status()
+    was_up = found.running
+    if busy := _busy(found):
+        progress.say(f"the embedded cluster is left as it is: {busy}")
+        yield str(found.kubeconfig)
+        return
     if not was_up:
         progress.say("starting the embedded cluster")
     try:
@@ -37,6 +44,14 @@ def embedded_cluster(progress: Progress) -> Iterator[str]:
             embedded.down()
 
 
+def _busy(found: embedded.ClusterStatus) -> str:
+    """The game day that goes on there, in words: applying manifests would undo its faults."""
+    if found.kubeconfig is None:
+        return ""
+    runs = game_days(Cluster.connect(str(found.kubeconfig)))
+    return ", ".join(f"a game day runs in namespace {name} ({run})" for name, run in runs.items())
+
+
 @cluster_app.command()
 def up(
     *,
@@ -45,7 +60,14 @@ def up(
 ) -> None:
     """Start it with the reference service, and wait until every pod is ready."""
     progress: Progress = Quiet() if json else Terminal(console())
-    was_up = embedded.status().running
+    there = embedded.status()
+    was_up = there.running
+    if busy := _busy(there):
+        if json:
+            print_json({"kubeconfig": str(there.kubeconfig), "boot_s": 0, "left_as_it_is": busy})
+        else:
+            print(f"it is left as it is: {busy}\nexport KUBECONFIG={there.kubeconfig}")
+        return
     with interruptible():
         try:
             info = embedded.up(nodes=nodes, say=progress.say)

@@ -113,13 +113,19 @@ def test_a_stop_condition_that_nobody_can_evaluate_is_no_all_clear(gameday: Comm
 
 
 @pytest.mark.usefixtures("before")
-def test_abort_from_another_terminal_and_a_second_game_day_is_refused(gameday: Command) -> None:
+def test_abort_from_another_terminal_and_a_second_game_day_changes_nothing(
+    gameday: Command, kube: Kube
+) -> None:
     run = start(gameday)
     try:
         eventually(lambda: "fault.confirmed" in journal(gameday), 120)
         second = gameday("run", str(gameday.directory / "endless.yaml"), "--embedded")
         assert second.returncode == 2
         assert "another game day runs in namespace bizra-system" in second.stderr
+        up = gameday("cluster", "up")
+        assert up.returncode == 0, up.stdout + up.stderr
+        assert "it is left as it is: a game day runs in namespace bizra-system" in up.stdout
+        assert redis(kube)["spec"]["replicas"] == 0  # the fault of the first
         left = gameday("recover", "--embedded")
         assert left.returncode == 0
         assert "left alone, its run lives: scale-to-zero of redis-gone" in left.stdout
