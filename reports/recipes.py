@@ -81,7 +81,7 @@ _EXPERIMENTS = (
         name="Time to detect",
         formula="end of the first bad window − fault.confirmed; bad is a window that is surely"
         " past a critical threshold, or in which no answer has a response time",
-        window=f"windows of the plan's `window` (journal.jsonl, window_s), {_INCIDENT}",
+        window=f"windows of window_s (journal.jsonl), {_INCIDENT}",
         data=f"{_DUE}; journal.jsonl",
     ),
     Figure(

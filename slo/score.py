@@ -170,8 +170,9 @@ def _notes(
     if seen.clock.skewed:
         notes.append(f"{seen.clock.skewed[0].upper()}{seen.clock.skewed[1:]}.")
     notes += [
-        f"{m.experiment}, {m.phase.value}: counters behind {m.sli} began anew {m.resets} times"
-        " (restarts); increases are counted across them."
+        f"{m.experiment}, {m.phase.value}: counters behind {m.sli} began anew"
+        f" {'once' if m.resets == 1 else f'{m.resets} times'} (restarts); increases are counted"
+        " across them."
         for m in recording.measurements
         if m.resets
     ]
