@@ -16,7 +16,6 @@ anything was left, or when there were fewer kills than asked for. The last line 
 
 import argparse
 import json
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -29,7 +28,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # for the tests' examples of faults
 
 from kill_lane import Lane
-from kill_table import table
+from kill_table import tables
 
 from chaos.faults import FAULTS
 from service.cluster import embedded
@@ -122,18 +121,7 @@ def conclude(
     if options.out:
         Path(options.out).write_text("".join(json.dumps(r) + "\n" for r in results))
     left = sum(bool(r["left"]) for r in results)
-    print("\n".join(table(results)))
-    for name, killed in (("the watchdog alone", False), ("the watchdog, killed once", True)):
-        some = [
-            r["undone_s"]
-            for r in results
-            if r["by"] == "watchdog" and r["undone_s"] and r["watchdog_killed"] is killed
-        ]
-        if some:
-            print(
-                f"from the runner's death to undone by {name}: median"
-                f" {statistics.median(some):.1f} s, slowest {max(some):.1f} s of {len(some)}"
-            )
+    print("\n".join(tables(results)))
     failed = left or len(results) < options.kills or any(codes)
     print(
         f"{len(results)} of {options.kills} kills, {len({r['kind'] for r in results})} of"

@@ -15,7 +15,7 @@ from chaos.fields import put
 
 NAME = "gameday"
 ABORT = "gameday.dev/abort"
-LASTS = timedelta(seconds=10)
+LASTS = timedelta(seconds=8)
 """So long after its last heartbeat a run counts as dead; a dead run's faults are undone."""
 
 RENEW_EVERY_S = 1.0
