@@ -1,6 +1,6 @@
 """A game day as its author writes it: target, load, and experiments on a timetable."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, Self
@@ -20,7 +20,7 @@ from chaos import forbidden
 from chaos.faults import AnyFault
 from slo import journal as entries
 from slo.documents import Duration, read_document
-from slo.model import Severity
+from slo.model import Objective, Severity
 
 BUNDLED = Path(__file__).parent / "plans"
 
@@ -331,6 +331,16 @@ class Plan(_Part):
                 error = InitErrorDetails(type=why, loc=loc, input=fault.kind)
                 raise ValidationError.from_exception_data("Plan", [error])
         return self
+
+    def steady_error_rate(self, objectives: Iterable[Objective]) -> float | None:
+        """A ratio: with more failing than that, nothing is broken on purpose.
+
+        The critical error rate by which the run is judged: the plan's, else the runbook's. None
+        where the runbook has no such objective.
+        """
+        found = next((o for o in objectives if o.name == "error_rate"), None)
+        own = self.objectives.get("error_rate")
+        return None if found is None else (own or found).critical
 
     def faults(self) -> Iterator[tuple[tuple[str | int, ...], AnyFault]]:
         """All of them, each with where its kind stands in the document."""

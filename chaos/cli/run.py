@@ -169,11 +169,11 @@ def _resolve(plan: Plan, promises: Runbook, cluster: Cluster) -> _Place:
     target = plan.target
     cluster.workload(target.namespace, target.workload)
     url = target.url or cluster.service_url(target.namespace, target.service or "", target.port)
-    errors = next((o for o in promises.objectives if o.name == "error_rate"), None)
-    if errors is None:
+    steady = plan.steady_error_rate(promises.objectives)
+    if steady is None:
         raise UsageError("the runbook has no objective for the error rate, so nothing is steady")
     prometheus = Prometheus(prometheus_fetch(plan.prometheus, target.namespace, cluster))
-    return _Place(url=url, prometheus=prometheus, steady_error_rate=errors.critical)
+    return _Place(url=url, prometheus=prometheus, steady_error_rate=steady)
 
 
 def prometheus_fetch(where: PlanPrometheus, namespace: str, cluster: Cluster) -> Fetch:

@@ -8,6 +8,7 @@ import pytest
 from chaos.plan import Plan, bundled, find_plan, read_plan
 from slo.documents import DocumentError
 from slo.model import Severity
+from slo.runbook import BUNDLED_RUNBOOK, read_runbook
 
 GOOD = """\
 name: tiny
@@ -41,6 +42,17 @@ def test_quantities_are_seconds_and_ratios(tmp_path: Path) -> None:
     (experiment,) = plan.experiments
     assert experiment.duration == timedelta(minutes=1)
     assert experiment.expect.severity is Severity.SEV3
+
+
+def test_what_is_steady_is_judged_as_the_run_is(tmp_path: Path) -> None:
+    promised = read_runbook(BUNDLED_RUNBOOK).objectives
+    lenient = read_plan(write(tmp_path, GOOD.replace("critical: 1%", "critical: 10%")))
+    assert lenient.steady_error_rate(promised) == pytest.approx(0.1)
+    silent = read_plan(
+        write(tmp_path, GOOD.replace("  error_rate: {target: 0.1%, critical: 1%}\n", ""))
+    )
+    assert silent.steady_error_rate(promised) == pytest.approx(0.01)
+    assert lenient.steady_error_rate(()) is None
 
 
 def test_a_recovery_is_a_duration_or_a_procedure_of_the_runbook(tmp_path: Path) -> None:
