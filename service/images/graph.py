@@ -29,6 +29,7 @@ logger = logging.getLogger("graph")
 _PORTS = range(20_000, 32_000)
 _ATTEMPTS = 5
 _START_SECONDS = 30.0
+_QUIET_SECONDS = 0.5  # for queries that nobody waits for any more, before the last snapshot
 
 
 class StartError(Exception):
@@ -73,9 +74,11 @@ async def main() -> int:
     stopped = asyncio.ensure_future(stop.wait())
     await asyncio.wait((ended, stopped), return_when=asyncio.FIRST_COMPLETED)
     server.close()
+    await relay.hang_up()
     if ended.done():
         print(f"graph: FalkorDB ended with {ended.result()}", file=sys.stderr)
         return 1
+    await asyncio.sleep(_QUIET_SECONDS)
     await end(database)
     return 0
 

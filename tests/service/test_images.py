@@ -1,12 +1,14 @@
 """The graph and cache images: real servers that let in who they should and leave nothing behind."""
 
 import asyncio
+import contextlib
 import os
 import shutil
 import signal
 import statistics
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -111,6 +113,35 @@ def test_data_survive_an_orderly_end(graph: Part) -> None:
     graph.start()
     with driver(graph) as client:
         assert ask(client, "MATCH (k:Kept) RETURN k.name") == ["seed"]
+
+
+def test_what_was_acknowledged_survives_an_end_in_the_midst_of_writing(graph: Part) -> None:
+    """FalkorDB dies in its last snapshot where somebody writes meanwhile."""
+    acknowledged: list[int] = []
+    write = "MERGE (a:A {n: $n}) MERGE (t:T {n: $n % 60}) MERGE (a)-[:M]->(t) RETURN a.n"
+
+    def writes(first: int) -> None:
+        with contextlib.suppress(DriverError, Neo4jError), driver(graph) as client:
+            for number in range(first, first + 100_000):
+                acknowledged.extend(ask(client, write, n=number))  # type: ignore[arg-type]
+
+    with driver(graph) as client:  # enough for a snapshot that takes a while
+        ask(client, "UNWIND range(1, 60000) AS n CREATE (:Old {n: n})-[:M]->(:Older {n: n})")
+    for attempt in range(3):
+        before = len(acknowledged)
+        writers = [
+            threading.Thread(target=writes, args=((8 * attempt + i) * 100_000,)) for i in range(8)
+        ]
+        for writer in writers:
+            writer.start()
+        wait_until(lambda before=before: len(acknowledged) > before + 100)  # type: ignore[misc]
+        graph.end()
+        for writer in writers:
+            writer.join()
+        graph.start()
+        with driver(graph) as client:
+            kept = set(ask(client, "MATCH (a:A) RETURN a.n"))
+        assert set(acknowledged) <= kept
 
 
 def test_killing_the_graph_leaves_no_orphan(graph: Part) -> None:
