@@ -66,6 +66,8 @@ def show(proofs: Proofs, console: Console, *, where: str = "") -> None:
             table.add_row(*_row(one.finding, line, _title(one), one.seconds, one.reason))
     console.print(table)
     console.print(f"{tally(proofs)}{_scale(proofs)}", style="bold")
+    for told in _times(proofs):
+        console.print(told)
     if where:
         console.print(f"  {where}", style="dim")
 
@@ -83,6 +85,19 @@ def _scale(proofs: Proofs) -> str:
         f"; on the cluster, windows and waits of alerts were divided by {proofs.time_scale:g}:"
         " their real durations were not tried there"
     )
+
+
+def _times(proofs: Proofs) -> Iterator[str]:
+    """The means over all drills, against what the runbook allows its severities."""
+    detect, recover = proofs.mean_times_s
+    if detect is None:
+        return
+    cured = f"MTTR {fmt.seconds(recover)}" if recover is not None else "none of them was cured"
+    tried = [q for p in proofs.procedures for q in (p, p.corrected) if q is not None]
+    due = {p.severity: p.response_time_s for p in tried if p.response_time_s is not None}
+    told = ", ".join(f"{s} in {fmt.seconds(t)}" for s, t in sorted(due.items()))
+    answer = f"; to be answered: {told}" if told else ""
+    yield f"MTTD {fmt.seconds(detect)}, {cured}{answer}"
 
 
 def _title(proof: ProcedureProof) -> str:
@@ -112,6 +127,7 @@ def markdown(proofs: Proofs) -> str:
         "",
         f"On {_text(proofs.target)}, {fmt.utc(proofs.started)}, for {length}.",
         "",
+        *(line for told in _times(proofs) for line in (f"{_text(told)}.", "")),
         *(line for note in proofs.notes for line in (f"> {_text(note)}", "")),
     ]
     if proofs.alerts:
@@ -142,13 +158,17 @@ def _alert_table(alerts: Iterable[AlertProof]) -> Iterator[str]:
 
 
 def _procedure_table(procedures: Iterable[ProcedureProof]) -> Iterator[str]:
-    yield "| | Line | Procedure | Condition | Detected | Recovered | Took | Why |"
-    yield "|---|---:|---|---|---:|---:|---:|---|"
+    yield (
+        "| | Line | Procedure | Condition | Severity | Answer due | Detected | Recovered | Took"
+        " | Why |"
+    )
+    yield "|---|---:|---|---|---|---:|---:|---:|---:|---|"
     for procedure in procedures:
         for proof in _with_correction(procedure):
             yield (
                 f"| {_mark(proof.finding)} | {proof.line or proof.source.line} |"
                 f" {_text(_title(proof))} | {_text(proof.condition)} |"
+                f" {proof.severity} | {_time(proof.response_time_s)} |"
                 f" {_time(proof.time_to_detect_s)} | {_time(proof.time_to_recover_s)} |"
                 f" {_time(proof.seconds or None)} | {_text(_short(proof.reason))} |"
             )

@@ -67,6 +67,8 @@ class ProcedureProof:
 
     `line` is that of the step that broke the promise, None where none did. `time_to_detect_s` is
     from the fault to the first sign of it, `time_to_recover_s` from the first step to the cure.
+    `severity` is what users felt of it, "" where they were not looked at, and `response_time_s` how
+    soon the runbook wants that answered.
     """
 
     procedure: str
@@ -82,6 +84,8 @@ class ProcedureProof:
     sights: tuple[Sight, ...] = ()
     time_to_detect_s: float | None = None
     time_to_recover_s: float | None = None
+    severity: str = ""
+    response_time_s: float | None = None
     requests: int = 0
     failed_requests: int = 0
     put_back: str = ""
@@ -136,6 +140,18 @@ class Proofs:
     def findings(self) -> tuple[Finding, ...]:
         alerts = tuple(p.finding for p in self.alerts)
         return alerts + tuple(p.finding for p in self.procedures)
+
+    @property
+    def mean_times_s(self) -> tuple[float | None, float | None]:
+        """MTTD over the faults that were noticed, MTTR over those of them that were cured."""
+        tried = [q for p in self.procedures for q in (p, p.corrected) if q is not None]
+        noticed = [p for p in tried if p.time_to_detect_s is not None]
+        cured = [p.time_to_recover_s for p in noticed if p.time_to_recover_s is not None]
+        return _mean([p.time_to_detect_s or 0.0 for p in noticed]), _mean(cured)
+
+
+def _mean(values: list[float]) -> float | None:
+    return sum(values) / len(values) if values else None
 
 
 _PROOFS = TypeAdapter(Proofs)

@@ -4,6 +4,7 @@ import getpass
 import socket
 import sys
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -14,7 +15,8 @@ from chaos import lease as leases
 from chaos import rbac as permissions
 from chaos.cli.app import Json, app, print_json
 from chaos.cli.errors import UsageError
-from chaos.cluster import Cluster
+from chaos.cluster import Cluster, ClusterError
+from chaos.procedures.before import put_back
 from chaos.recover import Recovered, allowed_namespaces
 from chaos.recover import recover as recover_namespace
 from chaos.undo import leftovers
@@ -59,17 +61,33 @@ def recover(
     cluster = _connect(kubeconfig, context, embedded=embedded)
     names = [namespace] if namespace else allowed_namespaces(cluster)
     found = {name: recover_namespace(cluster, name, force=force) for name in names}
+    try:
+        drills = {name: _drill(cluster, name, force=force) for name in names}
+    except ClusterError as error:
+        print(f"CANNOT BE PUT BACK, what a drill changed: {error}", file=sys.stderr)
+        raise typer.Exit(ExitCode.FAULT_STUCK) from error
     if json:
-        print_json({name: _as_json(each) for name, each in found.items()})
+        print_json({n: {**_as_json(each), "drill": drills[n]} for n, each in found.items()})
     else:
         for name, each in found.items():
-            _show(name, each)
+            for done in drills[name]:
+                print(f"put back: {done}")
+            if not drills[name] or each.undone or each.stuck:
+                _show(name, each)
         if not names:
             print("no namespace allows faults, so there is nothing to look at")
     if any(each.stuck for each in found.values()):
         raise typer.Exit(ExitCode.FAULT_STUCK)
     if any(each.blind for each in found.values()):
         raise typer.Exit(ExitCode.INCONCLUSIVE)
+
+
+def _drill(cluster: Cluster, namespace: str, *, force: bool) -> list[str]:
+    """What a drill of a procedure that died has left is put back; what was done."""
+    lease = cluster.find(leases.ref(namespace))
+    if not force and lease is not None and not leases.expired(lease, datetime.now(UTC)):
+        return []
+    return put_back(cluster, namespace) or []
 
 
 def _as_json(found: Recovered) -> dict[str, list[str]]:

@@ -29,13 +29,13 @@ from chaos.interrupt import InterruptedRunError, interruptible
 from chaos.journal import Journal
 from chaos.lease import Held
 from chaos.plan import PlanPrometheus
-from chaos.procedures.access import withdraw
+from chaos.procedures.before import put_back
 from chaos.procedures.overlay import read_overlay
-from chaos.procedures.prove import NOT_PUT_BACK, SNAPSHOT, Prover
+from chaos.procedures.prove import NOT_PUT_BACK, Prover
 from chaos.procedures.record import record
 from chaos.procedures.secrecy import Secrets
 from chaos.procedures.steps import Hand, rehearse
-from chaos.procedures.world import Snapshot, World
+from chaos.procedures.world import World
 from chaos.progress import Progress, Quiet, Terminal
 from chaos.session import require_allowed
 from loadtests.runner import LoadHandle, LoadRunner
@@ -236,6 +236,8 @@ def prove(
                 found.target = f"{namespace}/{workload} at {place.url}"
                 identity = f"prove-{secrets.token_hex(4)}"
                 stack.enter_context(Held(cluster, namespace, identity))
+                for done in put_back(cluster, namespace) or ():
+                    progress.say(f"left by a drill that died: {done}")
                 home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="gameday-")))
                 users = stack.enter_context(_users(load, place.url, run_dir))
                 if alerts:
@@ -257,6 +259,8 @@ def prove(
                     files=files,
                     session=stack.enter_context(opened),
                     load=users,
+                    book=book,
+                    corrections=corrections,
                     error_rate=limits["error_rate"],
                     p95_s=limits[P95],
                     values=given,
@@ -265,8 +269,7 @@ def prove(
                     say=progress.say,
                 )
                 for procedure in procedures:
-                    correction = corrections.get(procedure.name)
-                    found.procedures.append(prover.prove(procedure, correction))
+                    found.procedures.append(prover.prove(procedure))
     except InterruptedRunError as error:
         interrupted = error
     finally:
@@ -372,29 +375,3 @@ def _notes(left: Sequence[Procedure], interrupted: InterruptedRunError | None) -
     if interrupted is not None:
         titles = ", ".join(p.title for p in left)
         yield f"ended by {interrupted}; not tried: {titles or 'nothing'}"
-
-
-@runbook_app.command("put-back")
-def put_back(
-    run: Annotated[Path, typer.Argument(help="The directory of a `prove` that was killed.")],
-    *,
-    namespace: target.Namespace = NAMESPACE,
-    workload: target.Workload = WORKLOAD,
-    kubeconfig: target.Kubeconfig = None,
-    context: target.Context = None,
-    json: Json = False,
-) -> None:
-    """Make the namespace's objects again what they were before the last drill began."""
-    path = run / SNAPSHOT
-    if not path.exists():
-        raise UsageError(f"{run}: no drill was under way in there: {SNAPSHOT} is not there")
-    cluster = Cluster.connect(kubeconfig, context)
-    cluster.check()
-    where = World(cluster=cluster, namespace=namespace, workload=workload, url="")
-    done = Snapshot.read(path, where).restore()
-    withdraw(cluster, namespace)
-    path.unlink()
-    if json:
-        print_json({"done": done})
-    else:
-        print("\n".join(done) or "nothing had to be")

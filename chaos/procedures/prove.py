@@ -10,14 +10,18 @@ from rich.markup import escape
 
 from chaos.cluster import ClusterError
 from chaos.journal import Journal
+from chaos.procedures.before import forget, keep
 from chaos.procedures.drills import ASKED_FOR, Drill, Stage, drill_for
-from chaos.procedures.drills.base import SERVED, SERVED_S
+from chaos.procedures.drills.base import SERVED, SERVED_S, sight
 from chaos.procedures.record import record
 from chaos.procedures.secrecy import Secrets
 from chaos.procedures.session import Session
-from chaos.procedures.steps import Hand
+from chaos.procedures.steps import Hand, carry_out
 from chaos.procedures.world import POLL_S, Snapshot, World, wait
 from loadtests.runner import LoadHandle
+from slo.client import requests
+from slo.model import Severity
+from slo.policy import SeverityPolicy
 from slo.proofs import (
     Finding,
     ProcedureProof,
@@ -26,11 +30,13 @@ from slo.proofs import (
     StepState,
     together,
 )
-from slo.reading.model import Procedure, Step
+from slo.reading.model import Procedure, Runbook, Step
+from slo.samples import read_raw
+from slo.served import ERROR
+from slo.severity import Incident, observe
 
 STEADY_WITHIN_S, BACK_WITHIN_S, HELD_S = 90.0, 120.0, 5.0
 USERS_WITHIN_S = 45.0  # more, where nothing but enough good requests is missing
-SNAPSHOT = "before.json"  # in the run directory while a drill goes on
 NOT_PUT_BACK = "NOT PUT BACK"
 
 
@@ -56,6 +62,8 @@ class Prover:
     files: Path | None
     session: Callable[[Path, Callable[[str], str]], Session]
     load: LoadHandle
+    book: Runbook
+    corrections: Mapping[str, Correction]
     error_rate: float
     p95_s: float
     values: Mapping[str, str]
@@ -65,12 +73,13 @@ class Prover:
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
     _count: int = field(default=0)
 
-    def prove(self, procedure: Procedure, correction: Correction | None = None) -> ProcedureProof:
+    def prove(self, procedure: Procedure) -> ProcedureProof:
         """As written; and where that does not hold, once more with what the overlay says."""
         drill = drill_for(procedure)
         if drill is None:
             return self._untried(procedure)
         proof = self._drill(procedure, drill, None)
+        correction = self.corrections.get(procedure.name)
         if correction is not None and proof.finding is not Finding.PROVEN:
             again = drill_for(procedure)
             assert again is not None
@@ -128,11 +137,14 @@ class _Course:
             p95_s=prover.p95_s,
             values={**prover.world.guesses(), **prover.values},
             secrets=self._secrets,
+            counterpart=self._counterpart,
         )
         self._begun = prover.now()
         self._clock = time.monotonic()
         self._to_detect: float | None = None
         self._to_recover: float | None = None
+        self._severity = ""
+        self._response_s: float | None = None
         self._load_before = prover.load.progress()
 
     def run(self) -> ProcedureProof:
@@ -141,23 +153,22 @@ class _Course:
         if why:
             return self._proof(Finding.INCONCLUSIVE, f"not steady before the drill: {why}", (), "")
         snapshot = Snapshot.take(self._set.world)
-        kept = self._set.run_dir / SNAPSHOT
-        snapshot.write(kept)
         self._secrets.learn(self._set.world)
         steps: tuple[StepProof, ...] = ()
         sights: tuple[Sight, ...] = ()
         trouble = ""
+        keep(snapshot)
         try:
             trouble = self._condition()
             if not trouble:
                 steps = self._steps()
-                sights = self._cure()
+                sights = (*self._cure(), *self._answered())
         except ClusterError as error:
             trouble = f"the drill itself went wrong: {error}"
         finally:
             back = self._put_back(snapshot)
             if not back.startswith(NOT_PUT_BACK):
-                kept.unlink()
+                forget(self._set.world)
         self._stage.steps = list(steps)
         finding, reason = Finding.INCONCLUSIVE, trouble
         if not trouble:
@@ -182,7 +193,7 @@ class _Course:
         """Bring it about; why it did not come about, or ""."""
         self._drill.prepare(self._stage)
         self._load_before = self._set.load.progress()
-        begun = time.monotonic()
+        begun, self._fault = time.monotonic(), time.time()
         self._drill.fault(self._stage)
         seen: list[str] = []
 
@@ -193,23 +204,35 @@ class _Course:
             return bool(told)
 
         if not wait(there, self._drill.sign_within_s):
-            return f"the condition did not come about within {self._drill.sign_within_s:g} s"
+            within = f"within {self._drill.sign_within_s:g} s"
+            return f"the condition did not come about {within}: {self._drill.condition}"
         if seen[-1] != ASKED_FOR:
             self._to_detect = time.monotonic() - begun
             self._set.say(f"  seen after {self._to_detect:.1f} s: {escape(seen[-1])}")
         self._secrets.learn(self._set.world)
         return ""
 
-    def _steps(self) -> tuple[StepProof, ...]:
-        self._started = time.monotonic()
-
-        hand = Hand(
+    def _hand(self, correction: Correction | None) -> Hand:
+        return Hand(
             session=self._session,
             values=self._stage.values,
             limit_s=self._set.step_limit_s,
-            stand_ins=self._correction.stand_ins if self._correction else None,
-            tell=self,
+            stand_ins=correction.stand_ins if correction else None,
         )
+
+    def _counterpart(self) -> bool:
+        """What this procedure switches off is switched on, as the runbook says."""
+        title = f"{self._procedure.title.removesuffix('off')}on"
+        found = next((p for p in self._set.book.procedures if p.title == title), None)
+        if found is not None:
+            corrected = self._set.corrections.get(found.name) if self._correction else None
+            self._set.say(f"  first, {found.title}")
+            carry_out(found, self._hand(corrected))
+        return found is not None
+
+    def _steps(self) -> tuple[StepProof, ...]:
+        self._started = time.monotonic()
+        hand = self._hand(self._correction).telling(self)
         with Journal(self._set.run_dir / "journal.jsonl") as journal:
             return record(self._procedure, hand, journal, self._folder.name)
 
@@ -242,6 +265,26 @@ class _Course:
             if now - begun >= within + (0.0 if since is None else USERS_WITHIN_S):
                 return sights
             time.sleep(POLL_S)
+
+    def _answered(self) -> tuple[Sight, ...]:
+        """Was it noticed, and the procedure begun, in the time that its severity has?"""
+        objectives = self._set.book.objectives
+        incident = Incident(
+            found=requests(read_raw(self._set.run_dir)),
+            start=self._fault,
+            end=time.time(),
+            series=(),
+            scrape_interval_s=1.0,
+        )
+        severity = observe(incident, objectives, (), SeverityPolicy(), ERROR).severity
+        self._severity = severity.value
+        levels = [x for x in self._set.book.severities if x.severity is severity]
+        self._response_s = levels[0].response_time_s if levels else None
+        if self._to_detect is None or self._response_s is None or severity is Severity.NONE:
+            return ()
+        wanted = f"{severity.value}: within {self._response_s / 60:g} min"
+        seen = f"begun after {self._to_detect:.1f} s"
+        return (sight("response", wanted, holds=self._to_detect <= self._response_s, seen=seen),)
 
     def _put_back(self, snapshot: Snapshot) -> str:
         """What was done to put it back; what could not be stands in it, too."""
@@ -278,6 +321,8 @@ class _Course:
             sights=sights,
             time_to_detect_s=self._to_detect,
             time_to_recover_s=self._to_recover if finding is Finding.PROVEN else None,
+            severity=self._severity,
+            response_time_s=self._response_s,
             requests=load.requests - self._load_before.requests,
             failed_requests=load.errors - self._load_before.errors,
             put_back=back,

@@ -2,13 +2,11 @@
 
 import base64
 import contextlib
-import json
 import time
 from collections.abc import Callable, Iterator
 from copy import deepcopy
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -38,6 +36,7 @@ KEPT = (
 _OURS = ("spec", "data", "type")
 _LATER = ("kubernetes.io/tls", "kubernetes.io/service-account-token")  # their controllers' business
 _REVISION = "deployment.kubernetes.io/"
+BEFORE = "gameday-before"  # our own Secret, see before.py
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -181,15 +180,6 @@ class Snapshot:
     def take(cls, world: World) -> "Snapshot":
         return cls(world=world, objects=list(_listed(world)))
 
-    def write(self, path: Path) -> None:
-        """For a later hand: should this process die, the file says how it was."""
-        path.write_text(json.dumps(self.objects, indent=1), encoding="utf-8")
-        path.chmod(0o600)  # it holds secrets
-
-    @classmethod
-    def read(cls, path: Path, world: World) -> "Snapshot":
-        return cls(world=world, objects=json.loads(path.read_text(encoding="utf-8")))
-
     def restore(self) -> list[str]:
         """Make it so again; what was done, one entry for each object."""
         done = []
@@ -239,8 +229,8 @@ def _listed(world: World) -> Iterator[Json]:
         for obj in found:
             owned = obj["metadata"].get("ownerReferences")
             deleting = obj["metadata"].get("deletionTimestamp")
-            of_others = obj.get("type") in _LATER or obj["metadata"]["name"] == "kube-root-ca.crt"
-            if not (owned or deleting or of_others):
+            apart = obj["metadata"]["name"] in {"kube-root-ca.crt", BEFORE}
+            if not (owned or deleting or apart or obj.get("type") in _LATER):
                 yield obj
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from service import deploy
 from service.cluster import embedded
-from service.cluster.kube import DEPLOYMENTS, SERVICE_ACCOUNTS, Kube
+from service.cluster.kube import DEPLOYMENTS, SECRETS, SERVICE_ACCOUNTS, Kube
 from tests.e2e.conftest import Command, eventually
 
 pytestmark = pytest.mark.slow
@@ -29,6 +29,12 @@ def kube(cluster_directory: Path) -> Kube:
 def image(kube: Kube) -> str:
     template = kube.get(DEPLOYMENTS, "bizra-api", NS)["spec"]["template"]
     return str(template["spec"]["containers"][0]["image"])
+
+
+def kept(kube: Kube) -> list[str]:
+    """What a drill leaves in the cluster as long as it has not put everything back."""
+    names = (s["metadata"]["name"] for s in kube.list(SECRETS, NS)["items"])
+    return [name for name in names if name.startswith("gameday-")]
 
 
 def test_a_plan_is_cured_by_a_procedure_of_the_runbook(kube: Kube, gameday: Command) -> None:
@@ -63,7 +69,6 @@ def test_a_plan_is_cured_by_a_procedure_of_the_runbook(kube: Kube, gameday: Comm
 def test_the_reference_recovery_is_refuted_at_its_line_and_its_correction_loses_no_data(
     kube: Kube, gameday: Command
 ) -> None:
-    del kube
     words = ("runbook", "prove", str(RUNBOOK), "--embedded", "--files", str(FILES))
     words += ("--cure-within", "20s")
     done = gameday(*words, "--overlay", str(OVERLAY), "--only", "neo4j-recovery", timeout=290)
@@ -82,7 +87,7 @@ def test_the_reference_recovery_is_refuted_at_its_line_and_its_correction_loses_
     assert kept["whole"]["finding"] == "proven", corrected["reason"]
     cases = ElementTree.parse(gameday.latest / "junit.xml").getroot().iter("testcase")
     assert [child.tag for child in next(iter(cases))] == ["failure"]
-    assert not (gameday.latest / "before.json").exists()
+    assert kept(kube) == []
 
 
 def test_what_a_killed_drill_leaves_is_put_back(kube: Kube, gameday: Command) -> None:
@@ -93,8 +98,10 @@ def test_what_a_killed_drill_leaves_is_put_back(kube: Kube, gameday: Command) ->
     os.kill(process.pid, signal.SIGKILL)
     process.communicate(timeout=60)
     assert image(kube) != before
-    kubeconfig = str(gameday.cluster / "kubeconfig")
-    done = gameday("runbook", "put-back", "runs/latest", "--kubeconfig", kubeconfig)
+    assert kept(kube) == ["gameday-before"]
+    done = gameday("recover", "--embedded", "--force")
     assert done.returncode == 0, done.stderr
-    assert "reset deployment bizra-api" in done.stdout
+    assert "put back: reset deployment bizra-api" in done.stdout
     assert image(kube) == before
+    assert kept(kube) == []
+    assert "nothing is left" in gameday("recover", "--embedded").stdout

@@ -95,6 +95,19 @@ def test_proofs_are_read_back_as_they_were_written() -> None:
         load(dump(told).replace("2026-01-02T03:04:05Z", "yesterday"), "proofs.json")
 
 
+def test_times_stand_beside_what_the_runbook_allows() -> None:
+    felt = {"severity": "SEV2", "response_time_s": 1800.0, "time_to_detect_s": 10.0}
+    cured = procedure(Finding.PROVEN, time_to_recover_s=30.0, **felt)
+    noticed = procedure(Finding.REFUTED, **{**felt, "time_to_detect_s": 20.0})
+    told = proofs(cured, noticed, procedure(Finding.PROVEN, time_to_recover_s=99.0))
+    assert told.mean_times_s == (15.0, 30.0)  # what nobody had to notice is no incident
+    text = render.markdown(told)
+    assert "MTTD 15 s, MTTR 30 s; to be answered: SEV2 in 30 min" in text
+    assert "| SEV2 | 30 min |" in text
+    assert proofs().mean_times_s == (None, None)
+    assert "MTTD" not in render.markdown(proofs())
+
+
 @pytest.mark.parametrize(
     ("findings", "answer", "code"),
     [
@@ -144,7 +157,7 @@ def test_markdown_names_lines_steps_and_sights_and_nothing_breaks_its_tables() -
     assert "their real durations were not tried there" in text
     for line in text.splitlines():
         if line.startswith("| ") and "387" in line:
-            assert line.replace("\\|", "").count("|") in {7, 9}
+            assert line.replace("\\|", "").count("|") in {7, 11}
     assert text == render.markdown(proofs(procedure(Finding.REFUTED)))
 
 

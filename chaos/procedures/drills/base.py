@@ -31,13 +31,16 @@ class Stage:
     """Where a drill takes place. `values` fill placeholders; `memory` is the drill's own.
 
     `scratch` is the folder that the steps run in, `own` runs a command of ours there.
-    `error_rate` and `p95_s` are the runbook's critical thresholds: a ratio, and seconds.
+    `counterpart` carries out the procedure that switches on what this one switches off, and is
+    false where the runbook has none. `error_rate` and `p95_s` are the runbook's critical
+    thresholds: a ratio, and seconds.
     """
 
     world: World
     scratch: Path
     load: LoadHandle
     own: Callable[[str], Ran]
+    counterpart: Callable[[], bool]
     error_rate: float
     p95_s: float
     values: dict[str, str] = field(default_factory=dict)

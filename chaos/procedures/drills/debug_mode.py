@@ -36,7 +36,7 @@ class DebugOff(DebugOn):
         stage.world.set_env(VARIABLE, "DEBUG")
 
     def sign(self, stage: Stage) -> str:
-        return "" if stage.world.settled() else f"{VARIABLE}={_level(stage)}"
+        return "" if stage.world.settled() else super().sign(stage)
 
 
 def _level(stage: Stage) -> str:
