@@ -27,14 +27,15 @@ def served(failed: int, times_s: Floats, *, error_rate: float, p95_s: float) -> 
     if not times_s.size:
         return Finding.REFUTED, f"no answer to any of {count} requests"
     share, late = Share(failed, count), Quantiles(times_s, 0.95)
-    found = together((_judged(share, error_rate), _judged(late, p95_s)))
+    found = together((decided(share, error_rate), decided(late, p95_s)))
     seen = f"errors {share.value:.2%} of {count} requests, p95 {late.value * 1000:.0f} ms"
     if found is Finding.INCONCLUSIVE:
         seen += ", too few to tell chance from harm"
     return found, seen
 
 
-def _judged(evidence: Evidence, critical: float) -> Finding:
+def decided(evidence: Evidence, critical: float) -> Finding:
+    """Is the threshold surely past, surely not, or neither?"""
     if evidence.surely_above(critical, ERROR):
         return Finding.REFUTED
     within = evidence.surely_below(np.nextafter(critical, np.inf), 1 - CONFIDENCE)

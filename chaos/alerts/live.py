@@ -15,6 +15,7 @@ from datetime import UTC, datetime, timedelta
 
 from chaos.alerts.promtool import reason_of
 from chaos.cluster import ClusterError, Json
+from chaos.fields import put
 from chaos.procedures.world import Snapshot, World, wait
 from slo.alert_worlds import Subject, scaled, selectors, subject_of
 from slo.model import Objective
@@ -22,8 +23,8 @@ from slo.prometheus import Points, Prometheus, PrometheusError
 from slo.proofs import AlertProof, Finding, Trial, together
 from slo.reading.model import Alert
 
-GROUP, MARK = "gameday", "gameday"
-LOADED_SOON_S, LOADED_WITHIN_S, STEADY_WITHIN_S = 10.0, 150.0, 120.0
+GROUP, MARK, TOUCHED = "gameday", "gameday", "gameday.dev/rules"
+LOADED_WITHIN_S, STEADY_WITHIN_S = 150.0, 120.0
 SLACK_S = 60.0  # for rollouts, scrapes and evaluations, beside the rule's own time
 LEAST_QUIET_S = 30.0
 ANSWER_WITHIN_S = 30.0
@@ -54,7 +55,6 @@ class Live:
     scale: float
     objectives: Sequence[Objective]
     say: Callable[[str], None]
-    restart: bool = False  # Prometheus, where it does not take the rules otherwise
     token: str = ""
 
     def prove(self, proofs: Sequence[AlertProof], alerts: Sequence[Alert]) -> list[AlertProof]:
@@ -76,8 +76,7 @@ class Live:
                         found[alert.name].append(trial)
         finally:
             snapshot.restore()
-            self._reload()
-            self._restart()
+            self._take(set())
         seconds = (time.monotonic() - begun) / max(1, len(alerts))
         return [_joined(p, found.get(p.alert, []), seconds) for p in proofs]
 
@@ -98,9 +97,17 @@ class Live:
         path = "/data/" + self.rules.key.replace("~", "~0").replace("/", "~1")
         change = [{"op": "add", "path": path, "value": text}]
         self.world.patch("ConfigMap", self.rules.config_map, lambda _: change)
-        wanted = {rule["alert"] for rule in rules}
+        if not self._take({rule["alert"] for rule in rules}):
+            raise LiveError(
+                f"Prometheus did not take rules from ConfigMap {self.rules.config_map} within"
+                f" {LOADED_WITHIN_S:g} s"
+            )
 
-        def loaded() -> bool:
+    def _take(self, wanted: set[str]) -> bool:
+        """Wait until Prometheus has these rules of ours, and no others of ours."""
+        self._touch()
+
+        def taken() -> bool:
             self._reload()
             try:
                 rules = self.prometheus.alert_rules()
@@ -108,23 +115,17 @@ class Live:
                 return False
             return {r.name for r in rules if r.labels.get(MARK) == self.token} == wanted
 
-        if wait(loaded, LOADED_SOON_S) or (self._restart() and wait(loaded, LOADED_WITHIN_S)):
-            return
-        if not wait(loaded, 0.0 if self.restart else LOADED_WITHIN_S):
-            raise LiveError(
-                f"Prometheus did not take rules from ConfigMap {self.rules.config_map} within"
-                f" {LOADED_WITHIN_S:g} s"
-            )
+        return wait(taken, LOADED_WITHIN_S)
 
-    def _restart(self) -> bool:
-        """Volumes of pods that run may never follow their ConfigMap; those of new ones do."""
-        if not self.restart:
-            return False
+    def _touch(self) -> None:
+        """Volumes follow their ConfigMap within a minute, and at once where the pod changes."""
         service = self.world.cluster.get(self.world.ref("Service", self.rules.service))
         labels = ",".join(f"{k}={v}" for k, v in sorted(service["spec"]["selector"].items()))
+        mark = secrets.token_hex(4)
         for pod in self.world.pods(labels):
-            self.world.cluster.delete(self.world.ref("Pod", pod.name), uid=pod.uid)
-        return True
+            self.world.patch(
+                "Pod", pod.name, lambda now: put(now, ("metadata", "annotations", TOUCHED), (mark,))
+            )
 
     def _reload(self) -> None:
         with contextlib.suppress(ClusterError):  # whether it helped is seen from the rules

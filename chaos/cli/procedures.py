@@ -248,7 +248,6 @@ def prove(
                         scale=time_scale,
                         objectives=book.objectives,
                         say=progress.say,
-                        restart=embedded,
                     )
                     found.alerts = live.prove(found.alerts, alerts)
                 opened = target.shells(cluster, namespace, home, unconfined=unconfined)

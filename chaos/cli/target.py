@@ -14,6 +14,7 @@ import typer
 from chaos.cli.errors import UsageError
 from chaos.cluster import Cluster
 from chaos.procedures.access import operator
+from chaos.procedures.door import door
 from chaos.procedures.placeholders import key
 from chaos.procedures.session import Session, find_programs
 from chaos.procedures.world import World
@@ -83,7 +84,8 @@ def shells(cluster: Cluster, namespace: str, home: Path, *, unconfined: bool) ->
     """Shells below `home` whose kubectl has the rights of an operator of the namespace."""
     programs = find_programs(kubectl())
     server = urlsplit(cluster.server)
-    with operator(cluster, namespace, home / "kubeconfig") as kubeconfig:
+    where = World(cluster=cluster, namespace=namespace, workload="", url="")
+    with operator(cluster, namespace, home / "kubeconfig") as kubeconfig, door(where) as users:
 
         def open_shell(folder: Path, mask: Callable[[str], str]) -> Session:
             return Session(
@@ -91,6 +93,7 @@ def shells(cluster: Cluster, namespace: str, home: Path, *, unconfined: bool) ->
                 kubeconfig=kubeconfig,
                 port=server.port or HTTPS,
                 programs=programs,
+                door=users,
                 mask=mask,
                 unconfined=unconfined,
             )

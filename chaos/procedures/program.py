@@ -34,6 +34,36 @@ OTHER_IDENTITY = [
     "--raw",
     "--tls-server-name",
 ]
+# Of curl: other settings, other servers, other certificates, other files.
+OTHER_WAYS = [
+    "abstract-unix-socket",
+    "cacert",
+    "capath",
+    "cert",
+    "config",
+    "connect-to",
+    "disable",
+    "dns-interface",
+    "dns-servers",
+    "doh-url",
+    "insecure",
+    "interface",
+    "libcurl",
+    "next",
+    "noproxy",
+    "preproxy",
+    "proto",
+    "proto-redir",
+    "proxy",
+    "resolve",
+    "socks4",
+    "socks4a",
+    "socks5",
+    "socks5-hostname",
+    "unix-socket",
+]
+SHORT_WAYS = "qKxEk:"
+SHORT_WITH_VALUE = "AbcCdDeEFhHKmoPQrtTuUwxXyYz"
 NO_VERBS = {
     "config": "shows and changes credentials",
     "proxy": "opens the API server to everybody on this machine",
@@ -48,6 +78,8 @@ NO_VERBS = {
 
 def refusal(words: list[str]) -> str:
     """Why a call is not made; "" when it is. `words` starts with the program."""
+    if words[0] == "curl":
+        return _elsewhere(words)
     if words[0] != "kubectl":
         return ""
     mine = words[1 : words.index("--")] if "--" in words else words[1:]
@@ -62,6 +94,25 @@ def refusal(words: list[str]) -> str:
     verb = next((w for w in mine if not w.startswith("-")), "")
     if verb in NO_VERBS:
         return f"kubectl {verb} {NO_VERBS[verb]}"
+    return ""
+
+
+def _elsewhere(words: list[str]) -> str:
+    """Where curl is told to pass by the door that its settings name.
+
+    As curl reads its words: long options may be shortened, short ones stand together up to the
+    first that takes a value.
+    """
+    for word in words[1:]:
+        name = word[2:].partition("=")[0] if word.startswith("--") else ""
+        found = len(name) > 1 and any(known.startswith(name) for known in OTHER_WAYS)
+        if word.startswith("-") and not word.startswith("--"):
+            for letter in word[1:]:
+                found = found or letter in SHORT_WAYS
+                if letter in SHORT_WITH_VALUE:
+                    break
+        if found:
+            return f"{word} leads elsewhere than to the users' door"
     return ""
 
 

@@ -18,7 +18,8 @@ from chaos.procedures.secrecy import Secrets
 from chaos.procedures.session import Session
 from chaos.procedures.steps import Hand, carry_out
 from chaos.procedures.world import POLL_S, Snapshot, World, wait
-from loadtests.runner import LoadHandle
+from loadtests.runner import LoadError, LoadHandle, LoadRunner
+from loadtests.scenario import load_scenario
 from slo.client import requests
 from slo.model import Severity
 from slo.policy import SeverityPolicy
@@ -36,6 +37,7 @@ from slo.served import ERROR
 from slo.severity import Incident, observe
 
 STEADY_WITHIN_S, BACK_WITHIN_S, HELD_S = 90.0, 120.0, 5.0
+PACE_S = 5.0
 USERS_WITHIN_S = 45.0  # more, where nothing but enough good requests is missing
 NOT_PUT_BACK = "NOT PUT BACK"
 
@@ -138,6 +140,7 @@ class _Course:
             values={**prover.world.guesses(), **prover.values},
             secrets=self._secrets,
             counterpart=self._counterpart,
+            crowd=self._crowd,
         )
         self._begun = prover.now()
         self._clock = time.monotonic()
@@ -163,7 +166,7 @@ class _Course:
             if not trouble:
                 steps = self._steps()
                 sights = (*self._cure(), *self._answered())
-        except ClusterError as error:
+        except (ClusterError, LoadError) as error:
             trouble = f"the drill itself went wrong: {error}"
         finally:
             back = self._put_back(snapshot)
@@ -230,6 +233,11 @@ class _Course:
             carry_out(found, self._hand(corrected))
         return found is not None
 
+    def _crowd(self) -> LoadHandle:
+        folder = self._folder / "crowd"
+        folder.mkdir(parents=True)
+        return LoadRunner.start(load_scenario("crowd"), self._set.world.url, folder, seed=0)
+
     def _steps(self) -> tuple[StepProof, ...]:
         self._started = time.monotonic()
         hand = self._hand(self._correction).telling(self)
@@ -237,7 +245,9 @@ class _Course:
             return record(self._procedure, hand, journal, self._folder.name)
 
     def begins(self, step: Step, text: str) -> None:
-        """A step is about to run."""
+        """A step is about to run, at a person's pace: pods that were told to go are gone."""
+        del step, text
+        wait(lambda: not self._set.world.ending(), PACE_S)
 
     def ended(self, proof: StepProof) -> None:
         """A step is over."""

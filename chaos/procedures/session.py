@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from chaos.procedures import jail, program
+from chaos.procedures.door import Door
 from chaos.procedures.policy import PROGRAMS, assigned
 
 KEPT_OUTPUT = 16_384  # bytes of a step's output that are kept, half from each end
@@ -97,6 +98,7 @@ class Session:
     kubeconfig: Path
     port: int
     programs: Mapping[str, Path]
+    door: Door | None = None  # with it, curl is one of the programs
     mask: Callable[[str], str] = lambda text: text
     unconfined: bool = False
     follow_s: float = 3.0
@@ -110,8 +112,14 @@ class Session:
                 "this kernel has no Landlock, so the steps of a runbook cannot be confined;"
                 " --unconfined runs them all the same"
             )
-        for folder in (self.scratch, self._bin, self.home / "home"):
+        for folder in (self.scratch, self._bin, self._door, self.home / "home"):
             folder.mkdir(parents=True, exist_ok=True)
+        if self.door is not None:
+            self.programs = {**self.programs, "curl": self.door.curl}
+            certificate = self._door / "ca.pem"
+            certificate.write_text(self.door.certificate, encoding="utf-8")
+            settings = self.door.settings(certificate)
+            (self._door / ".curlrc").write_text(settings, encoding="utf-8")
         self._place_programs()
 
     @property
@@ -123,6 +131,10 @@ class Session:
         return self.home / "bin"
 
     @property
+    def _door(self) -> Path:
+        return self.home / "door"
+
+    @property
     def _log(self) -> Path:
         return self.home / "calls"
 
@@ -130,7 +142,10 @@ class Session:
         """A stand-in for each program, which looks at the words and calls the real one."""
         python = Path(sys.executable).resolve()
         source = Path(program.__file__).read_text(encoding="utf-8")
-        environments = {"kubectl": {"KUBECONFIG": str(self.kubeconfig)}}
+        environments = {
+            "kubectl": {"KUBECONFIG": str(self.kubeconfig)},
+            "curl": {"CURL_HOME": str(self._door)},
+        }
         spec = {
             "log": str(self._log),
             "follow_s": self.follow_s,
@@ -205,7 +220,7 @@ class Session:
                 str(Path(sysconfig.get_paths()["stdlib"])),
                 str(Path(sys.base_prefix).resolve()),
                 str(self.kubeconfig),
-                *(str(self.home / name) for name in ("bin", "step.sh", "stdin")),
+                *(str(self.home / name) for name in ("bin", "door", "step.sh", "stdin")),
             ],
             "write": [
                 str(self.scratch),
@@ -215,7 +230,7 @@ class Session:
                 "/dev/null",
             ],
             "execute": [bash, python, *loaders, *stands, *real],
-            "ports": [self.port],
+            "ports": [self.port, *([self.door.port] if self.door else [])],
             "unconfined": self.unconfined,
         }
 

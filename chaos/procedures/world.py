@@ -68,6 +68,10 @@ class World:
     def raw_pods(self, labels: str = "") -> list[Json]:
         return self.cluster.objects(kind_of("Pod"), self.namespace, labels)
 
+    def ending(self) -> bool:
+        """Is any pod of the namespace on its way out?"""
+        return any("deletionTimestamp" in p["metadata"] for p in self.raw_pods())
+
     def settled(self, kind: str = "Deployment", name: str = "") -> str:
         """Why the workload is not as its author wants it; "" when it is."""
         found = self.cluster.get(self.ref(kind, name or self.workload))

@@ -6,11 +6,13 @@ from chaos.procedures.drills.certificate import CertificateRenewal
 from chaos.procedures.drills.crash_loop import CrashLoop
 from chaos.procedures.drills.debug_mode import DebugOff, DebugOn
 from chaos.procedures.drills.graph import GraphBackup, GraphRecovery
+from chaos.procedures.drills.health import Health
 from chaos.procedures.drills.image_pull import ImagePull
 from chaos.procedures.drills.maintenance import MaintenanceOff, MaintenanceOn
 from chaos.procedures.drills.oom_killed import OomKilled
 from chaos.procedures.drills.reading import Looking
 from chaos.procedures.drills.rollback import Rollback
+from chaos.procedures.drills.scale_up import ScaleUp
 from chaos.procedures.drills.secret_rotation import SecretRotation
 from chaos.procedures.drills.vectors import VectorRecovery
 from slo.reading.model import Procedure
@@ -32,6 +34,8 @@ DRILLS: tuple[type[Drill], ...] = (
     MaintenanceOff,
     DebugOn,
     DebugOff,
+    ScaleUp,
+    Health,
     Looking,  # what fits nothing else and changes nothing
 )
 

@@ -32,8 +32,8 @@ class Stage:
 
     `scratch` is the folder that the steps run in, `own` runs a command of ours there.
     `counterpart` carries out the procedure that switches on what this one switches off, and is
-    false where the runbook has none. `error_rate` and `p95_s` are the runbook's critical
-    thresholds: a ratio, and seconds.
+    false where the runbook has none; `crowd` starts more users, for the drill to end.
+    `error_rate` and `p95_s` are the runbook's critical thresholds: a ratio, and seconds.
     """
 
     world: World
@@ -41,6 +41,7 @@ class Stage:
     load: LoadHandle
     own: Callable[[str], Ran]
     counterpart: Callable[[], bool]
+    crowd: Callable[[], LoadHandle]
     error_rate: float
     p95_s: float
     values: dict[str, str] = field(default_factory=dict)

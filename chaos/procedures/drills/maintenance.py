@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
+from chaos.procedures.door import address_of
 from chaos.procedures.drills.base import Drill, Stage, served, sight, whole
-from chaos.procedures.world import INGRESS
 from slo.proofs import Finding, Sight
 from slo.reading.model import Procedure
 
@@ -51,15 +51,11 @@ def _page(stage: Stage) -> bool:
 def through_the_door(stage: Stage, *, page: bool) -> Sight:
     """What a user of the Ingress gets: the page, or the service."""
     wanted = "users get the maintenance page" if page else "users get the service"
-    addresses = [
-        point.get("ip") or point.get("hostname")
-        for ingress in stage.world.cluster.objects(INGRESS, stage.world.namespace)
-        for point in ((ingress.get("status") or {}).get("loadBalancer") or {}).get("ingress") or []
-    ]
-    if not addresses:
+    address = address_of(stage.world)
+    if not address:
         seen = "no Ingress has an address here"
         return Sight(name="users", finding=Finding.NOT_VERIFIABLE, wanted=wanted, seen=seen)
-    answer = stage.world.ask("GET", PATH, url=f"https://{addresses[0]}", host=HOST)
+    answer = stage.world.ask("GET", PATH, url=f"https://{address}", host=HOST)
     if answer is None:
         return sight("users", wanted, holds=False, seen="no answer")
     service = "json" in answer.headers.get("content-type", "") and answer.is_success

@@ -38,9 +38,12 @@ class Looking(Drill):
         wait(restarted, RESTART_S)
 
     def sights(self, stage: Stage) -> Sequence[Sight]:
-        ran = [s for s in stage.steps if s.state in {StepState.DONE, StepState.FAILED}]
-        bad = [s for s in ran if s.state is StepState.FAILED]
-        seen = f"{len(ran) - len(bad)} of {len(ran)}"
-        return sight("commands", "all answer", holds=bool(ran) and not bad, seen=seen), served(
-            stage
-        )
+        return answered(stage), served(stage)
+
+
+def answered(stage: Stage) -> Sight:
+    """Did every command that ran do so without an error?"""
+    ran = [s for s in stage.steps if s.state in {StepState.DONE, StepState.FAILED}]
+    bad = [s for s in ran if s.state is StepState.FAILED]
+    seen = f"{len(ran) - len(bad)} of {len(ran)}"
+    return sight("commands", "all answer", holds=bool(ran) and not bad, seen=seen)

@@ -113,6 +113,8 @@ class PodWorker(threading.Thread):
     def update(self, pod: Json) -> None:
         if _version(pod) < _version(self._pod):  # what our own change was answered with is newer
             return
+        if pod["metadata"].get("annotations") != self._pod["metadata"].get("annotations"):
+            self._refresh_at = 0.0  # the kubelet syncs a pod that somebody changed
         self._pod = pod
         self._waker.wake()
 
