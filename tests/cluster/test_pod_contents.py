@@ -207,6 +207,10 @@ def test_a_changed_configmap_reaches_running_pods(cluster: Cluster) -> None:
         cluster.kube.patch(CONFIGMAPS, "news", {"data": {"text": "new"}}, home)
         read = ("exec", name, "--", "cat", "/news/text")
         eventually(lambda: cluster.said(*read) == "new", 150)
+        # At once, long before the next minute is over, where somebody changes the pod.
+        cluster.kube.patch(CONFIGMAPS, "news", {"data": {"text": "newer"}}, home)
+        cluster.said("annotate", "pod", name, "read=again")
+        eventually(lambda: cluster.said(*read) == "newer", 40)
 
 
 BUSY = "import time\nend = time.time() + 6\nwhile time.time() < end: pass"
