@@ -15,7 +15,6 @@ from datetime import UTC, datetime, timedelta
 
 from chaos.alerts.promtool import reason_of
 from chaos.cluster import ClusterError, Json
-from chaos.fields import put
 from chaos.procedures.world import Snapshot, World, wait
 from slo.alert_worlds import Subject, scaled, selectors, subject_of
 from slo.model import Objective
@@ -121,11 +120,14 @@ class Live:
         """Volumes follow their ConfigMap within a minute, and at once where the pod changes."""
         service = self.world.cluster.get(self.world.ref("Service", self.rules.service))
         labels = ",".join(f"{k}={v}" for k, v in sorted(service["spec"]["selector"].items()))
-        mark = secrets.token_hex(4)
+        mark = {TOUCHED: secrets.token_hex(4)}
+
+        def change(pod: Json) -> list[Json]:
+            written = {**(pod["metadata"].get("annotations") or {}), **mark}
+            return [{"op": "add", "path": "/metadata/annotations", "value": written}]
+
         for pod in self.world.pods(labels):
-            self.world.patch(
-                "Pod", pod.name, lambda now: put(now, ("metadata", "annotations", TOUCHED), (mark,))
-            )
+            self.world.patch("Pod", pod.name, change)
 
     def _reload(self) -> None:
         with contextlib.suppress(ClusterError):  # whether it helped is seen from the rules

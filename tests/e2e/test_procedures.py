@@ -31,7 +31,7 @@ def image(kube: Kube) -> str:
     return str(template["spec"]["containers"][0]["image"])
 
 
-def kept(kube: Kube) -> list[str]:
+def left_by_a_drill(kube: Kube) -> list[str]:
     """What a drill leaves in the cluster as long as it has not put everything back."""
     names = (s["metadata"]["name"] for s in kube.list(SECRETS, NS)["items"])
     return [name for name in names if name.startswith("gameday-")]
@@ -87,7 +87,7 @@ def test_the_reference_recovery_is_refuted_at_its_line_and_its_correction_loses_
     assert kept["whole"]["finding"] == "proven", corrected["reason"]
     cases = ElementTree.parse(gameday.latest / "junit.xml").getroot().iter("testcase")
     assert [child.tag for child in next(iter(cases))] == ["failure"]
-    assert kept(kube) == []
+    assert left_by_a_drill(kube) == []
 
 
 def test_what_a_killed_drill_leaves_is_put_back(kube: Kube, gameday: Command) -> None:
@@ -98,10 +98,10 @@ def test_what_a_killed_drill_leaves_is_put_back(kube: Kube, gameday: Command) ->
     os.kill(process.pid, signal.SIGKILL)
     process.communicate(timeout=60)
     assert image(kube) != before
-    assert kept(kube) == ["gameday-before"]
+    assert left_by_a_drill(kube) == ["gameday-before"]
     done = gameday("recover", "--embedded", "--force")
     assert done.returncode == 0, done.stderr
     assert "put back: reset deployment bizra-api" in done.stdout
     assert image(kube) == before
-    assert kept(kube) == []
+    assert left_by_a_drill(kube) == []
     assert "nothing is left" in gameday("recover", "--embedded").stdout
