@@ -9,6 +9,7 @@ from chaos.changes import Change
 from chaos.cluster import Cluster, ClusterError, Json, Ref
 from chaos.fields import ABSENT, FieldError, overlap, put, same, settable, show, value_at
 from chaos.marks import LABEL, Mark, MarkError, Remove, Restore, Run, Step
+from chaos.undo import MARKED
 
 
 class InjectionError(Exception):
@@ -88,6 +89,8 @@ def _evict(cluster: Cluster, change: changes.Evict) -> None:
 
 
 def _edit(cluster: Cluster, change: changes.Edit, tag: Tag, marked: Marked) -> None:
+    _require_findable(change.ref)
+
     def operations(current: Json) -> list[Json]:
         if change.uid and current["metadata"]["uid"] != change.uid:
             raise InjectionError(f"{change.ref} is another one than the one that was chosen")
@@ -144,6 +147,7 @@ def _create(cluster: Cluster, change: changes.Create, tag: Tag, marked: Marked) 
             },
         },
     }
+    _require_findable(Ref.to(manifest))
     marked(Ref.to(manifest), "", mark)
     try:
         cluster.create(manifest)
@@ -188,6 +192,12 @@ def _execute(cluster: Cluster, change: changes.Inside) -> None:
 
 def _marked(obj: Json, tag: Tag) -> bool:
     return any(found.id == tag.id for found in marks.marks(obj))
+
+
+def _require_findable(ref: Ref) -> None:
+    """A mark is worth nothing where nobody looks for it."""
+    if ref.kind.kind not in MARKED:
+        raise InjectionError(f"{ref} is of a kind on which nobody looks for marks")
 
 
 def _marking(current: Json, mark: Mark, tag: Tag) -> list[Json]:

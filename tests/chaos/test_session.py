@@ -108,6 +108,21 @@ def test_overlapping_faults_are_undone_apart_and_never_share_a_field(
     assert LABEL not in cluster.get(settings)["metadata"].get("labels", {})
 
 
+def test_nothing_is_changed_where_nobody_would_look_for_the_mark(cluster: Cluster) -> None:
+    other = {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": "other", "namespace": NS},
+        "data": {"mode": "good"},
+    }
+    before = state(cluster)
+    edit = Edit(ref=Ref.of("ConfigMap", NS, "kube-root-ca.crt"), fields=())
+    for change in (Create(manifest=other), edit):
+        with pytest.raises(InjectionError, match="of a kind on which nobody looks for marks"):
+            inject(cluster, change, tag(), lambda *_: None)
+    assert state(cluster) == before
+
+
 def test_damaged_undo_data_is_stuck_and_says_what_to_look_at(
     cluster: Cluster, settings: Ref
 ) -> None:
