@@ -92,6 +92,12 @@ def groups_of(name: str) -> list[Path]:
     return [p for p in Path("/sys/fs/cgroup").rglob(f"{name}*") if p.is_dir()]
 
 
+def cpu_shares(name: str) -> list[int]:
+    """Of all pods together, where version 1 of control groups has them."""
+    files = (p / "cpu.shares" for p in groups_of(name) if p.name.startswith(name))
+    return [int(f.read_text()) for f in files if f.exists()]
+
+
 def assert_nothing_is_left(directory: Path, cgroup: str) -> None:
     eventually(lambda: processes_of(directory) == set())
     assert groups_of(cgroup) == []
@@ -103,6 +109,7 @@ def test_down_leaves_no_process_group_mount_or_file(directory: Path) -> None:
     start(directory)
     cgroup = read_layout(directory).cgroup
     assert len(processes_of(directory)) >= 7  # supervisor, four parts, two shims and more
+    assert set(cpu_shares(cgroup)) <= {1024 * (os.cpu_count() or 1)}
     assert embedded.status(directory).pods_ready == 2
     assert embedded.down(directory)
     assert_nothing_is_left(directory, cgroup)

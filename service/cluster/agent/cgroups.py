@@ -141,8 +141,11 @@ class Cgroups:
             base.mkdir(parents=True, exist_ok=True)
             if self.version == 2:  # noqa: PLR2004
                 (base / "cgroup.subtree_control").write_text("+memory +cpu")
+        # All pods together against what else runs here: as the kubelet, by the node's CPUs.
+        self._weigh(self._bases, float(os.cpu_count() or 1))
         for path in paths.values():
             path.mkdir(exist_ok=True)
+        self._weigh(paths, request)
         group = Group(
             paths["memory"],
             paths.get("cpu"),
@@ -150,24 +153,29 @@ class Cgroups:
             self.version,
             paths.get("network"),
         )
-        shares = max(LEAST_SHARES, int(request * SHARES_PER_CPU))
         if self.version == 1:
-            if group.cpu:
-                (group.cpu / "cpu.shares").write_text(str(shares))
             if memory:
                 (group.memory / "memory.limit_in_bytes").write_text(str(memory))
             if cpu and group.cpu:
                 (group.cpu / "cpu.cfs_period_us").write_text(str(PERIOD_US))
                 (group.cpu / "cpu.cfs_quota_us").write_text(str(int(cpu * PERIOD_US)))
         else:
-            weight = 1 + (shares - LEAST_SHARES) * 9999 // 262142  # KEP-2254
-            (group.memory / "cpu.weight").write_text(str(weight))
             if memory:
                 (group.memory / "memory.max").write_text(str(memory))
                 (group.memory / "memory.oom.group").write_text("1")
             if cpu:
                 (group.memory / "cpu.max").write_text(f"{int(cpu * PERIOD_US)} {PERIOD_US}")
         return group
+
+    def _weigh(self, paths: dict[str, Path], request: float) -> None:
+        """The group's part of the CPUs where they are short, by the CPUs that it asks for."""
+        shares = max(LEAST_SHARES, int(request * SHARES_PER_CPU))
+        if self.version == 1:
+            if "cpu" in paths:
+                (paths["cpu"] / "cpu.shares").write_text(str(shares))
+        else:
+            weight = 1 + (shares - LEAST_SHARES) * 9999 // 262142  # KEP-2254
+            (paths["memory"] / "cpu.weight").write_text(str(weight))
 
     @property
     def network(self) -> Path | None:
