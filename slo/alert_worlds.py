@@ -12,8 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-import promql_parser
-
+from slo.lint import promql
 from slo.model import Objective
 from slo.reading.durations import seconds
 from slo.reading.model import Alert
@@ -68,34 +67,18 @@ class NoWorldError(Exception):
 def selectors(expr: str) -> tuple[Selector, ...]:
     """All selectors of the expression. Raises NoWorldError where it cannot be parsed."""
     try:
-        tree = promql_parser.parse(expr)
-    except ValueError as error:
-        raise NoWorldError(f"is not PromQL: {str(error).splitlines()[0]}") from error
-    return tuple(_selectors(tree))
-
-
-def _selectors(node: object, window_s: float = 0.0) -> Iterator[Selector]:
-    if isinstance(node, promql_parser.MatrixSelector):
-        yield from _selectors(node.vector_selector, node.range.total_seconds())
-    elif isinstance(node, promql_parser.VectorSelector):
-        equal: dict[str, str] = {}
-        like: dict[str, str] = {}
-        metric = node.name or ""
-        for matcher in node.matchers.matchers:
-            exact = matcher.op == promql_parser.MatchOp.Equal
-            if matcher.name == "__name__" and exact:
-                metric = matcher.value
-            elif exact and matcher.value:
-                equal[matcher.name] = matcher.value
-            elif matcher.op == promql_parser.MatchOp.Re:
-                like[matcher.name] = matcher.value
-        yield Selector(metric=metric, equal=equal, like=like, window_s=window_s)
-    else:
-        for name in ("expr", "lhs", "rhs", "args", "param"):
-            inner = getattr(node, name, None)
-            for child in inner if isinstance(inner, list) else [inner]:
-                if child is not None:
-                    yield from _selectors(child)
+        tree = promql.parse(expr)
+    except promql.PromQLError as error:
+        raise NoWorldError(f"is not PromQL: {error}") from error
+    return tuple(
+        Selector(
+            metric=found.name,
+            equal={m.name: m.value for m in found.matchers if m.op == "=" and m.value},
+            like={m.name: m.value for m in found.matchers if m.op == "=~"},
+            window_s=found.range_s or 0.0,
+        )
+        for found in promql.selectors(tree)
+    )
 
 
 def subject_of(alert: Alert) -> Subject | None:

@@ -5,7 +5,6 @@ Time is synthetic, so the durations are those of the rule, and a minute costs no
 
 import json
 import re
-import subprocess
 import tempfile
 import time
 from collections.abc import Sequence
@@ -21,10 +20,10 @@ from slo.alert_worlds import (
     worlds,
 )
 from slo.model import Objective
+from slo.promtool import PromtoolError, run
 from slo.proofs import AlertProof, Finding, Trial, together
 from slo.reading.model import Alert
 
-TIMEOUT_S = 60.0
 _NAME = "Tried"
 _FAILED = re.compile(
     r'expr: "count\(ALERTS\{alertname=\\"Tried\\",alertstate=\\"(?P<state>\w+)\\"\}\)",'
@@ -32,10 +31,6 @@ _FAILED = re.compile(
 )
 _PART = re.compile(r"(\d+(?:\.\d+)?)(h|ms|m|s)")
 _SECONDS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
-
-
-class PromtoolError(Exception):
-    """promtool cannot be run, or says what we do not understand; one sentence."""
 
 
 def prove(alert: Alert, objectives: Sequence[Objective], promtool: Path) -> AlertProof:
@@ -94,7 +89,7 @@ def _check(alert: Alert, promtool: Path) -> str:
     """Why Prometheus does not take the rule, "" if it does."""
     with tempfile.TemporaryDirectory(prefix="gameday-") as name:
         (Path(name) / "rules.yml").write_text(_rules(alert), encoding="utf-8")
-        done = _run(promtool, ["check", "rules", "--lint=none", "rules.yml"], Path(name))
+        done = run(promtool, ["check", "rules", "--lint=none", "rules.yml"], Path(name))
     if done.returncode == 0:
         return ""
     lines = [line.strip() for line in (done.stderr + done.stdout).splitlines() if line.strip()]
@@ -161,7 +156,7 @@ def _states(
         folder = Path(name)
         (folder / "rules.yml").write_text(_rules(alert), encoding="utf-8")
         (folder / "test.yml").write_text(json.dumps(test), encoding="utf-8")
-        done = _run(promtool, ["test", "rules", "test.yml"], folder)
+        done = run(promtool, ["test", "rules", "test.yml"], folder)
     told = done.stdout + done.stderr
     states: dict[float, set[str]] = {moment: set() for moment in moments}
     for found in _FAILED.finditer(told):
@@ -169,20 +164,6 @@ def _states(
     if (done.returncode == 0) is any(states.values()):
         raise PromtoolError(f"promtool says what is not understood: {told.strip()[-300:]}")
     return states
-
-
-def _run(promtool: Path, words: list[str], folder: Path) -> "subprocess.CompletedProcess[str]":
-    try:
-        return subprocess.run(
-            [str(promtool), *words],
-            cwd=folder,
-            capture_output=True,
-            text=True,
-            timeout=TIMEOUT_S,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise PromtoolError(f"promtool does not run: {error}") from error
 
 
 def _seconds(text: str) -> float:

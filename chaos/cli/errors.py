@@ -1,7 +1,6 @@
 """What a user can get wrong, or find wrong: each ends with one sentence and code 2."""
 
 from chaos.alerts.live import LiveError
-from chaos.alerts.promtool import PromtoolError
 from chaos.cluster import ClusterError
 from chaos.lease import LeaseError
 from chaos.procedures.session import SessionError
@@ -11,6 +10,7 @@ from service.cluster.embedded import EmbeddedError
 from service.cluster.prometheus_binary import PrometheusMissingError
 from slo.documents import DocumentError
 from slo.journal import JournalError
+from slo.promtool import PromtoolError
 from slo.recording import RecordingError
 from slo.runbook import RunbookError
 

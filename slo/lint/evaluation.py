@@ -8,15 +8,14 @@ an expression that needs a metric of which we do not know how it behaves is not 
 import json
 import math
 import re
-import subprocess
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from slo.lint.promql import Matcher, Node, Selector, selectors
+from slo.promtool import PromtoolError, run
 
-PROMTOOL_TIMEOUT_S = 60
 _STEP_S = 60
 _STEPS = 90  # an hour and a half: enough for windows of an hour
 
@@ -63,19 +62,12 @@ def promtool_evaluator(binary: Path) -> Evaluator:
             return []
         tests = [_test(trial, i) for i, trial in enumerate(trials)]
         document = {"evaluation_interval": f"{_STEP_S}s", "rule_files": [], "tests": tests}
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / "tests.yaml"
-            path.write_text(json.dumps(document), encoding="utf-8")  # JSON is YAML
+        with tempfile.TemporaryDirectory() as name:
+            (Path(name) / "tests.yaml").write_text(json.dumps(document), encoding="utf-8")
             try:
-                done = subprocess.run(
-                    [str(binary), "test", "rules", str(path)],
-                    capture_output=True,
-                    text=True,
-                    timeout=PROMTOOL_TIMEOUT_S,
-                    check=False,
-                )
-            except (OSError, subprocess.TimeoutExpired) as error:
-                return [Answer((), (), f"promtool cannot be run: {error}")] * len(trials)
+                done = run(binary, ["test", "rules", "tests.yaml"], Path(name))
+            except PromtoolError as error:
+                return [Answer((), (), str(error))] * len(trials)
         return _answers(done.stdout + done.stderr, trials)
 
     return evaluate
