@@ -279,10 +279,11 @@ class _Course:
     def _answered(self) -> tuple[Sight, ...]:
         """Was it noticed, and the procedure begun, in the time that its severity has?"""
         objectives = self._set.book.objectives
+        end = time.time()
         incident = Incident(
-            found=requests(read_raw(self._set.run_dir)),
+            found=requests(read_raw(self._set.run_dir)).between(self._fault, end),
             start=self._fault,
-            end=time.time(),
+            end=end,
             series=(),
             scrape_interval_s=1.0,
         )

@@ -90,6 +90,24 @@ def test_the_reference_recovery_is_refuted_at_its_line_and_its_correction_loses_
     assert left_by_a_drill(kube) == []
 
 
+def test_our_own_runbook_scales_under_load_asks_the_service_and_ends_maintenance(
+    kube: Kube, gameday: Command
+) -> None:
+    names = ("autoscaler", "is-it-well", "maintenance-mode-off")
+    only = [word for name in names for word in ("--only", name)]
+    done = gameday("runbook", "prove", "--embedded", "--files", str(FILES), *only, timeout=290)
+    found = json.loads((gameday.latest / "proofs.json").read_text())["procedures"]
+    assert [p["procedure"] for p in found] == ["is-it-well", *names[:1], *names[2:]], done.stderr
+    # How users fare is left out here: the machine that runs the tests may be busy with others.
+    asked, scaled, ended = ({s["name"]: s for s in p["sights"]} for p in found)
+    assert asked["commands"]["seen"] == "4 of 4", found[0]["steps"]
+    assert scaled["pods"]["finding"] == "proven", found[1]
+    assert found[1]["time_to_detect_s"] is not None  # the autoscaler was first
+    assert ended["users"]["finding"] == "proven", found[2]
+    assert left_by_a_drill(kube) == []
+    assert kube.get(DEPLOYMENTS, "bizra-api", NS)["spec"]["replicas"] == 3
+
+
 def test_what_a_killed_drill_leaves_is_put_back(kube: Kube, gameday: Command) -> None:
     before = image(kube)
     words = ("runbook", "prove", str(RUNBOOK), "--embedded", "--only", "imagepullbackoff")
