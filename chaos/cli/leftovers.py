@@ -16,7 +16,7 @@ from chaos import rbac as permissions
 from chaos.cli.app import Json, app, print_json
 from chaos.cli.errors import UsageError
 from chaos.cluster import Cluster, ClusterError
-from chaos.procedures.before import put_back
+from chaos.procedures.before import is_left, put_back
 from chaos.recover import Recovered, allowed_namespaces
 from chaos.recover import recover as recover_namespace
 from chaos.undo import leftovers
@@ -67,27 +67,37 @@ def recover(
         print(f"CANNOT BE PUT BACK, what a drill changed: {error}", file=sys.stderr)
         raise typer.Exit(ExitCode.FAULT_STUCK) from error
     if json:
-        print_json({n: {**_as_json(each), "drill": drills[n]} for n, each in found.items()})
+        print_json({n: {**_as_json(each), "drill": drills[n][0]} for n, each in found.items()})
     else:
         for name, each in found.items():
-            for done in drills[name]:
-                print(f"put back: {done}")
-            if not drills[name] or each.undone or each.stuck:
+            done, unseen = drills[name]
+            for entry in done:
+                print(f"put back: {entry}")
+            if unseen:
+                print(f"not looked at: {unseen}")
+            if not done or each.undone or each.stuck:
                 _show(name, each)
         if not names:
             print("no namespace allows faults, so there is nothing to look at")
     if any(each.stuck for each in found.values()):
         raise typer.Exit(ExitCode.FAULT_STUCK)
-    if any(each.blind for each in found.values()):
+    if any(each.blind for each in found.values()) or any(u for _, u in drills.values()):
         raise typer.Exit(ExitCode.INCONCLUSIVE)
 
 
-def _drill(cluster: Cluster, namespace: str, *, force: bool) -> list[str]:
-    """What a drill of a procedure that died has left is put back; what was done."""
+def _drill(cluster: Cluster, namespace: str, *, force: bool) -> tuple[list[str], str]:
+    """What a drill of a procedure that died has left is put back: what was done; why nobody looked.
+
+    Raises ClusterError where it cannot be put back.
+    """
     lease = cluster.find(leases.ref(namespace))
     if not force and lease is not None and not leases.expired(lease, datetime.now(UTC)):
-        return []
-    return put_back(cluster, namespace) or []
+        return [], ""
+    try:
+        left = is_left(cluster, namespace)
+    except ClusterError as error:
+        return [], str(error)
+    return (put_back(cluster, namespace) or [] if left else []), ""
 
 
 def _as_json(found: Recovered) -> dict[str, list[str]]:

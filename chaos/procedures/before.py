@@ -35,6 +35,11 @@ def forget(world: World) -> None:
     world.cluster.delete(_ref(world.namespace))
 
 
+def is_left(cluster: Cluster, namespace: str) -> bool:
+    """Did a drill die here? Raises ClusterError."""
+    return cluster.find(_ref(namespace)) is not None
+
+
 def put_back(cluster: Cluster, namespace: str) -> list[str] | None:
     """Make it what it was before a drill that died; None where none did. Raises ClusterError."""
     found = cluster.find(_ref(namespace))
