@@ -23,8 +23,10 @@ class Looking(Drill):
 
     def prepare(self, stage: Stage) -> None:
         """One container has restarted: some commands look at what came before."""
-        pod = stage.world.pods()[-1]
-        stage.values.setdefault("pod-name", pod.name)
+        pods = stage.world.pods()
+        named = [p for p in pods if p.name == stage.values.get("pod-name")]
+        pod = (named or pods)[0]  # the one that the commands ask about
+        stage.values["pod-name"] = pod.name
         stage.memory["pod"] = pod
         stage.world.cluster.execute(
             pod.name, pod.namespace, pod.containers[0], ["sh", "-c", KILL_SCRIPT.strip()]
