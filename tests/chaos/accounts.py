@@ -1,5 +1,6 @@
 """The cluster as a service account of `gameday rbac` sees it, and what it asks there."""
 
+import json
 import os
 import subprocess
 import sys
@@ -8,7 +9,7 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from chaos.cluster import Cluster, Patience
+from chaos.cluster import Cluster, Json, Patience
 from chaos.rbac import Permission
 from tests.chaos.cluster_fixture import NS
 
@@ -53,10 +54,18 @@ def permission(method: str, path: str) -> Permission | None:
 def grant(kubeconfig: Path, *options: str) -> None:
     """As an administrator does: gameday rbac NAMESPACE | kubectl apply -f -"""
     command = [str(BIN / "gameday"), "rbac", NS, *options]
-    manifests = subprocess.check_output(command, timeout=60)
-    apply = [str(BIN / "kubectl"), "apply", "-f", "-"]
+    _apply(kubeconfig, subprocess.check_output(command, timeout=60))
+
+
+def apply(kubeconfig: Path, manifests: list[Json]) -> None:
+    whole = {"apiVersion": "v1", "kind": "List", "items": manifests}
+    _apply(kubeconfig, json.dumps(whole).encode())
+
+
+def _apply(kubeconfig: Path, text: bytes) -> None:
+    command = [str(BIN / "kubectl"), "apply", "-f", "-"]
     env = {**os.environ, "KUBECONFIG": str(kubeconfig)}
-    subprocess.run(apply, env=env, input=manifests, timeout=60, check=True, capture_output=True)
+    subprocess.run(command, env=env, input=text, timeout=60, check=True, capture_output=True)
 
 
 def as_account(kubeconfig: Path, account: str, directory: Path) -> Recording:

@@ -122,9 +122,17 @@ def tag(kind: str, fault: str = "f1") -> Tag:
 
 
 def drill(
-    cluster: Cluster, fault: AnyFault, path: Path, *anyway: str, lasts_s: float = 60
+    cluster: Cluster,
+    fault: AnyFault,
+    path: Path,
+    *anyway: str,
+    lasts_s: float = 60,
+    sham: bool = False,
 ) -> tuple[Entry, ...]:
-    """One whole drill, ended as soon as the effect was seen or refused."""
+    """One whole drill, ended as soon as the effect was seen or refused.
+
+    Of a sham nobody waits to see that it is gone: there was nothing to go.
+    """
     task = Task(
         experiment="e",
         fault=fault,
@@ -140,8 +148,8 @@ def drill(
         events = lambda: {e.event for e in read_journal(path / "journal.jsonl")}  # noqa: E731
         eventually(lambda: events() & {"fault.confirmed", "fault.refused"} or going.settled, 90)
         going.end()
-        eventually(lambda: going.gone or going.failure, 90)
-        going.close()
+        eventually(lambda: sham or going.gone or going.failure, 90)
+        going.close(cut_short=sham)
     return read_journal(path / "journal.jsonl")
 
 

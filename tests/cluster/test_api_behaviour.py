@@ -180,7 +180,17 @@ def test_an_eviction_respects_the_budget(kube: Kube, server: AnyApiServer) -> No
         kube.request("POST", PODS.path(NS, "guarded", "eviction"), body={})
     assert caught.value.status == 429
     kube.patch(PODS, "guarded", {"status": {"phase": "Failed"}}, NS, sub="status")
-    kube.request("POST", PODS.path(NS, "guarded", "eviction"), body={})  # guards nothing any more
+    path = PODS.path(NS, "guarded", "eviction")
+    kube.request("POST", f"{path}?dryRun=All", body={})
+    assert "deletionTimestamp" not in kube.get(PODS, "guarded", NS)["metadata"]
+    kube.request("POST", path, body={})  # guards nothing any more
+
+
+def test_a_list_of_objects_is_applied(kube: Kube, server: AnyApiServer) -> None:
+    items = [{"apiVersion": "v1", "kind": "ConfigMap", **config_map(f"of-{n}")} for n in "ab"]
+    whole = json.dumps({"apiVersion": "v1", "kind": "List", "items": items})
+    server.kubectl("apply", "-f", "-", stdin=whole)
+    assert {c["metadata"]["name"] for c in kube.list(CONFIGMAPS, NS)["items"]} >= {"of-a", "of-b"}
 
 
 def test_services_get_addresses_of_their_own(kube: Kube) -> None:

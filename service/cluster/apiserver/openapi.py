@@ -1,7 +1,9 @@
 """OpenAPI version 3, as much of it as kubectl reads.
 
 `apply` wants to know that PATCH takes fieldValidation; `explain` reads the schemas. No request
-bodies are described, so that kubectl makes its strategic merge patches by its own knowledge.
+bodies are described, so that kubectl makes its strategic merge patches by its own knowledge. Where
+it asks for version 2, as for a `kind: List`, no kind is described: what is unknown it does not
+check, and we do.
 """
 
 import re
@@ -12,6 +14,7 @@ from service.cluster.apiserver.discovery import VERSION
 from service.cluster.apiserver.kinds import Kind, Kinds
 
 Json = dict[str, Any]
+V2_MEDIA_TYPE = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf"
 _REFERENCE = "#/components/schemas/"
 
 

@@ -61,7 +61,15 @@ def bind(resources: Resources, pods: Kind, namespace: str, name: str, binding: J
     )
 
 
-def evict(resources: Resources, pods: Kind, namespace: str, name: str, eviction: Json) -> None:
+def evict(
+    resources: Resources,
+    pods: Kind,
+    namespace: str,
+    name: str,
+    eviction: Json,
+    *,
+    dry_run: bool,
+) -> None:
     """Delete a pod unless a PodDisruptionBudget forbids it now (429)."""
     pod = resources.get(pods, namespace, name).obj
     budgets = resources.kinds.named("poddisruptionbudgets", "policy")
@@ -88,6 +96,9 @@ def evict(resources: Resources, pods: Kind, namespace: str, name: str, eviction:
                 "Cannot evict pod as it would violate the pod's disruption budget.",
                 {"causes": [cause]},
             )
+        if dry_run:
+            continue
         left = math.floor(status["disruptionsAllowed"] - 1)
         resources.store.put(budgets, {**budget, "status": {**status, "disruptionsAllowed": left}})
-    resources.delete(pods, namespace, name, eviction.get("deleteOptions") or {})
+    options = eviction.get("deleteOptions") or {}
+    resources.delete(pods, namespace, name, options, dry_run=dry_run)
