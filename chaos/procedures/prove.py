@@ -31,7 +31,7 @@ from slo.proofs import (
     StepState,
     together,
 )
-from slo.reading.model import Procedure, Runbook, Step
+from slo.reading.model import Procedure, Runbook, Step, StepKind
 from slo.samples import read_raw
 from slo.served import ERROR
 from slo.severity import Incident, observe
@@ -89,13 +89,16 @@ class Prover:
         return proof
 
     def _untried(self, procedure: Procedure) -> ProcedureProof:
+        finding, why = Finding.INCONCLUSIVE, "there is no drill for its condition"
+        if all(step.kind is StepKind.MANUAL for step in procedure.steps):
+            finding, why = Finding.NOT_VERIFIABLE, "every step of it is for a person"
         return ProcedureProof(
             procedure=procedure.name,
             title=procedure.title,
             source=procedure.source,
             condition=procedure.condition,
-            finding=Finding.INCONCLUSIVE,
-            reason="not tried: there is no drill for its condition",
+            finding=finding,
+            reason=f"not tried: {why}",
             started=self.now(),
             seconds=0.0,
         )

@@ -12,6 +12,7 @@ from chaos.procedures.drills.maintenance import MaintenanceOff, MaintenanceOn
 from chaos.procedures.drills.oom_killed import OomKilled
 from chaos.procedures.drills.reading import Looking
 from chaos.procedures.drills.rollback import Rollback
+from chaos.procedures.drills.rollout import BiggerPods, NewVersion
 from chaos.procedures.drills.scale_up import ScaleUp
 from chaos.procedures.drills.secret_rotation import SecretRotation
 from chaos.procedures.drills.vectors import VectorRecovery
@@ -35,6 +36,8 @@ DRILLS: tuple[type[Drill], ...] = (
     DebugOn,
     DebugOff,
     ScaleUp,
+    BiggerPods,
+    NewVersion,
     Health,
     Looking,  # what fits nothing else and changes nothing
 )
