@@ -264,9 +264,12 @@ def test_a_database_teams_scripts_and_rules() -> None:
 
 
 def test_ours_reads_as_it_did() -> None:
-    book = parse_runbook(BUNDLED_RUNBOOK.read_text(encoding="utf-8"), "runbook.md")
+    text = BUNDLED_RUNBOOK.read_text(encoding="utf-8")
+    book = parse_runbook(text, "runbook.md")
     assert len(book.objectives) == 6
-    assert [a.expr_source.line for a in book.alerts] == [220, 230, 239]
+    lines = text.splitlines()
+    assert len(book.alerts) == text.count("- alert: ") >= 3
+    assert all("expr:" in "".join(lines[a.expr_source.line - 2 :][:2]) for a in book.alerts)
     assert not [u for u in book.unread if u.kind in {"row", "objective", "code", "table"}]
 
 
