@@ -56,7 +56,7 @@ class Held:
 
     def __init__(self, cluster: Cluster, namespace: str, identity: str) -> None:
         # A heartbeat that comes late is worth nothing, so it is not waited for for long.
-        self._cluster = cluster.patient(Patience(within_s=RENEW_EVERY_S, attempt_s=2.0))
+        self._cluster = cluster.patient(Patience(within_s=RENEW_EVERY_S, attempt_s=RENEW_EVERY_S))
         self._asking = cluster
         self._namespace = namespace
         self.identity = identity

@@ -8,7 +8,7 @@ import shlex
 import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -114,6 +114,9 @@ def leftovers(cluster: Cluster, namespace: str) -> tuple[list[Leftover], list[Un
         unseen.append(Unseen(kind=kind_of("ReplicaSet"), reason=str(error)))
         return found, unseen
     known = {leftover.ref for leftover in lost}
+    labelled = {leftover.ref for leftover in found}
+    # A rollback leaves the label; where it is gone, the fault was undone, and its copy is late.
+    lost = [replace(each, remembered=each.ref in labelled) for each in lost]
     return [f for f in found if f.found.id or f.ref not in known] + lost, unseen
 
 

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from chaos.cli.app import Json, app, console, print_json
-from chaos.cluster import Cluster
+from chaos.cluster import Cluster, ClusterError, Patience
 from chaos.interrupt import interruptible
 from chaos.progress import Progress, Quiet, Terminal
 from chaos.recover import game_days
@@ -44,11 +44,17 @@ def embedded_cluster(progress: Progress) -> Iterator[str]:
             embedded.down()
 
 
+IMPATIENT = Patience(within_s=3.0, attempt_s=2.0)
+
+
 def _busy(found: embedded.ClusterStatus) -> str:
     """The game day that goes on there, in words: applying manifests would undo its faults."""
     if found.kubeconfig is None:
         return ""
-    runs = game_days(Cluster.connect(str(found.kubeconfig)))
+    try:
+        runs = game_days(Cluster.connect(str(found.kubeconfig), patience=IMPATIENT))
+    except ClusterError:  # an API server that is not there is what `up` is asked to mend
+        return ""
     return ", ".join(f"a game day runs in namespace {name} ({run})" for name, run in runs.items())
 
 

@@ -15,9 +15,10 @@ from chaos import lease as leases
 from chaos import rbac
 from chaos.changes import Create, Edit, Set
 from chaos.cluster import Cluster, Json, Patience, Ref, kind_of
+from chaos.fields import put
 from chaos.injection import InjectionError, Tag, inject
 from chaos.lease import Held, LeaseError
-from chaos.marks import EXPIRES, LABEL, UNDO, marks
+from chaos.marks import EXPIRES, LABEL, UNDO, keys, marks
 from chaos.plan import PlanWatchdog
 from chaos.recover import recover
 from chaos.session import RefusedError, session
@@ -157,6 +158,29 @@ def test_a_fault_whose_mark_a_rollback_took_off_is_undone_all_the_same(
     assert state(cluster) == before
     assert recover(cluster, NS).undone == []
     eventually(lambda: whole(cluster, "Deployment", "web"))
+
+
+def test_a_copy_that_outlived_its_undoing_changes_nothing(cluster: Cluster) -> None:
+    """As after a kill between the undoing and the cleaning; one pod is what somebody wants now."""
+    eventually(lambda: whole(cluster, "Deployment", "web"))
+    edit = Edit(ref=WEB, fields=(Set(("spec", "replicas"), (1,)),))
+    inject(cluster, edit, tag(), lambda *_: None)
+    eventually(lambda: copied(cluster))
+    paths = [("metadata", "annotations", key) for key in keys("f1")]
+    unmark = [("metadata", "labels", LABEL), *paths]
+    cluster.change(WEB, lambda obj: [step for path in unmark for step in put(obj, path, ())])
+    eventually(lambda: whole(cluster, "Deployment", "web"))
+    recover(cluster, NS)
+    assert cluster.get(WEB)["spec"]["replicas"] == 1
+    assert not copied(cluster)
+    three = [{"op": "replace", "path": "/spec/replicas", "value": 3}]
+    cluster.change(WEB, lambda _: three)
+    eventually(lambda: whole(cluster, "Deployment", "web"))
+
+
+def copied(cluster: Cluster) -> bool:
+    """Is a mark on any ReplicaSet?"""
+    return any(marks(obj) for obj in cluster.objects(kind_of("ReplicaSet"), NS))
 
 
 def test_undo_data_that_somebody_took_off_is_no_all_clear(
@@ -303,6 +327,7 @@ import sys
 from datetime import UTC, datetime, timedelta
 from chaos.changes import Edit, Set
 from chaos.cluster import Cluster, Ref
+from chaos.fields import put
 from chaos.injection import Tag, inject
 from chaos.plan import PlanWatchdog
 from chaos.session import session
