@@ -46,7 +46,7 @@ class NewVersion(Rollout):
 
     def fits(self, procedure: Procedure) -> bool:
         sets = any(c.words[:3] == ("kubectl", "set", "image") for c in procedure.commands)
-        return super().fits(procedure) and sets
+        return procedure.topic in {self.topic, ""} and sets
 
     def value(self, container: dict[str, Any]) -> object:
         return container["image"]
@@ -65,7 +65,7 @@ class BiggerPods(Rollout):
     def fits(self, procedure: Procedure) -> bool:
         patches = any(c.words[:2] == ("kubectl", "patch") for c in procedure.commands)
         asks = any('"requests"' in step.text for step in procedure.steps)
-        return super().fits(procedure) and patches and asks
+        return procedure.topic in {self.topic, ""} and patches and asks
 
     def value(self, container: dict[str, Any]) -> object:
         return container.get("resources", {}).get("requests", {})
