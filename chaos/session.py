@@ -5,13 +5,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from chaos import forbidden, rbac
-from chaos.cluster import Cluster, Json, Ref, kind_of
+from chaos.cluster import Cluster, ClusterError, Json, Ref, kind_of
 from chaos.lease import Held
 from chaos.plan import PlanWatchdog
+from chaos.procedures.before import is_left
 from chaos.recover import ALLOWED, Recovered, recover
 
 JOB = "gameday-watchdog"
 READY = "/tmp/gameday-watching"  # noqa: S108 - in the watchdog's own container
+_FORBIDDEN = 403
 MEMORY = "/run/gameday"  # outlives the container, not the node
 
 
@@ -38,6 +40,7 @@ def session(
     """
     require_allowed(cluster, namespace)
     with Held(cluster, namespace, identity) as held:
+        _require_no_drill(cluster, namespace)
         told(recover(cluster, namespace, own=identity), say)
         if not watchdog.enabled:
             say(
@@ -71,6 +74,21 @@ def require_allowed(cluster: Cluster, namespace: str) -> frozenset[str]:
         return forbidden.of_namespace(found)
     except forbidden.ForbiddenError as error:
         raise RefusedError(str(error)) from error
+
+
+def _require_no_drill(cluster: Cluster, namespace: str) -> None:
+    """Raises RefusedError where a drill of a procedure died and what it changed is still so."""
+    try:
+        left = is_left(cluster, namespace)
+    except ClusterError as error:
+        if error.status != _FORBIDDEN:
+            raise
+        return  # who may not read Secrets runs faults all the same, as gameday rbac has it
+    if left:
+        raise RefusedError(
+            f"namespace {namespace} is still as a drill of a procedure left it when it died:"
+            " first put it back with: gameday recover"
+        )
 
 
 def told(found: Recovered, say: Callable[[str], None]) -> None:

@@ -1,9 +1,11 @@
 """`gameday recover`, `abort` and `rbac`: what is needed around a run, or after one that died."""
 
 import getpass
+import secrets
 import socket
 import sys
 import time
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -16,7 +18,7 @@ from chaos import rbac as permissions
 from chaos.cli.app import Json, app, print_json
 from chaos.cli.errors import UsageError
 from chaos.cluster import Cluster, ClusterError
-from chaos.procedures.before import is_left, put_back
+from chaos.procedures.before import BeforeError, is_left, put_back
 from chaos.recover import Recovered, allowed_namespaces
 from chaos.recover import recover as recover_namespace
 from chaos.undo import leftovers
@@ -25,6 +27,7 @@ from slo.exit_codes import ExitCode
 from slo.journal import RunStarted, read_journal
 
 ENDS_WITHIN_S = 120.0
+_FORBIDDEN = 403
 
 Kubeconfig = Annotated[str | None, typer.Option(help="Default: as kubectl.")]
 Context = Annotated[str | None, typer.Option(help="A context of the kubeconfig.")]
@@ -50,7 +53,11 @@ def recover(
     *,
     namespace: Namespace = None,
     force: Annotated[
-        bool, typer.Option("--force", help="The run is dead, though its Lease is fresh.")
+        bool,
+        typer.Option(
+            "--force",
+            help="The run is dead, though its Lease is fresh; put a drill back, though it is old.",
+        ),
     ] = False,
     kubeconfig: Kubeconfig = None,
     context: Context = None,
@@ -61,69 +68,99 @@ def recover(
     cluster = _connect(kubeconfig, context, embedded=embedded)
     names = [namespace] if namespace else allowed_namespaces(cluster)
     found = {name: recover_namespace(cluster, name, force=force) for name in names}
-    try:
-        drills = {name: _drill(cluster, name, force=force) for name in names}
-    except ClusterError as error:
-        print(f"CANNOT BE PUT BACK, what a drill changed: {error}", file=sys.stderr)
-        raise typer.Exit(ExitCode.FAULT_STUCK) from error
+    drills = {name: _drill(cluster, name, force=force) for name in names}
     if json:
-        print_json({n: {**_as_json(each), "drill": drills[n][0]} for n, each in found.items()})
+        print_json({name: _as_json(each, drills[name]) for name, each in found.items()})
     else:
         for name, each in found.items():
-            done, unseen = drills[name]
-            for entry in done:
-                print(f"put back: {entry}")
-            if unseen:
-                print(f"not looked at: {unseen}")
-            if not done or each.undone or each.stuck:
-                _show(name, each)
+            _show(name, each, drills[name])
         if not names:
             print("no namespace allows faults, so there is nothing to look at")
-    if any(each.stuck for each in found.values()):
+    if any(each.stuck for each in found.values()) or any(d.stuck for d in drills.values()):
         raise typer.Exit(ExitCode.FAULT_STUCK)
-    if any(each.blind for each in found.values()) or any(u for _, u in drills.values()):
+    if any(each.blind for each in found.values()) or any(d.unseen for d in drills.values()):
         raise typer.Exit(ExitCode.INCONCLUSIVE)
 
 
-def _drill(cluster: Cluster, namespace: str, *, force: bool) -> tuple[list[str], str]:
-    """What a drill of a procedure that died has left is put back: what was done; why nobody looked.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Drill:
+    """What became of what a drill of a procedure left: "" and nothing where there was none.
 
-    Raises ClusterError where it cannot be put back.
+    `barred`: this account may not look, and so has made none.
     """
-    lease = cluster.find(leases.ref(namespace))
-    if not force and lease is not None and not leases.expired(lease, datetime.now(UTC)):
-        return [], ""
+
+    done: list[str] = field(default_factory=list)
+    stuck: str = ""
+    live: str = ""
+    unseen: str = ""
+    barred: str = ""
+
+
+def _drill(cluster: Cluster, namespace: str, *, force: bool) -> _Drill:
+    """What a drill of a procedure that died has left is put back."""
     try:
         left = is_left(cluster, namespace)
     except ClusterError as error:
-        return [], str(error)
-    return (put_back(cluster, namespace) or [] if left else []), ""
+        if error.status == _FORBIDDEN:
+            return _Drill(barred=str(error))
+        return _Drill(unseen=str(error))
+    if not left:
+        return _Drill()
+    try:
+        lease = cluster.find(leases.ref(namespace))
+        if lease is not None and force:
+            leases.remove(cluster, namespace, leases.holder(lease))
+        elif lease is not None and not leases.expired(lease, datetime.now(UTC)):
+            return _Drill(live=leases.holder(lease))
+        with leases.Held(cluster, namespace, f"recover-{secrets.token_hex(4)}"):
+            return _Drill(done=put_back(cluster, namespace, force=force) or [])
+    except (BeforeError, ClusterError, leases.LeaseError) as error:
+        return _Drill(stuck=str(error))
 
 
-def _as_json(found: Recovered) -> dict[str, list[str]]:
+def _as_json(found: Recovered, drill: _Drill) -> dict[str, list[str]]:
+    barred = [f"drills were not looked for: {drill.barred}"] if drill.barred else []
     return {
         "undone": [f"{u.leftover}: {u.said}" for u in found.undone],
         "left_to_others": [note for u in found.undone for note in u.notes],
-        "stuck": [str(s) for s in found.stuck],
-        "live": [str(f) for f in found.live],
-        "not_looked_at": [u.reason for u in found.unseen],
+        "stuck": [str(s) for s in found.stuck] + [drill.stuck] * bool(drill.stuck),
+        "live": [str(f) for f in found.live] + [drill.live] * bool(drill.live),
+        "not_looked_at": [
+            *(u.reason for u in found.unseen),
+            *[drill.unseen] * bool(drill.unseen),
+            *barred,
+        ],
+        "drill": drill.done,
     }
 
 
-def _show(namespace: str, found: Recovered) -> None:
+def _show(namespace: str, found: Recovered, drill: _Drill) -> None:
     for undone in found.undone:
         print(f"undone: {undone.leftover}: {undone.said}")
         for note in undone.notes:
             print(f"  {note}")
     for live in found.live:
         print(f"left alone, its run lives: {live} (end it with: gameday abort)")
-    for unseen in found.unseen:
-        print(f"not looked at: {unseen.reason}")
+    for entry in drill.done:
+        print(f"put back: {entry}")
+    if drill.live:
+        print(f"left alone, its run lives: the drill of {drill.live}")
+    unseen = [u.reason for u in found.unseen] + [drill.unseen] * bool(drill.unseen)
+    for reason in unseen:
+        print(f"not looked at: {reason}")
+    if drill.barred:
+        print(f"drills were not looked for: {drill.barred}")
     for stuck in found.stuck:
         print(f"CANNOT BE UNDONE: {stuck.leftover}: {stuck.reason}", file=sys.stderr)
         print(f"  before: {stuck.before}", file=sys.stderr)
         print(f"  by hand: {stuck.command}", file=sys.stderr)
-    if not (found.undone or found.live or found.stuck):
+    if drill.stuck:
+        print(f"CANNOT BE PUT BACK, what a drill changed: {drill.stuck}", file=sys.stderr)
+    if found.undone or found.live or found.stuck or drill.done or drill.live or drill.stuck:
+        return
+    if unseen:
+        print(f"namespace {namespace}: nothing was found where it could be looked")
+    else:
         print(f"namespace {namespace}: nothing is left of any fault")
 
 

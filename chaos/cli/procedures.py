@@ -29,7 +29,7 @@ from chaos.interrupt import InterruptedRunError, interruptible
 from chaos.journal import Journal
 from chaos.lease import Held
 from chaos.plan import PlanPrometheus
-from chaos.procedures.before import put_back
+from chaos.procedures.before import BeforeError, put_back
 from chaos.procedures.overlay import read_overlay
 from chaos.procedures.prove import NOT_PUT_BACK, Prover
 from chaos.procedures.record import record
@@ -37,7 +37,7 @@ from chaos.procedures.secrecy import Secrets
 from chaos.procedures.steps import Hand, rehearse
 from chaos.procedures.world import World
 from chaos.progress import Progress, Quiet, Terminal
-from chaos.session import require_allowed
+from chaos.session import LeftoverError, require_allowed
 from loadtests.runner import LoadHandle, LoadRunner
 from loadtests.scenario import load_scenario
 from reports import coverage
@@ -236,7 +236,7 @@ def prove(
                 found.target = f"{namespace}/{workload} at {place.url}"
                 identity = f"prove-{secrets.token_hex(4)}"
                 stack.enter_context(Held(cluster, namespace, identity))
-                for done in put_back(cluster, namespace) or ():
+                for done in _put_back(cluster, namespace):
                     progress.say(f"left by a drill that died: {done}")
                 home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="gameday-")))
                 users = stack.enter_context(_users(load, place.url, run_dir))
@@ -253,6 +253,7 @@ def prove(
                 opened = target.shells(cluster, namespace, home, unconfined=unconfined)
                 prover = Prover(
                     world=place,
+                    identity=identity,
                     folder=home,
                     run_dir=run_dir,
                     files=files,
@@ -299,6 +300,13 @@ class _Found:
     target: str = "made series, without a cluster"
     alerts: list[AlertProof] = field(default_factory=list)
     procedures: list[ProcedureProof] = field(default_factory=list)
+
+
+def _put_back(cluster: Cluster, namespace: str) -> list[str]:
+    try:
+        return put_back(cluster, namespace) or []
+    except BeforeError as error:
+        raise LeftoverError(str(error)) from error
 
 
 def _prometheus(cluster: Cluster, namespace: str, where: str) -> Prometheus:

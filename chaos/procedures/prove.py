@@ -12,16 +12,15 @@ from chaos.cluster import ClusterError
 from chaos.journal import Journal
 from chaos.procedures.before import forget, keep
 from chaos.procedures.drills import ASKED_FOR, Drill, Stage, drill_for
-from chaos.procedures.drills.base import SERVED, SERVED_S, sight
+from chaos.procedures.drills.base import SERVED, SERVED_S
 from chaos.procedures.record import record
 from chaos.procedures.secrecy import Secrets
 from chaos.procedures.session import Session
-from chaos.procedures.steps import Hand, carry_out
+from chaos.procedures.steps import Hand
 from chaos.procedures.world import POLL_S, Snapshot, World, wait
 from loadtests.runner import LoadError, LoadHandle, LoadRunner
 from loadtests.scenario import load_scenario
 from slo.client import requests
-from slo.model import Severity
 from slo.policy import SeverityPolicy
 from slo.proofs import (
     Finding,
@@ -56,9 +55,10 @@ class Correction:
 
 @dataclass(slots=True, kw_only=True)
 class Prover:
-    """`session` opens a fresh shell in a folder; `load` are the users."""
+    """`session` opens a fresh shell in a folder; `load` are the users; `identity` is the run's."""
 
     world: World
+    identity: str
     folder: Path
     run_dir: Path
     files: Path | None
@@ -74,22 +74,25 @@ class Prover:
     say: Callable[[str], None]
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
     _count: int = field(default=0)
+    _stuck: bool = field(default=False)
 
     def prove(self, procedure: Procedure) -> ProcedureProof:
         """As written; and where that does not hold, once more with what the overlay says."""
         drill = drill_for(procedure)
         if drill is None:
-            return self._untried(procedure)
+            return self._untried(procedure, "there is no drill for its condition")
+        if self._stuck:
+            return self._untried(procedure, "an earlier drill could not be put back")
         proof = self._drill(procedure, drill, None)
         correction = self.corrections.get(procedure.name)
-        if correction is not None and proof.finding is not Finding.PROVEN:
+        if correction is not None and proof.finding is not Finding.PROVEN and not self._stuck:
             again = drill_for(procedure)
             assert again is not None
             proof = replace(proof, corrected=self._drill(procedure, again, correction))
         return proof
 
-    def _untried(self, procedure: Procedure) -> ProcedureProof:
-        finding, why = Finding.INCONCLUSIVE, "there is no drill for its condition"
+    def _untried(self, procedure: Procedure, why: str) -> ProcedureProof:
+        finding = Finding.INCONCLUSIVE
         if all(step.kind is StepKind.MANUAL for step in procedure.steps):
             finding, why = Finding.NOT_VERIFIABLE, "every step of it is for a person"
         return ProcedureProof(
@@ -112,6 +115,7 @@ class Prover:
         variant = f" ({correction.why})" if correction else ""
         self.say(f"[bold]{procedure.title}[/]{variant}: {drill.condition}")
         proof = course.run()
+        self._stuck = proof.put_back.startswith(NOT_PUT_BACK)
         self.say(f"{procedure.title}: [bold]{proof.finding.value}[/]: {escape(proof.reason)}")
         return proof
 
@@ -152,29 +156,35 @@ class _Course:
         self._severity = ""
         self._response_s: float | None = None
         self._load_before = prover.load.progress()
+        self._fault = time.time()
+        self._more: LoadHandle | None = None
+        self._wrong_before: list[str] = []
 
     def run(self) -> ProcedureProof:
         """Never leaves without having put back what was changed."""
         why = self._unsteady()
         if why:
             return self._proof(Finding.INCONCLUSIVE, f"not steady before the drill: {why}", (), "")
-        snapshot = Snapshot.take(self._set.world)
-        self._secrets.learn(self._set.world)
+        try:
+            snapshot = Snapshot.take(self._set.world)
+            self._secrets.learn(self._set.world)
+            keep(snapshot, f"{self._set.identity}/{self._folder.name}")
+        except ClusterError as error:
+            why = f"nothing was broken, as what is there could not be kept: {error}"
+            return self._proof(Finding.INCONCLUSIVE, why, (), "")
         steps: tuple[StepProof, ...] = ()
         sights: tuple[Sight, ...] = ()
         trouble = ""
-        keep(snapshot)
         try:
             trouble = self._condition()
             if not trouble:
                 steps = self._steps()
-                sights = (*self._cure(), *self._answered())
+                sights = self._cure()
+                self._rate()
         except (ClusterError, LoadError) as error:
             trouble = f"the drill itself went wrong: {error}"
         finally:
             back = self._put_back(snapshot)
-            if not back.startswith(NOT_PUT_BACK):
-                forget(self._set.world)
         self._stage.steps = list(steps)
         finding, reason = Finding.INCONCLUSIVE, trouble
         if not trouble:
@@ -211,7 +221,8 @@ class _Course:
 
         if not wait(there, self._drill.sign_within_s):
             within = f"within {self._drill.sign_within_s:g} s"
-            return f"the condition did not come about {within}: {self._drill.condition}"
+            told = "".join(f"; {why}" for why in self._wrong_before)
+            return f"the condition did not come about {within}: {self._drill.condition}{told}"
         if seen[-1] != ASKED_FOR:
             self._to_detect = time.monotonic() - begun
             self._set.say(f"  seen after {self._to_detect:.1f} s: {escape(seen[-1])}")
@@ -228,24 +239,35 @@ class _Course:
 
     def _counterpart(self) -> bool:
         """What this procedure switches off is switched on, as the runbook says."""
-        title = f"{self._procedure.title.removesuffix('off')}on"
-        found = next((p for p in self._set.book.procedures if p.title == title), None)
-        if found is not None:
-            corrected = self._set.corrections.get(found.name) if self._correction else None
-            self._set.say(f"  first, {found.title}")
-            carry_out(found, self._hand(corrected))
-        return found is not None
+        title = self._procedure.title.casefold()
+        wanted = f"{title.removesuffix('off')}on"
+        books = (p for p in self._set.book.procedures if p.title.casefold() == wanted)
+        found = next(books, None) if title.endswith("off") else None
+        if found is None:
+            return False
+        corrected = self._set.corrections.get(found.name) if self._correction else None
+        self._set.say(f"  first, {found.title}")
+        self._wrong_before = [
+            f"{found.title}, line {p.line}: {p.reason}"
+            for p in self._record(found, self._hand(corrected))
+            if p.state is StepState.FAILED or p.state in _UNTRIED
+        ]
+        return True
 
     def _crowd(self) -> LoadHandle:
         folder = self._folder / "crowd"
         folder.mkdir(parents=True)
-        return LoadRunner.start(load_scenario("crowd"), self._set.world.url, folder, seed=0)
+        url = self._set.world.url
+        self._more = LoadRunner.start(load_scenario("crowd"), url, folder, seed=0)
+        return self._more
 
     def _steps(self) -> tuple[StepProof, ...]:
         self._started = time.monotonic()
-        hand = self._hand(self._correction).telling(self)
+        return self._record(self._procedure, self._hand(self._correction).telling(self))
+
+    def _record(self, procedure: Procedure, hand: Hand) -> tuple[StepProof, ...]:
         with Journal(self._set.run_dir / "journal.jsonl") as journal:
-            return record(self._procedure, hand, journal, self._folder.name)
+            return record(procedure, hand, journal, self._folder.name)
 
     def begins(self, step: Step, text: str) -> None:
         """A step is about to run, at a person's pace: pods that were told to go are gone."""
@@ -279,12 +301,16 @@ class _Course:
                 return sights
             time.sleep(POLL_S)
 
-    def _answered(self) -> tuple[Sight, ...]:
-        """Was it noticed, and the procedure begun, in the time that its severity has?"""
+    def _rate(self) -> None:
+        """How severe it was for users, and how soon the runbook wants that answered."""
         objectives = self._set.book.objectives
         end = time.time()
+        try:
+            samples = read_raw(self._set.run_dir)
+        except ValueError:
+            return  # what users felt is not known
         incident = Incident(
-            found=requests(read_raw(self._set.run_dir)).between(self._fault, end),
+            found=requests(samples).between(self._fault, end),
             start=self._fault,
             end=end,
             series=(),
@@ -294,14 +320,11 @@ class _Course:
         self._severity = severity.value
         levels = [x for x in self._set.book.severities if x.severity is severity]
         self._response_s = levels[0].response_time_s if levels else None
-        if self._to_detect is None or self._response_s is None or severity is Severity.NONE:
-            return ()
-        wanted = f"{severity.value}: within {self._response_s / 60:g} min"
-        seen = f"begun after {self._to_detect:.1f} s"
-        return (sight("response", wanted, holds=self._to_detect <= self._response_s, seen=seen),)
 
     def _put_back(self, snapshot: Snapshot) -> str:
         """What was done to put it back; what could not be stands in it, too."""
+        if self._more is not None:
+            self._more.stop()
         try:
             done = snapshot.restore()
             wait(lambda: not self._set.world.settled(), BACK_WITHIN_S)
@@ -310,6 +333,8 @@ class _Course:
             if why and self._set.world.restart_members():
                 done.append("restarted what keeps data")
                 why = self._unsteady()
+            if not why:
+                forget(self._set.world)
         except ClusterError as error:
             return f"{NOT_PUT_BACK}: {error}"
         return f"{NOT_PUT_BACK}: {why}" if why else ", ".join(done) or "nothing had to be"

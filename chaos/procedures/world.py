@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from copy import deepcopy
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
@@ -37,6 +37,8 @@ _OURS = ("spec", "data", "type")
 _LATER = ("kubernetes.io/tls", "kubernetes.io/service-account-token")  # their controllers' business
 _REVISION = "deployment.kubernetes.io/"
 BEFORE = "gameday-before"  # our own Secret, see before.py
+WITHIN = timedelta(hours=1)
+"""So long after a snapshot, what is new counts as the drill's; later it is somebody else's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -179,6 +181,7 @@ class Snapshot:
 
     world: World
     objects: list[Json] = field(default_factory=list)
+    taken: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     @classmethod
     def take(cls, world: World) -> "Snapshot":
@@ -191,12 +194,16 @@ class Snapshot:
         before = {_name(o): o for o in self.objects}
         for name, obj in now.items():
             if name not in before:
+                # It is newer than the snapshot, or would be in it.
+                if _made(obj) > self.taken + WITHIN:
+                    done.append(f"left alone, as it was made later: {' '.join(name)}")
+                    continue
                 self.world.cluster.delete(Ref(_kind(obj), *_place(obj)))
                 done.append(f"removed {' '.join(name)}")
         for name, obj in before.items():
             if name not in now:
                 if obj["kind"] != "Pod":
-                    self.world.cluster.make(Ref(_kind(obj), *_place(obj)), _fresh(obj))
+                    self.world.cluster.make(Ref(_kind(obj), *_place(obj)), fresh(obj))
                     done.append(f"made {' '.join(name)} again")
             elif self._reset(obj):
                 done.append(f"reset {' '.join(name)}")
@@ -250,7 +257,11 @@ def _place(obj: Json) -> tuple[str, str]:
     return obj["metadata"]["name"], obj["metadata"]["namespace"]
 
 
-def _fresh(obj: Json) -> Json:
+def _made(obj: Json) -> datetime:
+    return datetime.fromisoformat(obj["metadata"]["creationTimestamp"])
+
+
+def fresh(obj: Json) -> Json:
     """As a manifest, without what the server writes."""
     made = {k: deepcopy(v) for k, v in obj.items() if k != "status"}
     kept = ("name", "namespace", "labels", "annotations")

@@ -32,7 +32,7 @@ class Stage:
 
     `scratch` is the folder that the steps run in, `own` runs a command of ours there.
     `counterpart` carries out the procedure that switches on what this one switches off, and is
-    false where the runbook has none; `crowd` starts more users, for the drill to end.
+    false where the runbook has none; `crowd` starts more users, who go before all is put back.
     `error_rate` and `p95_s` are the runbook's critical thresholds: a ratio, and seconds.
     """
 

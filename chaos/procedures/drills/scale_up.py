@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from chaos.cluster import Json, Ref
 from chaos.procedures.drills.base import ASKED_FOR, Drill, Stage, served, sight, whole
-from chaos.procedures.world import AUTOSCALER
+from chaos.procedures.world import AUTOSCALER, fresh
 from slo.evidence import Share
 from slo.proofs import Sight
 from slo.reading.model import Procedure
@@ -66,17 +66,12 @@ class ScaleUp(Drill):
 
     def tidy(self, stage: Stage) -> None:
         """The autoscaler is made anew: what it remembers would bring the pods back."""
-        if "crowd" in stage.memory:
-            stage.memory["crowd"].stop()
         kept = stage.memory.get("autoscaler")
         if kept is not None:
             ref = _ref(kept)
             stage.world.cluster.delete(ref)
             stage.world.scale("Deployment", stage.world.workload, stage.memory["pods"])
-            metadata = {k: kept["metadata"][k] for k in ("name", "namespace")}
-            labels = kept["metadata"].get("labels") or {}
-            kept = {k: v for k, v in kept.items() if k != "status"}
-            stage.world.cluster.make(ref, {**kept, "metadata": {**metadata, "labels": labels}})
+            stage.world.cluster.make(ref, fresh(kept))
 
 
 def _meanwhile(stage: Stage) -> Sight:
