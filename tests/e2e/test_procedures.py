@@ -105,6 +105,9 @@ def test_our_own_runbook_scales_under_load_asks_the_service_and_ends_maintenance
     assert scaled["pods"]["finding"] == "proven", found[2]
     assert found[2]["time_to_detect_s"] is not None  # the autoscaler was first
     assert ended["users"]["finding"] == "proven", found[3]
+    journal = [json.loads(x) for x in (gameday.latest / "journal.jsonl").read_text().splitlines()]
+    begun = [e["procedure"] for e in journal if e["event"] == "procedure.started"]
+    assert begun == [*names[:3], "maintenance-mode-on", names[3]]  # which first had to be on
     assert left_by_a_drill(kube) == []
     assert kube.get(DEPLOYMENTS, "bizra-api", NS)["spec"]["replicas"] == 3
 

@@ -11,7 +11,12 @@ from pathlib import Path
 
 import pytest
 
+from chaos.journal import Journal
+from chaos.procedures.record import record
 from chaos.procedures.session import Session
+from chaos.procedures.steps import Hand
+from slo.journal import read_journal
+from slo.runbook import survey
 
 LIMIT_S = 60.0
 
@@ -156,3 +161,15 @@ def test_kubectl_keeps_to_its_target(session: Session, words: str) -> None:
 def test_a_variable_cannot_smuggle_words_past_kubectls_own_look(session: Session) -> None:
     ran = session.run('x="--server https://127.0.0.1:1"; kubectl get pods $x', limit_s=LIMIT_S)
     assert ran.calls[0].refused
+
+
+def test_a_procedure_that_is_ended_half_way_has_no_end(session: Session, tmp_path: Path) -> None:
+    text = "# Shop\n\n## Patience\n\n```bash\nsleep 600\n\n# Then\necho never\n```\n"
+    (procedure,) = survey(text, "shop.md").procedures
+    hand = Hand(session=session, values={})
+    threading.Timer(1, session.over.set).start()
+    with Journal(tmp_path / "journal.jsonl") as journal:
+        proofs = record(procedure, hand, journal)
+    assert [p.reason for p in proofs] == ["ended half-way, as the run was ended"]
+    events = [e.event for e in read_journal(tmp_path / "journal.jsonl")]
+    assert events == ["procedure.started", "step.started", "step.ended"]
