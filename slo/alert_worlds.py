@@ -1,10 +1,10 @@
 """Worlds that an alert is shown to find out whether it speaks up, and keeps silent, as it should.
 
 What an alert stands for is read from the series that it looks at: failing requests, response
-times, or pods that are not ready. Its worlds are then made from the runbook's own objectives: bad
-ones past the critical threshold, good ones within the target. Pure: series in
-promtool's notation, of the names and labels that the alert asks for. Durations in seconds, rates
-per second, shares as ratios.
+times, FAISS queries, pods that are not ready or not available, CPU or memory. Its worlds are then
+made from the runbook's own objectives: bad ones past the critical threshold, good ones within the
+target. Pure: series in promtool's notation, of the names and labels that the alert asks for.
+Durations in seconds, rates per second, shares as ratios.
 """
 
 import re
@@ -22,6 +22,13 @@ BEFORE_S, AFTER_S, MARGIN_S = 600.0, 900.0, 300.0
 PODS = ("api-0", "api-1", "api-2")
 ENDPOINTS = ("/score", "/search")
 READY = "kube_pod_status_ready"
+AVAILABLE = "kube_deployment_status_replicas_available"
+DESIRED = "kube_deployment_spec_replicas"
+CPU_SECONDS = "container_cpu_usage_seconds_total"
+WORKING_SET = "container_memory_working_set_bytes"
+STATED_LIMITS = "kube_pod_container_resource_limits"
+MEMORY_LIMIT = "container_spec_memory_limit_bytes"
+CORES, GIB = 2.0, 2.0**30
 BOUNDS = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 10.0)
 
 
@@ -30,7 +37,12 @@ class Subject(StrEnum):
 
     ERRORS = "error rate"
     LATENCY = "response time"
+    SEARCHES = "FAISS query time"
     READINESS = "pods that are not ready"
+    AVAILABILITY = "pod availability"
+    OUTAGE = "a service without a pod"
+    CPU = "CPU utilization"
+    MEMORY = "memory usage"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +69,7 @@ class World:
 
     @property
     def length_s(self) -> float:
-        return BEFORE_S + self.matter_s + AFTER_S
+        return _length(self.matter_s)
 
 
 class NoWorldError(Exception):
@@ -87,13 +99,26 @@ def subject_of(alert: Alert) -> Subject | None:
         found = selectors(alert.expr)
     except NoWorldError:
         return None
-    if any(s.metric == READY for s in found):
-        return Subject.READINESS
+    metrics = {s.metric for s in found}
+    for wanted, subject in _BY_METRICS:
+        if wanted <= metrics:
+            return subject
     if any(s.metric.endswith("_bucket") for s in found) and "histogram_quantile" in alert.expr:
-        return Subject.LATENCY
+        faiss = any("faiss" in metric for metric in metrics)
+        return Subject.SEARCHES if faiss else Subject.LATENCY
     if any(_status(s) for s in found):
         return Subject.ERRORS
     return None
+
+
+_BY_METRICS: tuple[tuple[set[str], Subject], ...] = (
+    ({READY}, Subject.READINESS),
+    ({AVAILABLE, DESIRED}, Subject.AVAILABILITY),
+    ({AVAILABLE}, Subject.OUTAGE),
+    ({CPU_SECONDS, STATED_LIMITS}, Subject.CPU),
+    ({WORKING_SET, MEMORY_LIMIT}, Subject.MEMORY),
+    ({WORKING_SET, STATED_LIMITS}, Subject.MEMORY),
+)
 
 
 def _status(selector: Selector) -> tuple[str, str] | None:
@@ -130,8 +155,35 @@ def worlds(alert: Alert, objectives: Sequence[Objective]) -> tuple[World, ...]:
         return tuple(_latency_worlds(found, times[0], matter))
     if subject is Subject.READINESS:
         return tuple(_readiness_worlds(found, matter))
+    if subject is Subject.OUTAGE:
+        return tuple(_deployment_worlds(found, len(PODS), matter))
+    if subject is not None:
+        return tuple(_internal_worlds(subject, found, promised, matter))
     names = ", ".join(dict.fromkeys(s.metric for s in found)) or "no series"
     raise NoWorldError(f"looks at {names}, which stands for no objective that is known here")
+
+
+def _internal_worlds(
+    subject: Subject, found: tuple[Selector, ...], promised: dict[str, Objective], matter_s: float
+) -> Iterator[World]:
+    name = _INTERNALS[subject]
+    if name not in promised:
+        raise NoWorldError(f"the runbook has no objective for the {subject.value}")
+    objective = promised[name]
+    if subject is Subject.SEARCHES:
+        return _latency_worlds(found, objective, matter_s, what="search")
+    if subject is Subject.AVAILABILITY:
+        past = (n for n in range(1, len(PODS)) if 1 - n / len(PODS) < objective.critical)
+        return _deployment_worlds(found, next(past, len(PODS)), matter_s)
+    return _share_worlds(found, objective, matter_s)
+
+
+_INTERNALS = {
+    Subject.SEARCHES: "faiss_query_time",
+    Subject.AVAILABILITY: "pod_availability",
+    Subject.CPU: "cpu_utilization",
+    Subject.MEMORY: "memory_usage",
+}
 
 
 # Failing requests
@@ -196,7 +248,7 @@ def _chosen(selector: Selector, status: tuple[str, str] | None) -> dict[str, str
 
 
 def _latency_worlds(
-    found: tuple[Selector, ...], objective: Objective, matter_s: float
+    found: tuple[Selector, ...], objective: Objective, matter_s: float, what: str = "request"
 ) -> Iterator[World]:
     good, bad = objective.target / 2, objective.critical * 2
     histogram = next(s for s in found if s.metric.endswith("_bucket"))
@@ -217,14 +269,14 @@ def _latency_worlds(
     rare = {(p, ENDPOINTS[1]): 0.5 for p in PODS}
     one_pod = {(PODS[0], e): 1.0 for e in ENDPOINTS}
     show = f"{bad * 1000:.0f} ms"
-    yield world(f"every request takes {good * 1000:.0f} ms", {}, fires=False)
+    yield world(f"every {what} takes {good * 1000:.0f} ms", {}, fires=False)
     yield world(
-        f"one request in a hundred takes {show}, all on one endpoint: the 95th percentile of all is"
+        f"one {what} in a hundred takes {show}, all on one endpoint: the 95th percentile of all is"
         " within the target",
         rare,
         fires=False,
     )
-    yield world(f"every request takes {show}", everywhere, fires=True)
+    yield world(f"every {what} takes {show}", everywhere, fires=True)
     yield world(f"one pod of three answers in {show}", one_pod, fires=True)
 
 
@@ -276,6 +328,88 @@ def _readiness_worlds(found: tuple[Selector, ...], matter_s: float) -> Iterator[
     )
 
 
+def _deployment_worlds(
+    found: tuple[Selector, ...], missing: int, matter_s: float
+) -> Iterator[World]:
+    """`missing` of the Deployment's pods are away."""
+
+    def world(name: str, gone_s: float, *, fires: bool) -> World:
+        series = []
+        for metric in dict.fromkeys(s.metric for s in found):
+            away = missing if metric == AVAILABLE else 0
+            if metric not in {AVAILABLE, DESIRED}:
+                raise NoWorldError(f"looks at {metric}, too, of which nothing is known here")
+            labels = {"namespace": "bizra-system", "deployment": "api", **_wanted(found, metric)}
+            parts = [(BEFORE_S, 0), (gone_s, away), (matter_s - gone_s + AFTER_S, 0)]
+            values = _gauge([(length, float(len(PODS) - n)) for length, n in parts])
+            series.append((_series(metric, labels), values))
+        return World(name=name, should_fire=fires, matter_s=matter_s, series=tuple(series))
+
+    said = f"{missing} of {len(PODS)} pods away"
+    yield world(f"{len(PODS)} pods desired, all available", 0.0, fires=False)
+    yield world(f"{said} for half a minute, as in a rollout", 30.0, fires=False)
+    yield world(f"{said} for {matter_s / 60:.0f} minutes", matter_s, fires=True)
+
+
+def _wanted(found: tuple[Selector, ...], metric: str) -> dict[str, str]:
+    """The labels that the selectors of the metric ask for."""
+    labels: dict[str, str] = {}
+    for selector in found:
+        if selector.metric == metric:
+            labels |= {**selector.equal, **_chosen(selector, None)}
+    return labels
+
+
+# Shares of a container's limit
+
+
+def _share_worlds(
+    found: tuple[Selector, ...], objective: Objective, matter_s: float
+) -> Iterator[World]:
+    """Just within the target is well; half-way from critical to the limit is not."""
+    good, bad = objective.target * 0.9, (1 + objective.critical) / 2
+
+    def world(name: str, busy: float, *, unlimited: bool = False, fires: bool) -> World:
+        series: list[tuple[str, str]] = []
+        for metric in dict.fromkeys(s.metric for s in found):
+            for pod in PODS:
+                shares = (good, busy if pod == PODS[0] else good, good)
+                named = {"namespace": "bizra-system", "pod": pod, "container": "api"}
+                named |= _wanted(found, metric)
+                series.append((_series(metric, named), _used(metric, shares, named, matter_s)))
+            beside = {"namespace": "bizra-system", "pod": PODS[0], "container": "helper"}
+            beside |= _wanted(found, metric)
+            if unlimited and metric == MEMORY_LIMIT:  # cAdvisor says 0, kube-state-metrics nothing
+                series.append((_series(metric, beside), _gauge([(_length(matter_s), 0.0)])))
+            elif unlimited and metric in {CPU_SECONDS, WORKING_SET}:
+                values = _used(metric, (good, good, good), beside, matter_s)
+                series.append((_series(metric, beside), values))
+        return World(name=name, should_fire=fires, matter_s=matter_s, series=tuple(series))
+
+    yield world(f"every container uses {good:.0%} of its limit", good, fires=False)
+    yield world(f"{good:.0%}, and a container without a limit", good, unlimited=True, fires=False)
+    yield world(f"one container of three uses {bad:.0%} of its limit", bad, fires=True)
+
+
+def _used(
+    metric: str, shares: tuple[float, float, float], labels: dict[str, str], matter_s: float
+) -> str:
+    parts = list(zip((BEFORE_S, matter_s, AFTER_S), shares, strict=True))
+    if metric == CPU_SECONDS:
+        return _counter([share * CORES for share in shares], matter_s)
+    if metric == WORKING_SET:
+        return _gauge([(length, share * GIB) for length, share in parts])
+    if metric == MEMORY_LIMIT or (metric == STATED_LIMITS and labels.get("resource") == "memory"):
+        return _gauge([(_length(matter_s), GIB)])
+    if metric == STATED_LIMITS and labels.get("resource") == "cpu":
+        return _gauge([(_length(matter_s), CORES)])
+    raise NoWorldError(f"looks at {metric}, too, of which nothing is known here")
+
+
+def _length(matter_s: float) -> float:
+    return BEFORE_S + matter_s + AFTER_S
+
+
 # promtool's notation
 
 
@@ -300,7 +434,7 @@ def _gauge(parts: Sequence[tuple[float, float]]) -> str:
     for length, value in parts:
         count = round(length / STEP_S)
         if count:
-            shown.append(f"{value:g}+0x{count - 1}")
+            shown.append(f"{value:.9g}+0x{count - 1}")
     return " ".join(shown)
 
 

@@ -97,11 +97,17 @@ def _spell(
     return AlertSpell(
         name=labels.get("alertname", "?"),
         label=label,
-        fits=policy.alert_labels.get(label, ()),
+        fits=_fits(label, policy),
         pending=first("pending"),
         firing=first("firing"),
         end=datetime.fromtimestamp(run[1], UTC),
     )
+
+
+def _fits(label: str, policy: SeverityPolicy) -> tuple[Severity, ...]:
+    """What the policy says of the label; else a level's own name, which means that level."""
+    own = [s for s in Severity if s is not Severity.NONE and s.value == label.upper()]
+    return policy.alert_labels.get(label, tuple(own))
 
 
 def judge_alerts(

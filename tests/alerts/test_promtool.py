@@ -14,6 +14,9 @@ REFERENCE = """
 |---|---|---|
 | Response Time (p95) | < 100ms | > 500ms |
 | Error Rate | < 0.1% | > 1% |
+| CPU Utilization | < 60% | > 85% |
+| Memory Usage | < 70% | > 90% |
+| Pod Availability | > 99.9% | < 99% |
 
 ```yaml
 groups:
@@ -75,7 +78,7 @@ def test_the_reference_alerts_are_refuted_each_for_its_own_reason() -> None:
     # The conditions `false` and `unknown` of a ready pod are 0.
     assert ready.trials[0].world == "three pods, all ready"
     assert ready.trials[0].seen == "fires before anything is wrong"
-    assert ready.source.line == 17
+    assert ready.source.line == 20
 
 
 @pytest.mark.parametrize(
@@ -94,6 +97,21 @@ def test_the_reference_alerts_are_refuted_each_for_its_own_reason() -> None:
             Finding.INCONCLUSIVE,
         ),
         ('sum(rate(x_total{status=~"5.."}[5m])) > 10000', Finding.REFUTED),
+        (  # +Inf for a container without a limit
+            "container_memory_working_set_bytes / container_spec_memory_limit_bytes > 0.9",
+            Finding.REFUTED,
+        ),
+        (  # of one core, where the containers have two
+            (
+                "rate(container_cpu_usage_seconds_total[5m]) > 0.85 and on (pod)"
+                " kube_pod_container_resource_limits{resource='cpu'}"
+            ),
+            Finding.REFUTED,
+        ),
+        (  # silent while a third of the pods is away
+            "kube_deployment_status_replicas_available / kube_deployment_spec_replicas < 0.5",
+            Finding.REFUTED,
+        ),
     ],
 )
 def test_alerts_of_other_teams(expr: str, finding: Finding) -> None:

@@ -148,6 +148,8 @@ DOWN = Act(answer=outage(1, 15), severity=Severity.SEV1, recover_within=30)
             "label critical (SEV1 or SEV2) fits",
         ),
         ((*rules(4), alert("firing", 28, 36, "info")), Outcome.WARN, "where the data says SEV1"),
+        ((*rules(4), alert("firing", 28, 36, "SEV1")), Outcome.PASS, "label SEV1 (SEV1) fits"),
+        ((*rules(4), alert("firing", 28, 36, "sev3")), Outcome.WARN, "where the data says SEV1"),
         ((*rules(4), alert("firing", 28, 36, "odd")), Outcome.WARN, "no severity that is known"),
         (rules(4), Outcome.WARN, "incident with no alert: SEV1 for 14 s"),
         ((*rules(4), alert("firing", 4, 10)), Outcome.WARN, "fired before the injection"),

@@ -8,11 +8,15 @@ from slo.lint.subjects import best, fits, level_of
 from slo.model import Comparison, Severity
 from slo.show import show_critical
 
+MORNING_S = 8 * 3600.0  # an answer promised within less does not wait for the next day
+
 
 def check(context: Context) -> Iterator[Problem]:
     for expression in context.expressions:
         alert = expression.alert
         if alert is None or expression.tree is None:
+            continue
+        if _answered_soon(context, alert.severity):
             continue
         objective = best(expression, context.runbook.objectives)
         meant = level_of(alert.severity) if alert.severity else None
@@ -37,6 +41,19 @@ def check(context: Context) -> Iterator[Problem]:
                     suggestion="give it the severity of a critical breach, and warn at the target"
                     " with an alert of its own",
                 )
+
+
+def _answered_soon(context: Context, label: str) -> bool:
+    """Is the label a level of the runbook's own, with a time to answer that is not tomorrow's?
+
+    Then the runbook itself says how fast; the words by which others call their levels do not count.
+    """
+    own = [
+        level
+        for level in context.runbook.severities
+        if label.casefold() in {level.label.casefold(), level.severity.value.casefold()}
+    ]
+    return any(x.response_time_s is not None and x.response_time_s < MORNING_S for x in own)
 
 
 RULE = Rule(

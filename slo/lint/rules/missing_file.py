@@ -2,6 +2,8 @@
 
 import re
 from collections.abc import Iterator
+from pathlib import PurePosixPath
+from urllib.parse import unquote
 
 from slo.lint.base import Context, Level, Need, Problem, Rule
 from slo.lint.commands import literal
@@ -29,6 +31,7 @@ def check(context: Context) -> Iterator[Problem]:
                     literal(path)
                     and not re.match(r"-$|/dev/|https?:", path)
                     and not context.exists(path)
+                    and not _linked(context, path)
                 ):
                     yield Problem(
                         line=command.line,
@@ -36,6 +39,14 @@ def check(context: Context) -> Iterator[Problem]:
                         " the runbook",
                         suggestion="add the file, or say where it is kept",
                     )
+
+
+def _linked(context: Context, path: str) -> bool:
+    """Does the text say where the file is kept, by a link to a folder of that name that has it?"""
+    assert context.exists is not None
+    folder, *rest = PurePosixPath(path).parts
+    targets = (PurePosixPath(unquote(x.target).partition("#")[0]) for x in context.runbook.links)
+    return any(t.name == folder and context.exists(str(t.joinpath(*rest))) for t in targets if rest)
 
 
 def _files(command: Command) -> Iterator[str]:
