@@ -49,6 +49,17 @@ def test_a_condition_that_does_not_hold_is_no_failure(session: Session) -> None:
     assert ran.ok
 
 
+def test_what_follows_within_a_time_limit_is_ended_as_without(session: Session) -> None:
+    session.run("echo kept > log", limit_s=LIMIT_S)
+    ran = session.run("timeout 50 tail -f log\ncat log | diff -q - log", limit_s=LIMIT_S)
+    assert ran.ok, ran.output
+    assert ran.output == "kept\n"
+    followed = [c for c in ran.calls if c.words[0] == "tail"]
+    assert [c.followed for c in followed] == [True]
+    damaged = session.run("head -c 2 log | diff -q - log", limit_s=LIMIT_S)
+    assert not damaged.ok
+
+
 def test_a_step_that_never_ends_is_ended_with_all_that_it_started(session: Session) -> None:
     begun = time.monotonic()
     ran = session.run("sleep 971 & while :; do echo again; done", limit_s=1.5)
