@@ -211,17 +211,21 @@ class Kube:
         *,
         grace_s: int | None = None,
         uid: str | None = None,
+        version: str | None = None,
         propagation: str | None = None,
     ) -> Json:
-        """Delete, if `uid` is given only that very object; the object or a Status is returned.
+        """Delete; the object or a Status is returned.
+
+        With `uid` only that very object, with `version` only as it was read.
 
         `propagation` is Background, Foreground or Orphan. Raises NotFoundError.
         """
         body: Json = {"apiVersion": "v1", "kind": "DeleteOptions"}
         if grace_s is not None:
             body["gracePeriodSeconds"] = grace_s
-        if uid is not None:
-            body["preconditions"] = {"uid": uid}
+        wanted = {"uid": uid, "resourceVersion": version}
+        if uid is not None or version is not None:
+            body["preconditions"] = {k: v for k, v in wanted.items() if v is not None}
         if propagation is not None:
             body["propagationPolicy"] = propagation
         return self._json("DELETE", resource.path(namespace, name), body=body)

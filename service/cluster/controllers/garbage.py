@@ -99,9 +99,19 @@ class Garbage(Controller):
         resource, obj = known
         if deleting(obj):
             self._see_off(resource, obj)
-        elif doomed(obj, lambda ref: self._exists(ref, namespace(obj))):
-            self.cluster.delete(resource, obj)
+        elif self._doomed(obj) and (now := self._now(resource, obj)) and self._doomed(now):
+            self.cluster.delete(resource, now, as_read=True)
         return None
+
+    def _doomed(self, obj: Json) -> bool:
+        return doomed(obj, lambda ref: self._exists(ref, namespace(obj)))
+
+    def _now(self, resource: Resource, obj: Json) -> Json | None:
+        """By asking: who was just orphaned has owners in our copy for a moment yet."""
+        try:
+            return self.cluster.kube.get(resource, name(obj), namespace(obj) or None)
+        except NotFoundError:
+            return None
 
     def _exists(self, ref: Json, home: str) -> bool:
         """By the copies if they know the uid, else by asking: a copy may lag behind."""

@@ -90,14 +90,22 @@ class Cluster:
             return obj
         return self.patch(resource, obj, {"status": status}, "status")
 
-    def delete(self, resource: Resource, obj: Json, *, grace_s: int | None = None) -> None:
-        """Delete this very object; it is no error if it has gone already."""
+    def delete(
+        self, resource: Resource, obj: Json, *, grace_s: int | None = None, as_read: bool = False
+    ) -> None:
+        """Delete this very object; it is no error if it has gone already.
+
+        With `as_read` it is left alone where it has changed since.
+        """
         home = namespace(obj) or None
         try:
-            answer = self.kube.delete(resource, name(obj), home, uid=uid(obj), grace_s=grace_s)
+            version = obj["metadata"]["resourceVersion"] if as_read else None
+            answer = self.kube.delete(
+                resource, name(obj), home, uid=uid(obj), version=version, grace_s=grace_s
+            )
         except NotFoundError:
             return
-        except ConflictError:  # another object has the name by now
+        except ConflictError:  # another object has the name by now, or it has changed
             return
         if answer.get("kind") != "Status":
             moment = self.now().isoformat()
