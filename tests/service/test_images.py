@@ -41,6 +41,14 @@ def ask(client: neo4j.Driver, query: str, **parameters: object) -> list[object]:
         return [record[0] for record in session.run(query, parameters)]
 
 
+def ask_twice(client: neo4j.Driver, query: str) -> list[object]:
+    """Now and then FalkorDB does not answer, and the relay hangs up."""
+    try:
+        return ask(client, query)
+    except DriverError:
+        return ask(client, query)
+
+
 @pytest.mark.parametrize("auth", [None, (USER, "wrong"), ("falkordb", PASSWORD), ("", PASSWORD)])
 def test_wrong_credentials_and_none_are_turned_away(
     graph: Part, auth: tuple[str, str] | None
@@ -102,8 +110,26 @@ def test_many_clients_may_come_and_go(graph: Part) -> None:
 
 
 def test_errors_reach_the_client_with_their_text(graph: Part) -> None:
-    with driver(graph) as client, pytest.raises(Neo4jError, match=r"(?i)syntax|invalid|unknown"):
-        ask(client, "FIND everything")
+    said = r"(?i)syntax|invalid|unknown"
+    with driver(graph) as client, pytest.raises(Neo4jError, match=said):
+        ask_twice(client, "FIND everything")
+
+
+def test_a_query_that_is_not_answered_is_hung_up_on(graph: Part) -> None:
+    graph.end()
+    graph.command += ["--answer-within", "0.5"]
+    graph.start()
+    assert graph.process is not None
+    (database,) = psutil.Process(graph.process.pid).children()
+    with driver(graph) as client:
+        assert ask(client, "RETURN 1") == [1]
+        database.suspend()
+        try:
+            with pytest.raises(DriverError):
+                ask(client, "RETURN 2")
+        finally:
+            database.resume()
+        assert ask(client, "RETURN 3") == [3]
 
 
 def test_data_survive_an_orderly_end(graph: Part) -> None:
