@@ -1,7 +1,7 @@
 """Faults that do nothing: none is ever called confirmed, whatever keeps its effect away."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +9,9 @@ import pytest
 
 from chaos import rbac
 from chaos.cluster import Cluster, Json, Output, Patience
+from service.cluster import embedded
 from tests.chaos.accounts import apply, as_account
-from tests.chaos.cluster_fixture import NS, state
+from tests.chaos.cluster_fixture import NS, make, shop, state
 from tests.chaos.test_faults import ANYWAY, EXAMPLES, FAULT, await_calm, drill, example
 
 pytestmark = pytest.mark.slow
@@ -50,6 +51,23 @@ class Sham(Cluster):
         if any(word in part for word in OF_FAULTS for part in command):
             return Output("", 0)
         return super().execute(pod_name, namespace, container, command, within_s)
+
+
+@pytest.fixture(scope="module")
+def small_kubeconfig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A cluster of their own: what did nothing here must not weigh on other tests."""
+    directory = tmp_path_factory.mktemp("shams") / "cluster"
+    try:
+        yield embedded.up(deploy_service=False, directory=directory).kubeconfig
+    finally:
+        embedded.down(directory)
+
+
+@pytest.fixture(scope="module")
+def cluster(small_kubeconfig: Path) -> Cluster:
+    found = Cluster.connect(str(small_kubeconfig))
+    make(found, *shop())
+    return found
 
 
 @pytest.fixture(scope="module")
