@@ -219,10 +219,11 @@ def left_to_the_watchdog(
         for change in example(kind).changes(place, chosen[kind], tag(kind, f"left-{kind}"))
         if not isinstance(change, changes.Await | changes.Delete | changes.Evict)
     ]
+    # Its token while nothing hiccups: kubectl does not ask again.
+    watchdog = as_account(small_kubeconfig, rbac.WATCHDOG, tmp_path_factory.mktemp("watchdog"))
     # First what is done in pods, as releases take these away.
     for change, own in sorted(wanted, key=lambda w: not isinstance(w[0], changes.Inside)):
         inject(stage.runner, change, own, lambda *_: None)
-    watchdog = as_account(small_kubeconfig, rbac.WATCHDOG, tmp_path_factory.mktemp("watchdog"))
     make(stage.cluster, DEAD)
     found = recover(watchdog, NS)
     after = state(stage.cluster)
