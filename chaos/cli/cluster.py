@@ -14,6 +14,7 @@ from chaos.interrupt import interruptible
 from chaos.progress import Progress, Quiet, Terminal
 from chaos.recover import game_days
 from service.cluster import embedded
+from service.images.neo4j.distribution import DEFAULT_SERIES, SERIES
 from slo.exit_codes import ExitCode
 
 cluster_app = typer.Typer(help="The embedded cluster on this machine.", no_args_is_help=True)
@@ -62,9 +63,14 @@ def _busy(found: embedded.ClusterStatus) -> str:
 def up(
     *,
     nodes: Annotated[int, typer.Option(min=1, max=8, help="How many nodes.")] = 1,
+    neo4j: Annotated[
+        str, typer.Option(help="The Neo4j that images neo4j:* run: 5 or 2026.")
+    ] = DEFAULT_SERIES,
     json: Json = False,
 ) -> None:
     """Start it with the reference service, and wait until every pod is ready."""
+    if neo4j not in SERIES:
+        raise typer.BadParameter(f"{neo4j} is none of {', '.join(SERIES)}", param_hint="--neo4j")
     progress: Progress = Quiet() if json else Terminal(console())
     there = embedded.status()
     was_up = there.running
@@ -76,7 +82,7 @@ def up(
         return
     with interruptible():
         try:
-            info = embedded.up(nodes=nodes, say=progress.say)
+            info = embedded.up(nodes=nodes, neo4j=neo4j, say=progress.say)
         except BaseException:
             if not was_up:
                 embedded.down()

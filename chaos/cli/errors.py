@@ -8,6 +8,7 @@ from chaos.session import RefusedError
 from loadtests.runner import LoadError
 from service.cluster.embedded import EmbeddedError
 from service.cluster.prometheus_binary import PrometheusMissingError
+from service.images.neo4j.distribution import Neo4jMissingError
 from slo.documents import DocumentError
 from slo.journal import JournalError
 from slo.promtool import PromtoolError
@@ -28,6 +29,7 @@ USER_ERRORS: tuple[type[Exception], ...] = (
     LeaseError,
     LiveError,
     LoadError,
+    Neo4jMissingError,
     PrometheusMissingError,
     PromtoolError,
     RecordingError,

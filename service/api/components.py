@@ -9,7 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 from service.api.cache import CACHE_ERRORS, Cache
 from service.api.dependency import Dependency, State
 from service.api.embedding import Vector
-from service.api.graph import GRAPH_ERRORS, Graph
+from service.api.graph import Graph
+from service.api.graph_errors import GraphAwayError
 from service.api.index import Neighbour, VectorIndex
 from service.api.metrics import Metrics
 from service.api.settings import Settings
@@ -33,7 +34,9 @@ class Components:
             settings.neo4j_uri,
             user=settings.neo4j_user,
             password=settings.neo4j_password,
+            database=settings.neo4j_database,
             timeout_s=settings.graph_timeout,
+            retry_s=settings.graph_retry,
             pool=settings.graph_pool_size,
         )
         self.cache = Cache(
@@ -44,7 +47,11 @@ class Components:
         )
         changed = self.metrics.dependency_changed
         self.graph_state = Dependency(
-            "graph", timeout_s=settings.graph_timeout, errors=GRAPH_ERRORS, on_change=changed
+            "graph",
+            timeout_s=settings.graph_timeout,
+            errors=(GraphAwayError,),
+            on_change=changed,
+            reason_of=str,
         )
         self.cache_state = Dependency(
             "cache", timeout_s=settings.cache_timeout, errors=CACHE_ERRORS, on_change=changed
@@ -108,7 +115,7 @@ class Components:
         finally:
             watch.cancel()
             await asyncio.gather(watch, return_exceptions=True)
-            with contextlib.suppress(TimeoutError, *GRAPH_ERRORS, *CACHE_ERRORS):
+            with contextlib.suppress(TimeoutError, GraphAwayError, *CACHE_ERRORS):
                 async with asyncio.timeout(self.settings.graph_timeout):
                     await self.cache.close()
                     await self.graph.close()

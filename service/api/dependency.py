@@ -34,7 +34,8 @@ class Dependency:
     """The state of one dependency, changed by its calls and its poller.
 
     `errors` are the client library's exceptions that mean "away" (time-outs are added); others
-    are bugs and pass through. `on_change` hears of every new state.
+    are bugs and pass through. `on_change` hears of every new state; `reason_of` puts an error into
+    a few words for /health.
     """
 
     def __init__(
@@ -44,12 +45,14 @@ class Dependency:
         timeout_s: float,
         errors: tuple[type[Exception], ...],
         on_change: Callable[[str, State], None],
+        reason_of: Callable[[Exception], str] = lambda error: type(error).__name__,
     ) -> None:
         self.name = name
         self.state = State.UNKNOWN
         self.reason = ""
         self._timeout_s = timeout_s
         self._errors = errors
+        self._reason_of = reason_of
         self._on_change = on_change
         self._failures = 0
 
@@ -90,7 +93,7 @@ class Dependency:
             self._failed(reason)
             raise DependencyError(f"{self.name}: {reason}") from error
         except self._errors as error:
-            reason = type(error).__name__
+            reason = self._reason_of(error)
             self._failed(reason)
             raise DependencyError(f"{self.name}: {reason}") from error
         else:

@@ -3,10 +3,10 @@
     (:Attestation {id, created_ms, score, passed})-[:MENTIONS]->(:Term {name})
 
 The graph keeps a fingerprint and at most twelve terms, not the text: an attestation is a record
-that something was said, and every query stays small. The Cypher is openCypher as Neo4j 5 and its
-relatives understand it: no procedures, no vendor functions.
+that something was said, and every query stays small.
 """
 
+import asyncio
 import contextlib
 import hashlib
 import re
@@ -22,29 +22,17 @@ with contextlib.ExitStack() as _stack:
             sys.modules[_name] = None  # type: ignore[assignment]  # "not installed", import system
             _stack.callback(sys.modules.pop, _name, None)
     import neo4j
-    from neo4j.exceptions import (
-        AuthError,
-        DatabaseError,
-        DriverError,
-        Neo4jError,
-        TransientError,
-    )
+    from neo4j.exceptions import DriverError, Neo4jError
 
+from service.api import graph_schema
+from service.api.graph_errors import GraphAwayError, is_away, reason_of
 from service.api.scoring import words_of
-
-# "Away". Other errors of the client's making, such as bad Cypher, are bugs and pass through.
-GRAPH_ERRORS = (DriverError, AuthError, DatabaseError, TransientError, OSError)
 
 MAX_TERMS = 12
 _MAX_TERM_LENGTH = 32
 _MIN_TERM_LENGTH = 4
 _APOSTROPHE = re.compile("['’]")  # "orchard's" is about the orchard
 
-# Valid in Neo4j 5 and FalkorDB alike; both raise when it exists already.
-_INDEXES = (
-    "CREATE INDEX FOR (a:Attestation) ON (a.id)",
-    "CREATE INDEX FOR (t:Term) ON (t.name)",
-)
 _STORE = """
 MERGE (a:Attestation {id: $id})
 ON CREATE SET a.created_ms = $created_ms, a.score = $score, a.passed = $passed
@@ -99,11 +87,22 @@ def terms_of(content: str) -> tuple[str, ...]:
 class Graph:
     """The driver and the queries. Bounding the time of a call is the caller's business.
 
-    Every query is one auto-commit transaction: one round trip. MERGE makes storing idempotent.
-    Raises GRAPH_ERRORS when the far side is away.
+    Every query is a managed transaction: the driver tries transient errors (a deadlock, a leader
+    that has just changed) again for `retry_s` seconds. MERGE makes storing idempotent. Raises
+    GraphAwayError when the far side is away.
     """
 
-    def __init__(self, uri: str, *, user: str, password: str, timeout_s: float, pool: int) -> None:
+    def __init__(
+        self,
+        uri: str,
+        *,
+        user: str,
+        password: str,
+        database: str,
+        timeout_s: float,
+        retry_s: float,
+        pool: int,
+    ) -> None:
         self._driver = neo4j.AsyncGraphDatabase.driver(
             uri,
             auth=(user, password) if password else None,
@@ -111,22 +110,19 @@ class Graph:
             connection_acquisition_timeout=timeout_s,
             max_connection_pool_size=pool,
             max_connection_lifetime=600.0,
-            max_transaction_retry_time=0.0,  # the circuit decides, not the driver
+            max_transaction_retry_time=retry_s,
             user_agent="bizra-api",
         )
-        self._indexed = False
+        self._database = database
+        self._schema: asyncio.Task[None] | None = None
 
     async def store(self, attestation: Attestation) -> bool:
         """Store it unless it is there already; true when it was new.
 
-        Terms go in sorted, so that concurrent transactions lock them in one order; a deadlock that
-        happens all the same is tried once more.
+        Terms go in sorted, so that concurrent transactions lock them in one order.
         """
         parameters = attestation._asdict() | {"terms": sorted(attestation.terms)}
-        try:
-            records = await self._run(_STORE, parameters)
-        except TransientError:
-            records = await self._run(_STORE, parameters)
+        records = await self._run(_STORE, parameters)
         return bool(records[0]["created_ms"] == attestation.created_ms)
 
     async def related(self, attestation_id: str, *, limit: int) -> list[Related] | None:
@@ -141,20 +137,35 @@ class Graph:
         ]
 
     async def count(self) -> int:
-        """Number of attestations. After a start or a failure, the indexes are seen to again."""
-        indexed, self._indexed = self._indexed, False
-        records = await self._run(_COUNT, {})
-        if not indexed:
-            for statement in _INDEXES:
-                with contextlib.suppress(Neo4jError):  # it exists already
-                    await self._run(statement, {})
-        self._indexed = True
+        """Number of attestations, once the constraints are there.
+
+        They are made in a task of their own, as a caller may give up on a slow migration: the next
+        call waits for the same task. So nothing that goes by this call being answered stores
+        anything without them.
+        """
+        if self._schema is None:
+            self._schema = asyncio.create_task(graph_schema.ensure(self._run))
+        try:
+            await asyncio.shield(self._schema)
+            records = await self._run(_COUNT, {})
+        except BaseException:
+            if self._schema.done():
+                self._schema = None
+            raise
         return int(records[0]["n"])
 
     async def close(self) -> None:
+        if self._schema is not None:
+            self._schema.cancel()
         await self._driver.close()
 
     async def _run(self, query: str, parameters: dict[str, object]) -> list[neo4j.Record]:
-        async with self._driver.session() as session:
-            result = await session.run(query, parameters)
-            return [record async for record in result]
+        try:
+            result = await self._driver.execute_query(
+                neo4j.Query(query), parameters, database_=self._database
+            )
+        except (Neo4jError, DriverError, OSError) as error:
+            if is_away(error):
+                raise GraphAwayError(reason_of(error)) from error
+            raise
+        return result.records

@@ -40,7 +40,9 @@ class Settings(BaseModel):
     neo4j_uri: str = "bolt://127.0.0.1:7687"
     neo4j_user: str = "neo4j"
     neo4j_password: str = ""  # empty: no authentication
+    neo4j_database: str = "neo4j"
     graph_timeout: float = Field(default=1.0, gt=0)
+    graph_retry: float = Field(default=0.5, ge=0)  # within graph_timeout
     graph_pool_size: int = Field(default=16, ge=1)
 
     poll_interval: float = Field(default=1.0, gt=0)

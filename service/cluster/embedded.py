@@ -8,7 +8,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import urllib3
@@ -28,6 +28,8 @@ from service.cluster.layout import (
 )
 from service.cluster.processes import ProcessId, read_records, wait_until
 from service.cluster.prometheus_binary import fetch_prometheus
+from service.images.neo4j.distribution import DEFAULT_SERIES
+from service.images.neo4j.distribution import fetch as fetch_neo4j
 
 END_WITHIN_S = 40.0
 LISTENING = "0A"  # a TCP state, in the kernel's numbers
@@ -64,6 +66,7 @@ def up(
     nodes: int = 1,
     deploy_service: bool = True,
     isolation: str = "",
+    neo4j: str = DEFAULT_SERIES,
     owner_pid: int | None = None,
     timeout_s: float = 120.0,
     directory: Path | None = None,
@@ -72,16 +75,18 @@ def up(
     """Start the cluster, unless it runs, and wait until every pod is ready.
 
     With `owner_pid` the cluster ends when that process ends; `isolation` is one of the modes of
-    service.cluster.agent.isolation instead of the strongest that works. Raises EmbeddedError and
-    service.cluster.prometheus_binary.PrometheusMissingError.
+    service.cluster.agent.isolation instead of the strongest that works, `neo4j` the series that
+    images neo4j:* run. Raises EmbeddedError, PrometheusMissingError and Neo4jMissingError.
     """
     directory = directory or default_directory()
     layout = _running_layout(directory)
     begun = time.monotonic()
     if layout is None:
         prometheus = fetch_prometheus() if deploy_service else None
+        if deploy_service:
+            fetch_neo4j(neo4j, say)
         _sweep(directory)
-        layout = _start(directory, nodes, isolation, owner_pid, prometheus)
+        layout = _start(Layout(directory, 0, nodes, isolation, neo4j), owner_pid, prometheus)
         say("control plane started")
     kube = _connect(layout, timeout_s)
     apply(kube, addons.definitions())
@@ -138,12 +143,12 @@ def _running_layout(directory: Path) -> Layout | None:
     return None
 
 
-def _start(
-    directory: Path, nodes: int, isolation: str, owner: int | None, prometheus: Path | None
-) -> Layout:
+def _start(wanted: Layout, owner: int | None, prometheus: Path | None) -> Layout:
+    """As wanted, in a loopback network that is free."""
+    directory = wanted.directory
     directory.mkdir(parents=True, mode=0o700)
     octet, lock = _reserve()
-    layout = Layout(directory, octet, nodes, isolation)
+    layout = replace(wanted, octet=octet)
     pki.write(directory, layout.api_host, layout.api_port, [n[1] for n in layout.nodes])
     write_layout(layout)
     command = [sys.executable, "-m", "service.cluster.supervisor", str(directory)]

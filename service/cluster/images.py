@@ -1,11 +1,14 @@
 """Images are names here: one table from image patterns to local commands."""
 
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 
 from ruamel.yaml import YAML
+
+from service.images.neo4j import distribution
+from service.images.neo4j.distribution import DEFAULT_SERIES
 
 
 class UnknownImageError(Exception):
@@ -14,10 +17,14 @@ class UnknownImageError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """What an image's own configuration would say: ENTRYPOINT and CMD."""
+    """What an image's own configuration would say: ENTRYPOINT and CMD.
+
+    `programs` names a folder whose programs stand on the PATH in front of the machine's.
+    """
 
     entrypoint: list[str]
     arguments: list[str] = field(default_factory=list)
+    programs: Path | None = None
 
 
 def _module(name: str, *arguments: str) -> Entry:
@@ -29,7 +36,6 @@ TABLE: dict[str, Entry] = {
     "ghcr.io/bizra/bizra-omega:v1.*": _module("service.api"),
     "bizra/reference-service:*": _module("service.api"),
     "*redis:*": _module("service.images.redis", "--host", "$(POD_IP)"),
-    "*neo4j:*": _module("service.images.graph", "--host", "$(POD_IP)", "--data", "/data"),
     "*prom/prometheus:*": _module("service.images.prometheus"),
     "registry.k8s.io/kube-state-metrics/kube-state-metrics:*": _module(
         "service.images.state_metrics", "--host", "$(POD_IP)", "--port", "8080"
@@ -44,20 +50,44 @@ TABLE: dict[str, Entry] = {
 }
 
 
-class Images:
-    """The table, and what a user added to it in `extra` (YAML: pattern -> list of words)."""
+_NEO4J = "*neo4j:*"
+_ENTERPRISE = "*neo4j:*enterprise*"  # licensed, so there is none here
 
-    def __init__(self, extra: Path | None = None) -> None:
+
+class Images:
+    """The table, and what a user added to it in `extra` (YAML: pattern -> list of words).
+
+    `neo4j` is the series that an image `neo4j:*` runs, whatever its tag: "5" or "2026".
+    """
+
+    def __init__(self, extra: Path | None = None, *, neo4j: str = DEFAULT_SERIES) -> None:
         self._extra = extra
+        self._neo4j = neo4j
 
     def find(self, image: str) -> Entry:
         """Raises UnknownImageError in the words of a container runtime."""
         for pattern, entry in {**self._added(), **TABLE}.items():
             if fnmatchcase(image, pattern):
                 return entry
+        if fnmatchcase(image, _NEO4J) and not fnmatchcase(image, _ENTERPRISE):
+            return self._graph()
         raise UnknownImageError(
             f'failed to pull and unpack image "{image}": failed to resolve reference "{image}":'
             f" {image}: not found"
+        )
+
+    def programs(self, image: str) -> Path | None:
+        """The folder in front of the PATH of the image's containers, if it has one."""
+        try:
+            return self.find(image).programs
+        except UnknownImageError:
+            return None
+
+    def _graph(self) -> Entry:
+        arguments = ["--host", "$(POD_IP)", "--data", "/data", "--series", self._neo4j]
+        found = distribution.find(self._neo4j)
+        return replace(
+            _module("service.images.neo4j", *arguments), programs=found.programs if found else None
         )
 
     def _added(self) -> dict[str, Entry]:

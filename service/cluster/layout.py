@@ -10,6 +10,8 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from service.images.neo4j.distribution import DEFAULT_SERIES
+
 OCTETS = range(64, 127)
 API_PORT = 6443
 FILE = "cluster.json"
@@ -21,6 +23,7 @@ class Layout:
     octet: int
     node_count: int
     isolation: str = ""  # a mode of agent.isolation; "": the strongest that works
+    neo4j: str = DEFAULT_SERIES  # the series that an image neo4j:* runs
 
     @property
     def api_host(self) -> str:
@@ -69,6 +72,7 @@ def write_layout(layout: Layout) -> None:
         "octet": layout.octet,
         "nodes": layout.node_count,
         "isolation": layout.isolation,
+        "neo4j": layout.neo4j,
     }
     (layout.directory / FILE).write_text(json.dumps(fields))
 
@@ -76,4 +80,4 @@ def write_layout(layout: Layout) -> None:
 def read_layout(directory: Path) -> Layout:
     """Raises OSError or ValueError when there is no cluster."""
     fields = json.loads((directory / FILE).read_text())
-    return Layout(directory, fields["octet"], fields["nodes"], fields["isolation"])
+    return Layout(directory, fields["octet"], fields["nodes"], fields["isolation"], fields["neo4j"])

@@ -55,6 +55,7 @@ def parts(layout: Layout) -> list[Part]:
                 f"--pod-cidr={network}",
                 f"--dir={directory}",
                 f"--cgroup={layout.cgroup_of(name)}",
+                f"--neo4j={layout.neo4j}",
                 *([f"--isolation={layout.isolation}"] if layout.isolation else []),
             ],
         )

@@ -25,6 +25,7 @@ from service.cluster.images import Images
 from service.cluster.informer import Informer
 from service.cluster.kube import PODS, SERVICES, Json, Kube
 from service.cluster.policy import ENFORCED
+from service.images.neo4j.distribution import DEFAULT_SERIES, SERIES
 from service.images.process import die_with_parent
 
 PORT = 10250
@@ -94,7 +95,7 @@ def _context(options: argparse.Namespace, kube: Kube) -> NodeContext:
         directory=options.dir,
         mode=options.isolation or find_mode(),
         cgroups=cgroups,
-        images=Images(options.dir / "images.yaml"),
+        images=Images(options.dir / "images.yaml", neo4j=options.neo4j),
         addresses=Addresses(options.pod_cidr),
         services=Informer(kube, SERVICES),
         pods=Informer(kube, PODS),
@@ -138,6 +139,7 @@ def main() -> None:
         "--taint", action="append", default=[], help="KEY=VALUE:EFFECT to register the node with"
     )
     parser.add_argument("--isolation", choices=list(DESCRIPTIONS), help="default: what works")
+    parser.add_argument("--neo4j", choices=SERIES, default=DEFAULT_SERIES)
     options = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     logging.getLogger("urllib3").setLevel(logging.ERROR)

@@ -23,6 +23,7 @@ from service.cluster.agent.node_context import NodeContext
 from service.cluster.agent.publish import File, publish
 from service.cluster.agent.tokens import Tokens
 from service.cluster.agent.volumes import SERVICE_ACCOUNT, Volumes
+from service.cluster.images import Entry
 from service.cluster.kube import CONFIGMAPS, PVCS, PVS, SECRETS, NotFoundError
 from service.cluster.prometheus_binary import find_prometheus
 
@@ -113,7 +114,7 @@ class Launcher:
         arguments = spec.get("args") or ([] if spec.get("command") else entry.arguments)
         argv = [expand(word, env) for word in [*command, *arguments]]
         mounts = self._mounts(spec, env)
-        mounts += [Mount(path, str(path), read_only=True) for path in _hidden(mounts)]
+        mounts += [Mount(path, str(path), read_only=True) for path in _hidden(mounts, entry)]
         if self._node.mode == "none":
             argv, env = self._in_place(argv, env, mounts)
             mounts = []
@@ -151,8 +152,10 @@ class Launcher:
     def _environment(self, spec: Json) -> dict[str, str]:
         host, port = self._node.api_address
         tools = str(Path(sys.executable).parent)
+        programs = self._node.images.programs(spec["image"])
+        beside = f"{programs}:{tools}" if programs else tools
         base = {
-            "PATH": f"{tools}:{os.environ.get('PATH', '/usr/bin:/bin')}",
+            "PATH": f"{beside}:{os.environ.get('PATH', '/usr/bin:/bin')}",
             "HOME": os.environ.get("HOME", "/"),
             "LANG": "C.UTF-8",
             "HOSTNAME": self._pod["metadata"]["name"],
@@ -220,11 +223,12 @@ def _prometheus() -> Path | None:
     return find_prometheus()
 
 
-def _hidden(mounts: list[Mount]) -> list[Path]:
+def _hidden(mounts: list[Mount], entry: Entry) -> list[Path]:
     """What every "image" is made of, where a volume covers it: e.g. a checkout below /tmp."""
     prometheus = _prometheus()
     needed = [Path(sys.prefix), Path(sys.base_prefix), PROJECT]
     needed += [prometheus.parent] if prometheus else []
+    needed += [entry.programs.parent] if entry.programs else []
     covers = [Path(m.target) for m in mounts]
     return [p for p in dict.fromkeys(needed) if any(p.is_relative_to(c) for c in covers)]
 
