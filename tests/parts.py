@@ -3,15 +3,15 @@
 import sys
 from pathlib import Path
 
-from service.cluster.prometheus_binary import INSTALL_HINT, find_prometheus
+from service.cluster.packages import PROMETHEUS
 
 KUBECTL = Path(sys.executable).with_name("kubectl")
 
 
 def prometheus() -> Path:
     """The Prometheus binary. promtool stands beside it."""
-    found = find_prometheus()
-    assert found is not None, INSTALL_HINT
+    found = PROMETHEUS.find()
+    assert found is not None, PROMETHEUS.hint
     return found
 
 

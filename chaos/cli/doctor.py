@@ -17,12 +17,7 @@ from chaos.cli.app import Json, app, console, print_json
 from chaos.procedures import jail
 from service.cluster.agent.cgroups import Cgroups
 from service.cluster.agent.isolation import DESCRIPTIONS, find_mode
-from service.cluster.prometheus_binary import (
-    INSTALL_HINT,
-    PrometheusMissingError,
-    fetch_prometheus,
-    find_prometheus,
-)
+from service.cluster.packages import PACKAGES, Package, PackageMissingError
 from service.images.neo4j import distribution as neo4j
 from service.images.neo4j.distribution import Neo4jMissingError
 from slo.exit_codes import ExitCode
@@ -52,7 +47,7 @@ def examine() -> list[Finding]:
     return [
         _python(),
         _packages(),
-        _prometheus(),
+        *(_programs(package) for package in PACKAGES),
         _neo4j(),
         _isolation(),
         _cgroups(),
@@ -75,11 +70,11 @@ def _packages() -> Finding:
     return Finding("embedded cluster", State.OK, "its packages are installed")
 
 
-def _prometheus() -> Finding:
-    found = find_prometheus()
+def _programs(package: Package) -> Finding:
+    found = package.find()
     if found is None:
-        return Finding("Prometheus", State.MISSING, "not found", INSTALL_HINT)
-    return Finding("Prometheus", State.OK, str(found))
+        return Finding(package.name, State.MISSING, "not found", package.hint)
+    return Finding(package.name, State.OK, str(found))
 
 
 def _neo4j() -> Finding:
@@ -138,11 +133,10 @@ def doctor(
     json: Json = False,
 ) -> None:
     """Say what is there and what is missing; exit 2 if a run cannot work."""
-    screen = console()
-    if fix and find_prometheus() is None:
-        screen.print("fetching Prometheus …", style="dim")
-        with contextlib.suppress(PrometheusMissingError):  # the finding below says it
-            fetch_prometheus()
+    screen = console(quiet=json)
+    for package in PACKAGES if fix else ():
+        with contextlib.suppress(PackageMissingError):  # the finding below says it
+            package.fetch(lambda text: screen.print(text, style="dim"))
     if fix and neo4j.find() is None:
         try:
             neo4j.fetch(say=lambda text: screen.print(text, style="dim"))

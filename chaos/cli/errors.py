@@ -7,7 +7,7 @@ from chaos.procedures.session import SessionError
 from chaos.session import RefusedError
 from loadtests.runner import LoadError
 from service.cluster.embedded import EmbeddedError
-from service.cluster.prometheus_binary import PrometheusMissingError
+from service.cluster.packages import PackageMissingError
 from service.images.neo4j.distribution import Neo4jMissingError
 from slo.documents import DocumentError
 from slo.journal import JournalError
@@ -30,7 +30,7 @@ USER_ERRORS: tuple[type[Exception], ...] = (
     LiveError,
     LoadError,
     Neo4jMissingError,
-    PrometheusMissingError,
+    PackageMissingError,
     PromtoolError,
     RecordingError,
     RefusedError,

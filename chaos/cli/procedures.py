@@ -43,7 +43,7 @@ from loadtests.scenario import load_scenario
 from reports import coverage
 from reports import proofs as render
 from reports.write import replace_text
-from service.cluster.prometheus_binary import fetch_prometheus
+from service.cluster.packages import PROMETHEUS as PROMETHEUS_PROGRAMS
 from slo.exit_codes import ExitCode
 from slo.prometheus import Prometheus
 from slo.proofs import (
@@ -224,7 +224,7 @@ def prove(
     try:
         with ExitStack() as stack:
             stack.enter_context(interruptible())
-            tool = fetch_prometheus().with_name("promtool") if alerts else Path()
+            tool = PROMETHEUS_PROGRAMS.fetch().with_name("promtool") if alerts else Path()
             found.alerts = [promtool.prove(a, book.objectives, tool) for a in alerts]
             if not offline:
                 if embedded:

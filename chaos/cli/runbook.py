@@ -16,7 +16,7 @@ from chaos.cluster import Cluster
 from chaos.inventory import inventory
 from reports import findings, outline
 from reports.write import replace_text
-from service.cluster.prometheus_binary import find_prometheus
+from service.cluster.packages import PROMETHEUS
 from slo.exit_codes import ExitCode
 from slo.lint import Context, Level, check
 from slo.lint.evaluation import Evaluator, promtool_evaluator
@@ -105,7 +105,7 @@ def _metrics(url: str) -> frozenset[str]:
 
 def _evaluator() -> Evaluator | None:
     """promtool, from the path or from beside the Prometheus that we have."""
-    beside = find_prometheus()
+    beside = PROMETHEUS.find()
     places = [shutil.which("promtool"), beside.with_name("promtool") if beside else None]
     binary = next((Path(p) for p in places if p and Path(p).exists()), None)
     return promtool_evaluator(binary) if binary else None

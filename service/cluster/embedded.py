@@ -26,8 +26,8 @@ from service.cluster.layout import (
     read_layout,
     write_layout,
 )
+from service.cluster.packages import PACKAGES
 from service.cluster.processes import ProcessId, read_records, wait_until
-from service.cluster.prometheus_binary import fetch_prometheus
 from service.images.neo4j.distribution import DEFAULT_SERIES
 from service.images.neo4j.distribution import fetch as fetch_neo4j
 
@@ -76,17 +76,18 @@ def up(
 
     With `owner_pid` the cluster ends when that process ends; `isolation` is one of the modes of
     service.cluster.agent.isolation instead of the strongest that works, `neo4j` the series that
-    images neo4j:* run. Raises EmbeddedError, PrometheusMissingError and Neo4jMissingError.
+    images neo4j:* run. Raises EmbeddedError, PackageMissingError and Neo4jMissingError.
     """
     directory = directory or default_directory()
     layout = _running_layout(directory)
     begun = time.monotonic()
     if layout is None:
-        prometheus = fetch_prometheus() if deploy_service else None
         if deploy_service:
+            for package in PACKAGES:
+                package.fetch(say)
             fetch_neo4j(neo4j, say)
         _sweep(directory)
-        layout = _start(Layout(directory, 0, nodes, isolation, neo4j), owner_pid, prometheus)
+        layout = _start(Layout(directory, 0, nodes, isolation, neo4j), owner_pid)
         say("control plane started")
     kube = _connect(layout, timeout_s)
     apply(kube, addons.definitions())
@@ -143,7 +144,7 @@ def _running_layout(directory: Path) -> Layout | None:
     return None
 
 
-def _start(wanted: Layout, owner: int | None, prometheus: Path | None) -> Layout:
+def _start(wanted: Layout, owner: int | None) -> Layout:
     """As wanted, in a loopback network that is free."""
     directory = wanted.directory
     directory.mkdir(parents=True, mode=0o700)
@@ -154,9 +155,6 @@ def _start(wanted: Layout, owner: int | None, prometheus: Path | None) -> Layout
     command = [sys.executable, "-m", "service.cluster.supervisor", str(directory)]
     if owner is not None:
         command.append(f"--owner={owner}")
-    env = dict(os.environ)
-    if prometheus is not None:
-        env["PROMETHEUS_BINARY"] = str(prometheus)
     with (directory / "supervisor.log").open("ab") as log:
         subprocess.Popen(
             command,
@@ -165,7 +163,6 @@ def _start(wanted: Layout, owner: int | None, prometheus: Path | None) -> Layout
             stderr=log,
             start_new_session=True,  # a Ctrl-C at the terminal is for the caller alone
             pass_fds=[lock],  # held as long as the supervisor lives
-            env=env,
             cwd="/",
         )
     os.close(lock)

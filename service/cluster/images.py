@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ruamel.yaml import YAML
 
+from service.images import redis
 from service.images.neo4j import distribution
 from service.images.neo4j.distribution import DEFAULT_SERIES
 
@@ -35,7 +36,10 @@ def _module(name: str, *arguments: str) -> Entry:
 TABLE: dict[str, Entry] = {
     "ghcr.io/bizra/bizra-omega:v1.*": _module("service.api"),
     "bizra/reference-service:*": _module("service.api"),
-    "*redis:*": _module("service.images.redis", "--host", "$(POD_IP)"),
+    "*redis:*": replace(
+        _module("service.images.redis", "--host", "$(POD_IP)", "--data", "/data"),
+        programs=redis.PROGRAMS,
+    ),
     "*prom/prometheus:*": _module("service.images.prometheus"),
     "registry.k8s.io/kube-state-metrics/kube-state-metrics:*": _module(
         "service.images.state_metrics", "--host", "$(POD_IP)", "--port", "8080"

@@ -23,7 +23,7 @@ from ruamel.yaml import YAML
 
 from service.cluster.informer import Informer
 from service.cluster.kube import Json, Kube, Resource
-from service.cluster.prometheus_binary import find_prometheus
+from service.cluster.packages import PROMETHEUS
 from service.images.kubernetes_sd import ROLES, groups
 from service.images.process import die_with_parent
 
@@ -133,9 +133,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="prometheus", description=__doc__, add_help=False)
     parser.add_argument("--config.file", dest="config", type=Path, default="prometheus.yml")
     options, others = parser.parse_known_args()
-    found = find_prometheus()
+    found = PROMETHEUS.find()
     if found is None:
-        sys.exit("prometheus: neither in PROMETHEUS_BINARY, on PATH, nor in the cache")
+        sys.exit(f"prometheus: {PROMETHEUS.hint}")
     binary = str(found)
     wanted = "kubernetes_sd_configs" in options.config.read_text(encoding="utf-8")
     # Where a service account cannot be mounted, KUBECONFIG stands in for it, and only we read it.

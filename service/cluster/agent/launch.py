@@ -25,7 +25,7 @@ from service.cluster.agent.tokens import Tokens
 from service.cluster.agent.volumes import SERVICE_ACCOUNT, Volumes
 from service.cluster.images import Entry
 from service.cluster.kube import CONFIGMAPS, PVCS, PVS, SECRETS, NotFoundError
-from service.cluster.prometheus_binary import find_prometheus
+from service.cluster.packages import PROMETHEUS, WGET, user_cache
 
 Json = dict[str, Any]
 PROJECT = Path(service.__file__).parents[1]
@@ -154,9 +154,11 @@ class Launcher:
         tools = str(Path(sys.executable).parent)
         programs = self._node.images.programs(spec["image"])
         beside = f"{programs}:{tools}" if programs else tools
+        beside += f":{WGET.folder}"  # there only if the machine has no wget
         base = {
             "PATH": f"{beside}:{os.environ.get('PATH', '/usr/bin:/bin')}",
             "HOME": os.environ.get("HOME", "/"),
+            "XDG_CACHE_HOME": str(user_cache().parent),  # whatever the container's HOME is
             "LANG": "C.UTF-8",
             "HOSTNAME": self._pod["metadata"]["name"],
             "POD_IP": self._ip,
@@ -220,13 +222,14 @@ def _within(container: Container, command: list[str]) -> list[str]:
 
 @cache
 def _prometheus() -> Path | None:
-    return find_prometheus()
+    return PROMETHEUS.find()
 
 
 def _hidden(mounts: list[Mount], entry: Entry) -> list[Path]:
     """What every "image" is made of, where a volume covers it: e.g. a checkout below /tmp."""
     prometheus = _prometheus()
     needed = [Path(sys.prefix), Path(sys.base_prefix), PROJECT]
+    needed += [user_cache()] if user_cache().exists() else []
     needed += [prometheus.parent] if prometheus else []
     needed += [entry.programs.parent] if entry.programs else []
     covers = [Path(m.target) for m in mounts]
