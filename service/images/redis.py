@@ -11,6 +11,7 @@ anything else for a command. The server listens on HOST alone, has 512 MB and al
 import argparse
 import os
 import sys
+import tempfile
 from pathlib import Path
 
 from service.cluster.packages import REDIS
@@ -38,7 +39,7 @@ def command(words: list[str], folder: Path, host: str, data: Path) -> list[str]:
         *("--protected-mode", "no"),  # bound to one loopback address already
         *("--maxmemory", "512mb", "--maxmemory-policy", "allkeys-lru"),
         *("--save", "", "--appendonly", "no"),
-        *(("--dir", str(data)) if data.is_dir() else ()),
+        *("--dir", str(data) if data.is_dir() else tempfile.gettempdir()),
         *options,
     ]
 

@@ -199,7 +199,7 @@ def test_doctor_says_what_is_there(gameday: Command) -> None:
     done = gameday("doctor", "--json")
     assert done.returncode == 0, done.stdout
     findings = {f["name"]: f["state"] for f in json.loads(done.stdout)}
-    assert findings["Prometheus"] == "ok"
+    assert {findings[name] for name in ("Prometheus", "Redis", "GNU Wget")} == {"ok"}
 
 
 def test_a_runbook_is_held_against_the_cluster_and_the_prometheus_that_run(
