@@ -114,6 +114,7 @@ def status(*, json: Json = False) -> None:
         print(
             f"running at {found.server}: {found.pods_ready} of {found.pods} pods ready on"
             f" {found.nodes} node(s)\nisolation: {found.isolation}\n"
+            f"memory: {found.memory_bytes / 2**20:.0f} MiB\n"
             f"export KUBECONFIG={found.kubeconfig}"
         )
     else:

@@ -79,14 +79,16 @@ class PodKill(Part):
         return f"{target.name}: container restarts went from {before} to {after}"
 
     def undone(self, scene: Scene, targets: tuple[Target, ...]) -> str | None:
-        """A pod kill leaves nothing behind once the workload under test is whole again.
+        """A pod kill leaves nothing behind once the pods that were hit and the workload are whole.
 
-        Asked of the pods themselves: the Deployment's own account lags behind them.
+        Asked of the pods themselves, whose readiness says that they serve again: the account of
+        their Deployment or StatefulSet lags behind them.
         """
-        del targets
+        hit = self.select_pods.whole(scene, targets)
         workload = scene.cluster.workload(scene.namespace, scene.workload)
         pods = scene.cluster.pods(workload.namespace, workload.selector)
         ready = [p for p in pods if p.ready and not p.ending]
-        if not workload.whole or len(ready) < workload.desired:
+        if hit is None or not workload.whole or len(ready) < workload.desired:
             return None
-        return f"{workload.name}: {workload.ready} of {workload.desired} pods ready"
+        own = f"{workload.name}: {workload.ready} of {workload.desired} pods ready"
+        return own if hit.startswith(workload.selector) else f"{hit}; {own}"

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import psutil
 import urllib3
 
 from service import deploy
@@ -49,7 +50,10 @@ class ClusterInfo:
 
 @dataclass(frozen=True, slots=True)
 class ClusterStatus:
-    """`isolation` says how far the nodes can set containers apart."""
+    """`isolation` says how far the nodes can set containers apart.
+
+    `memory_bytes` is that of all its processes, what they share counted once (PSS, proc(5)).
+    """
 
     running: bool
     kubeconfig: Path | None = None
@@ -59,6 +63,7 @@ class ClusterStatus:
     pods: int = 0
     isolation: str = ""
     directory: Path | None = None
+    memory_bytes: int = 0
 
 
 def up(
@@ -132,7 +137,20 @@ def status(directory: Path | None = None) -> ClusterStatus:
         pods=len(pods),
         isolation=said[0] if said else "",
         directory=directory,
+        memory_bytes=_memory(directory),
     )
+
+
+def _memory(directory: Path) -> int:
+    """Of the supervisor and all that it started."""
+    total = 0
+    record = read_records(directory / "processes.json").get("supervisor")
+    with contextlib.suppress(psutil.Error):
+        supervisor = psutil.Process(record.pid if record else 0)
+        for process in [supervisor, *supervisor.children(recursive=True)]:
+            with contextlib.suppress(psutil.Error):  # it has just ended
+                total += process.memory_full_info().pss
+    return total
 
 
 def _running_layout(directory: Path) -> Layout | None:

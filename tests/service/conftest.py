@@ -26,7 +26,7 @@ from service.images.process import free_port
 USER, PASSWORD = "neo4j", "a password with 'quotes'"
 
 
-def wait_until(condition: Callable[[], bool], *, seconds: float = 20.0) -> None:
+def wait_until(condition: Callable[[], bool], *, seconds: float = 60.0) -> None:
     """Wait for a condition; a failed connection counts as "not yet"."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
@@ -211,6 +211,8 @@ def start_service(environment: dict[str, str]) -> Iterator[Callable[..., Service
         started.append(service)
         service.start()
         wait_until(lambda: httpx.get(f"{service.url}/ready").status_code == 200)
+        if graph and cache:  # the constraints of an empty graph take a while
+            service.wait_for("ok")
         return service
 
     yield start

@@ -18,6 +18,9 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+from service.cluster.packages import user_cache
 
 PINNED = Path(__file__).parent / "pinned"
 SERIES = ("5", "2026")
@@ -43,6 +46,9 @@ export NEO4J_CONF="${{NEO4J_CONF:-$NEO4J_HOME/conf}}"
 export NEO4J_ADDRESS="${{NEO4J_ADDRESS:-neo4j://${{POD_IP:-localhost}}:7687}}"
 {classes}exec "{java}" {options} $NEO4J_JVM "@{classpath}" {main} "$@"
 """
+
+if TYPE_CHECKING:
+    from jgo.maven import MavenContext
 
 Progress = Callable[[str], None]
 
@@ -126,8 +132,7 @@ def fetch(series: str = DEFAULT_SERIES, say: Progress = lambda _: None) -> Distr
 
 
 def _cache() -> Path:
-    base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-    return Path(base) / "gameday" / "neo4j"
+    return user_cache() / "neo4j"
 
 
 def _java_home() -> Path | None:
@@ -140,11 +145,17 @@ def _java_home() -> Path | None:
 
 
 def _fetch_files(work: Path, version: str, wanted: dict[str, list[File]], say: Progress) -> None:
+    from jgo.config import GlobalSettings
+    from jgo.maven import MavenContext
+
     files = list({f.coordinate: f for listed in wanted.values() for f in listed}.values())
     done = 0
 
+    mirrors = GlobalSettings.load().repositories
+    context = MavenContext(repo_cache=work / "repository", remote_repos=mirrors or None, timeout=60)
+
     def one(file: File) -> tuple[File, Path]:
-        return file, _fetch(file, work / "repository")
+        return file, _fetch(file, context)
 
     got: dict[str, Path] = {}
     with ThreadPoolExecutor(_AT_A_TIME) as pool:
@@ -160,13 +171,8 @@ def _fetch_files(work: Path, version: str, wanted: dict[str, list[File]], say: P
             os.link(got[file.coordinate], folder / file.name)
 
 
-def _fetch(file: File, repository: Path) -> Path:
+def _fetch(file: File, context: "MavenContext") -> Path:
     """Raises Neo4jMissingError when it cannot be had, or is not the file that was pinned."""
-    from jgo.config import GlobalSettings
-    from jgo.maven import MavenContext
-
-    mirrors = GlobalSettings.load().repositories
-    context = MavenContext(repo_cache=repository, remote_repos=mirrors or None, timeout=60)
     group, artifact, version, *classifier = file.coordinate.split(":")
     component = context.project(group, artifact).at_version(version)
     try:
