@@ -2,6 +2,7 @@
 
 from hypothesis import settings
 
-# A shared machine may stop for longer than any deadline for one example; pytest-timeout bounds a test.
+# A shared machine may stand still for longer than the 200 ms that one example has by default.
+# pytest-timeout bounds a test as a whole.
 settings.register_profile("gameday", deadline=None)
 settings.load_profile("gameday")

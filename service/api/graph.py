@@ -49,6 +49,7 @@ WITH b, t LIMIT 500
 RETURN b.id AS id, b.score AS score, b.passed AS passed, count(t) AS shared
 ORDER BY shared DESC, id LIMIT $limit
 """
+_TRIALS = 10
 _COUNT = "MATCH (a:Attestation) RETURN count(a) AS n"
 
 
@@ -114,7 +115,7 @@ class Graph:
             user_agent="bizra-api",
         )
         self._database = database
-        self._schema: asyncio.Task[None] | None = None
+        self._prepared: asyncio.Task[None] | None = None
 
     async def store(self, attestation: Attestation) -> bool:
         """Store it unless it is there already; true when it was new.
@@ -137,35 +138,61 @@ class Graph:
         ]
 
     async def count(self) -> int:
-        """Number of attestations, once the constraints are there.
+        """Number of attestations, once the database is prepared.
 
-        They are made in a task of their own, as a caller may give up on a slow migration: the next
+        That goes on in a task of its own, as a caller may give up on a slow migration: the next
         call waits for the same task. So nothing that goes by this call being answered stores
-        anything without them.
+        anything without the constraints.
         """
-        if self._schema is None:
-            self._schema = asyncio.create_task(graph_schema.ensure(self._run))
+        if self._prepared is None:
+            self._prepared = asyncio.create_task(self._prepare())
         try:
-            await asyncio.shield(self._schema)
+            await asyncio.shield(self._prepared)
             records = await self._run(_COUNT, {})
         except BaseException:
-            if self._schema.done():
-                self._schema = None
+            if self._prepared.done():
+                self._prepared = None
             raise
         return int(records[0]["n"])
 
     async def close(self) -> None:
-        if self._schema is not None:
-            self._schema.cancel()
+        if self._prepared is not None:
+            self._prepared.cancel()
         await self._driver.close()
 
-    async def _run(self, query: str, parameters: dict[str, object]) -> list[neo4j.Record]:
+    async def _prepare(self) -> None:
+        """Constraints, and queries that are planned and compiled before somebody waits for them.
+
+        The first ones after the database's start take it a second or more.
+        """
+        await graph_schema.ensure(self._run)
+        trial = Attestation("trial", 0, 0.0, passed=False, terms=("trial",))._asdict()
+        for _ in range(_TRIALS):
+            await self._run(_STORE, trial, keep=False)
+            await self._run(_RELATED, {"id": "trial", "limit": 10})
+
+    async def _run(
+        self, query: str, parameters: dict[str, object], *, keep: bool = True
+    ) -> list[neo4j.Record]:
+        """The records of one transaction; without `keep` it is rolled back."""
         try:
-            result = await self._driver.execute_query(
-                neo4j.Query(query), parameters, database_=self._database
-            )
+            async with self._driver.session(database=self._database) as session:
+                if keep:
+                    return await session.execute_write(_records, query, parameters)
+                async with await session.begin_transaction() as transaction:
+                    records = await _records(transaction, query, parameters)
+                    await transaction.rollback()
+                    return records
         except (Neo4jError, DriverError, OSError) as error:
             if is_away(error):
                 raise GraphAwayError(reason_of(error)) from error
             raise
-        return result.records
+
+
+async def _records(
+    transaction: neo4j.AsyncTransaction | neo4j.AsyncManagedTransaction,
+    query: str,
+    parameters: dict[str, object],
+) -> list[neo4j.Record]:
+    result = await transaction.run(query, parameters)
+    return [record async for record in result]
