@@ -91,4 +91,7 @@ class PodKill(Part):
         if hit is None or not workload.whole or len(ready) < workload.desired:
             return None
         own = f"{workload.name}: {workload.ready} of {workload.desired} pods ready"
-        return own if hit.startswith(workload.selector) else f"{hit}; {own}"
+        names = {
+            p.name for p in scene.cluster.pods(scene.namespace, self.select_pods.label_selector)
+        }
+        return own if names <= {p.name for p in pods} else f"{hit}; {own}"
