@@ -1,5 +1,6 @@
 """The commands of a runbook's steps, as rules look at them."""
 
+import re
 from collections.abc import Iterator
 
 from slo.lint.base import Context
@@ -40,3 +41,20 @@ def called(context: Context) -> Iterator[tuple[Command, tuple[str, ...]]]:
 def literal(word: str) -> bool:
     """A name as it is: no expansion and no placeholder."""
     return bool(word) and not any(c in word for c in "$<>`{}()*")
+
+
+_CODE_IN_CYPHER = re.compile(r"[`~]{3,}\s*(?:cypher|cql)\b", re.IGNORECASE)
+
+
+def statements(context: Context, *, sent: bool = False) -> Iterator[tuple[int, str]]:
+    """Texts that may hold Cypher, each with the line that it begins on: steps, and code blocks.
+
+    `sent`: only those that are Cypher for certain, as they go to cypher-shell or say so; others
+    have SQL in them, perhaps.
+    """
+    for _, step in context.steps():
+        if step.commands and ("cypher-shell" in step.text or not sent):
+            yield step.source.line, step.text
+    for block in context.runbook.unread:
+        if block.kind == "code" and _CODE_IN_CYPHER.match(block.text):
+            yield block.source.line, block.text

@@ -108,11 +108,18 @@ class Objects:
         return [c for c in node if isinstance(c, dict)] if isinstance(node, list) else []
 
     def images(self) -> set[str]:
-        return {
+        """Those of all workloads, and those that a Kustomization puts in their place."""
+        written = {
             str(c.get("image", ""))
             for kind in WORKLOADS
             for o in self.of(kind)
             for c in self.containers(o)
+        }
+        return written | {
+            f"{entry.get('newName') or entry.get('name')}:{entry['newTag']}"
+            for o in self.of("Kustomization")
+            for entry in o.body.get("images") or ()
+            if isinstance(entry, dict) and entry.get("newTag")
         }
 
 

@@ -4,20 +4,31 @@ import re
 from collections.abc import Iterator
 
 from slo.lint.base import Context, Level, Problem, Rule
-from slo.lint.commands import called
-from slo.lint.removed import REMOVED, Removed
+from slo.lint.commands import called, statements
+from slo.lint.editions import neo4j_edition
+from slo.lint.removed import REMOVED
+from slo.lint.replacement import Removed
 
 
 def check(context: Context) -> Iterator[Problem]:
+    rows = [row for row in REMOVED if _in_force(row, context)]
     for command, words in called(context):
         text = " ".join(words)
-        for removed in REMOVED:
-            if removed.pattern.search(text) and _in_force(removed, context):
-                yield Problem(
-                    line=command.line,
-                    message=f"{removed.what} is not in {removed.since}",
-                    suggestion=removed.instead,
-                )
+        for row in rows:
+            if not row.cypher and (match := row.pattern.search(text)):
+                yield _problem(context, row, match, command.line)
+    for line, text in statements(context):
+        for row in rows:
+            for match in row.pattern.finditer(text) if row.cypher else ():
+                yield _problem(context, row, match, line + text.count("\n", 0, match.start()))
+
+
+def _problem(context: Context, row: Removed, match: re.Match[str], line: int) -> Problem:
+    return Problem(
+        line=line,
+        message=f"{match.expand(row.what)} is not in {row.since}",
+        suggestion=row.instead.suggestion(neo4j_edition(context.objects)),
+    )
 
 
 def _in_force(removed: Removed, context: Context) -> bool:
