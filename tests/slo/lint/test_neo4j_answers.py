@@ -1,34 +1,21 @@
 """The tables of Neo4j commands are held against what a real Neo4j 5 Community answers."""
 
-import os
-import shutil
 import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from neo4j import Driver, GraphDatabase
-from neo4j.exceptions import DriverError, Neo4jError
+from neo4j import Driver
+from neo4j.exceptions import Neo4jError
 
+from service.images.neo4j import distribution
 from slo.lint.neo4j import ENTERPRISE, REMOVED
 from slo.lint.replacement import EnterpriseOnly, Removed
+from tests.service.conftest import graph_server
 
 pytestmark = pytest.mark.slow
 
-ADDRESS = "127.0.0.6"
 USAGE = {2, 64}  # exit codes of neo4j-admin for commands and options that it does not have
-STARTS_WITHIN_S = 120
-JVM = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")
-CONFIGURATION = f"""
-dbms.usage_report.enabled=false
-dbms.security.auth_enabled=false
-server.default_listen_address={ADDRESS}
-server.http.enabled=false
-server.memory.heap.initial_size=128m
-server.memory.heap.max_size=256m
-server.memory.pagecache.size=32m
-"""
 # What Community says to a statement that it knows and does not carry out.
 NOT_IN_COMMUNITY = (
     "Unsupported administration command",
@@ -40,19 +27,13 @@ NOT_IN_COMMUNITY = (
 Row = Removed | EnterpriseOnly
 
 
-def installed() -> tuple[str, str]:
-    """The Java program, and the class path of Neo4j."""
-    return shutil.which("java") or "", f"{os.environ['GAMEDAY_TEST_NEO4J_LIB']}/*"
-
-
 def neo4j_admin(*arguments: str, home: Path) -> subprocess.CompletedProcess[str]:
-    java, lib = installed()
     return subprocess.run(
-        [java, *JVM, "-cp", lib, "org.neo4j.server.startup.Neo4jAdminCommand", *arguments],
-        env={"NEO4J_HOME": str(home), "NEO4J_CONF": str(home / "conf")},
+        [distribution.fetch().programs / "neo4j-admin", *arguments],
+        env={"NEO4J_HOME": str(home)},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
         check=False,
     )
 
@@ -60,47 +41,19 @@ def neo4j_admin(*arguments: str, home: Path) -> subprocess.CompletedProcess[str]
 @pytest.fixture
 def home(tmp_path: Path) -> Path:
     """A home of Neo4j with a configuration and no database."""
-    return furnished(tmp_path)
-
-
-def furnished(home: Path) -> Path:
     for name in ("conf", "data", "plugins", "logs"):
-        (home / name).mkdir(exist_ok=True)
-    (home / "conf" / "neo4j.conf").write_text(CONFIGURATION, encoding="utf-8")
-    return home
+        (tmp_path / name).mkdir()
+    (tmp_path / "conf/neo4j.conf").write_text("dbms.usage_report.enabled=false\n")
+    return tmp_path
 
 
 @pytest.fixture(scope="module")
 def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Driver]:
-    home = furnished(tmp_path_factory.mktemp("neo4j"))
-    java, lib = installed()
-    command = [java, *JVM, "-cp", lib, "org.neo4j.server.CommunityEntryPoint", "--console-mode"]
-    command += [f"--home-dir={home}", f"--config-dir={home / 'conf'}"]
-    with (home / "console.log").open("w") as log:
-        server = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
-    try:
-        with GraphDatabase.driver(f"bolt://{ADDRESS}:7687") as driver:
-            wait_until_it_answers(driver, server, home / "console.log")
-            yield driver
-    finally:
-        server.terminate()
-        server.wait(60)
-
-
-def wait_until_it_answers(driver: Driver, server: subprocess.Popen[bytes], log: Path) -> None:
-    deadline = time.monotonic() + STARTS_WITHIN_S
-    while not answers(driver):
-        assert server.poll() is None, log.read_text()
-        assert time.monotonic() < deadline, log.read_text()
-        time.sleep(0.2)
-
-
-def answers(driver: Driver) -> bool:
-    try:
-        driver.execute_query("RETURN 1", database_="neo4j")
-    except (DriverError, Neo4jError):
-        return False
-    return True
+    server = graph_server(tmp_path_factory.mktemp("neo4j"), NEO4J_AUTH="none")
+    server.start()
+    with server.driver() as driver:
+        yield driver
+    server.end()
 
 
 def filled_in(command: str, folder: Path) -> list[str]:
