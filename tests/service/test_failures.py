@@ -21,6 +21,8 @@ BOUND_SECONDS = 15.0
 
 Start = Callable[..., Service]
 
+pytestmark = pytest.mark.slow
+
 
 def attest(service: Service, content: str = TEXT) -> httpx.Response:
     return httpx.post(f"{service.url}/attestations", json={"content": content}, timeout=30)
