@@ -82,8 +82,8 @@ class Bolt:
             locked = str(error.code).endswith("AuthenticationRateLimit")
             raise BoltError(f"{self._name} {told}", locked=locked) from error
         except (DriverError, OSError) as error:
-            first = (str(error).splitlines() or [type(error).__name__])[0]
-            raise BoltError(f"{self._name} cannot be asked: {first}") from error
+            told = " ".join(str(error).split()) or type(error).__name__
+            raise BoltError(f"{self._name} cannot be asked: {told}") from error
 
     @property
     def _name(self) -> str:

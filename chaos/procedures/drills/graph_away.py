@@ -8,7 +8,7 @@ import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from chaos.cluster import Json
+from chaos.cluster import ClusterError, Json
 from chaos.procedures.databases import KEY, NEO4J, SECRET
 from chaos.procedures.drills import volume
 from chaos.procedures.drills.base import Drill, Stage, sight
@@ -19,7 +19,7 @@ from slo.reading.model import Effect, Procedure
 
 DOWN, PASSWORD, CUT = "member down", "wrong password", "network cut"
 POLICY = "gameday-network-cut"
-GONE_S, ROLLED_S = 120.0, 90.0
+THERE_S, GONE_S, ROLLED_S = 180.0, 120.0, 90.0
 _RESTARTED = "/spec/template/metadata/annotations/kubectl.kubernetes.io~1restartedAt"
 # What a reader of the answers would go by, in the words of kubectl and of Neo4j.
 _NO_MEMBER = re.compile(
@@ -58,9 +58,13 @@ class GraphAway(Drill):
         title = procedure.title.casefold()
         return bool(effects) and Effect.CHANGES not in effects and "neo4j" in title
 
+    def prepare(self, stage: Stage) -> None:
+        """The graph is there, so that its going is this case's, and not the one's before."""
+        if not wait(lambda: _health(stage).get("status") == "ok", THERE_S):
+            raise ClusterError(f"the service is not well before the drill: {_health(stage)}")
+
     def sign(self, stage: Stage) -> str:
-        answer = stage.world.ask("GET", "/health")
-        found = answer.json() if answer is not None else {}
+        found = _health(stage)
         if (found.get("components") or {}).get("graph") != "down":
             return ""
         return f"/health: {found['status']}, graph: {found['reasons'].get('graph', 'down')}"
@@ -113,6 +117,12 @@ class NetworkCut(GraphAway):
 
 
 GraphAway.cases = (MemberDown, WrongPassword, NetworkCut)
+
+
+def _health(stage: Stage) -> Json:
+    """What /health says; empty without an answer."""
+    answer = stage.world.ask("GET", "/health")
+    return dict(answer.json()) if answer is not None else {}
 
 
 def _restart(found: Json) -> list[Json]:
