@@ -161,8 +161,10 @@ def _drill(proof: ProcedureProof) -> str:
         f"{escape(fmt.clean(s.output[-1500:]))}</pre>"
         for s in proof.steps
     )
+    on = ", ".join(map(str, proof.databases))
+    databases = f"<p>On {escape(fmt.clean(on))}</p>" if on else ""
     return (
         f"<h2>{escape(fmt.clean(proof.title + variant))}</h2>"
         f"<p><b>{escape(proof.finding.value)}</b>: {escape(fmt.clean(proof.reason))}</p>"
-        f"<p>Condition: {escape(fmt.clean(proof.condition))}</p><ul>{sights}</ul>{steps}"
+        f"<p>Condition: {escape(fmt.clean(proof.condition))}</p>{databases}<ul>{sights}</ul>{steps}"
     )

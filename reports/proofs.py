@@ -55,15 +55,24 @@ def show(proofs: Proofs, console: Console, *, where: str = "") -> None:
     table.add_column("Line", justify="right")
     table.add_column("Promise")
     table.add_column("Took", justify="right")
+    table.add_column("On", overflow="fold")
     table.add_column("Why", overflow="fold")
     for alert in proofs.alerts:
         table.add_row(
-            *_row(alert.finding, alert.source.line, alert.alert, alert.seconds, alert.reason)
+            *_row(
+                alert.finding,
+                alert.source.line,
+                alert.alert,
+                alert.seconds,
+                "",
+                reason=alert.reason,
+            )
         )
     for procedure in proofs.procedures:
         for one in _with_correction(procedure):
             line = one.line or one.source.line
-            table.add_row(*_row(one.finding, line, _title(one), one.seconds, one.reason))
+            on = ", ".join(map(str, one.databases))
+            table.add_row(*_row(one.finding, line, _title(one), one.seconds, on, reason=one.reason))
     console.print(table)
     console.print(f"{tally(proofs)}{_scale(proofs)}", style="bold")
     for told in _times(proofs):
@@ -72,10 +81,13 @@ def show(proofs: Proofs, console: Console, *, where: str = "") -> None:
         console.print(f"  {where}", style="dim")
 
 
-def _row(finding: Finding, line: int, title: str, seconds: float, reason: str) -> tuple[Text, ...]:
+def _row(
+    finding: Finding, line: int, title: str, seconds: float, on: str, *, reason: str
+) -> tuple[Text, ...]:
     sign = Text(f"{SIGNS[finding]} {finding.value}", style=STYLES[finding])
     words = fmt.clean(_short(reason))
-    return sign, Text(str(line)), Text(title), Text(fmt.seconds(seconds)), Text(words)
+    took = Text(fmt.seconds(seconds))
+    return sign, Text(str(line)), Text(title), took, Text(fmt.clean(on)), Text(words)
 
 
 def _scale(proofs: Proofs) -> str:
@@ -159,15 +171,16 @@ def _alert_table(alerts: Iterable[AlertProof]) -> Iterator[str]:
 
 def _procedure_table(procedures: Iterable[ProcedureProof]) -> Iterator[str]:
     yield (
-        "| | Line | Procedure | Condition | Severity | Answer due | Detected | Recovered | Took"
-        " | Why |"
+        "| | Line | Procedure | Database | Condition | Severity | Answer due | Detected | Recovered"
+        " | Took | Why |"
     )
-    yield "|---|---:|---|---|---|---:|---:|---:|---:|---|"
+    yield "|---|---:|---|---|---|---|---:|---:|---:|---:|---|"
     for procedure in procedures:
         for proof in _with_correction(procedure):
             yield (
                 f"| {_mark(proof.finding)} | {proof.line or proof.source.line} |"
-                f" {_text(_title(proof))} | {_text(proof.condition)} |"
+                f" {_text(_title(proof))} | {_text(', '.join(map(str, proof.databases)))} |"
+                f" {_text(proof.condition)} |"
                 f" {proof.severity} | {_time(proof.response_time_s)} |"
                 f" {_time(proof.time_to_detect_s)} | {_time(proof.time_to_recover_s)} |"
                 f" {_time(proof.seconds or None)} | {_text(_short(proof.reason))} |"
@@ -198,6 +211,8 @@ def _drill(proof: ProcedureProof) -> Iterator[str]:
             f"- {_ICONS[seen.finding]} {_text(seen.name)}: {_text(seen.seen)}"
             f" (wanted: {_text(seen.wanted)})"
         )
+    if proof.databases:
+        yield f"- databases: {_text(', '.join(map(str, proof.databases)))}"
     if proof.requests:
         yield f"- {proof.failed_requests} of {proof.requests} requests failed in the meantime"
     if proof.put_back:

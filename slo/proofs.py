@@ -62,6 +62,24 @@ class Sight:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Database:
+    """A database that a procedure is about, as it describes itself: Neo4j, 5.26.30, Community.
+
+    `reason` is why it did not, "" where it did. `edition` is "" for one that has no editions.
+    """
+
+    kind: str
+    version: str = ""
+    edition: str = ""
+    reason: str = ""
+
+    def __str__(self) -> str:
+        if not self.version:
+            return f"{self.kind}, version not known: {self.reason}"
+        return " ".join(filter(None, (self.kind, self.version, self.edition)))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ProcedureProof:
     """A drill: the condition brought about, the procedure as written, and whether it cured.
 
@@ -89,6 +107,7 @@ class ProcedureProof:
     requests: int = 0
     failed_requests: int = 0
     put_back: str = ""
+    databases: tuple[Database, ...] = ()
     variant: str = ""  # "" as written, else what the overlay says of its correction
     corrected: "ProcedureProof | None" = None
 

@@ -30,8 +30,9 @@ from chaos.journal import Journal
 from chaos.lease import Held
 from chaos.plan import PlanPrometheus
 from chaos.procedures.before import BeforeError, put_back
+from chaos.procedures.cases import NOT_PUT_BACK
 from chaos.procedures.overlay import read_overlay
-from chaos.procedures.prove import NOT_PUT_BACK, Prover
+from chaos.procedures.prove import Prover
 from chaos.procedures.record import record
 from chaos.procedures.secrecy import Secrets
 from chaos.procedures.steps import Hand, rehearse

@@ -11,8 +11,11 @@ from rich.markup import escape
 from chaos.cluster import ClusterError
 from chaos.journal import Journal
 from chaos.procedures.before import forget, keep
+from chaos.procedures.cases import NOT_PUT_BACK, combined
+from chaos.procedures.databases import COMMUNITY, described, touched
 from chaos.procedures.drills import ASKED_FOR, Drill, Stage, drill_for
 from chaos.procedures.drills.base import SERVED, SERVED_S
+from chaos.procedures.judge import UNTRIED, judge, line_of
 from chaos.procedures.record import record
 from chaos.procedures.secrecy import Secrets
 from chaos.procedures.session import Session
@@ -22,14 +25,7 @@ from loadtests.runner import LoadError, LoadHandle, LoadRunner
 from loadtests.scenario import load_scenario
 from slo.client import requests
 from slo.policy import SeverityPolicy
-from slo.proofs import (
-    Finding,
-    ProcedureProof,
-    Sight,
-    StepProof,
-    StepState,
-    together,
-)
+from slo.proofs import Database, Finding, ProcedureProof, Sight, StepProof, StepState
 from slo.reading.model import Procedure, Runbook, Step, StepKind
 from slo.samples import read_raw
 from slo.served import ERROR
@@ -38,11 +34,6 @@ from slo.severity import Incident, observe
 STEADY_WITHIN_S, BACK_WITHIN_S, HELD_S = 90.0, 120.0, 5.0
 PACE_S = 5.0
 USERS_WITHIN_S = 45.0  # more, where nothing but enough good requests is missing
-NOT_PUT_BACK = "NOT PUT BACK"
-
-
-# Not the runbook's fault: what is not here, and what our own fence keeps from running.
-_UNTRIED = frozenset((StepState.NOT_VERIFIABLE, StepState.REFUSED))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +66,7 @@ class Prover:
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
     _count: int = field(default=0)
     _stuck: bool = field(default=False)
+    _known: dict[str, Database] = field(default_factory=dict)
 
     def prove(self, procedure: Procedure) -> ProcedureProof:
         """As written; and where that does not hold, once more with what the overlay says."""
@@ -109,6 +101,19 @@ class Prover:
     def _drill(
         self, procedure: Procedure, drill: Drill, correction: Correction | None
     ) -> ProcedureProof:
+        """In all of its cases, up to one that cannot be put back."""
+        if not drill.cases:
+            return self._one(procedure, drill, correction)
+        tried = []
+        for kind in drill.cases:
+            tried.append((kind.case, self._one(procedure, kind(), correction)))
+            if self._stuck:
+                break
+        return combined(tried, condition=drill.condition, claim=drill.claim)
+
+    def _one(
+        self, procedure: Procedure, drill: Drill, correction: Correction | None
+    ) -> ProcedureProof:
         self._count += 1
         folder = self.folder / f"{self._count:02}-{procedure.name}"
         course = _Course(self, procedure, drill, correction, folder)
@@ -118,6 +123,14 @@ class Prover:
         self._stuck = proof.put_back.startswith(NOT_PUT_BACK)
         self.say(f"{procedure.title}: [bold]{proof.finding.value}[/]: {escape(proof.reason)}")
         return proof
+
+    def databases(self, procedure: Procedure, drill: Drill) -> tuple[Database, ...]:
+        """Those that it is about. Each is asked until it has answered once in this run."""
+        kinds = dict.fromkeys((*touched(procedure), *drill.touches))
+        for kind in kinds:
+            if kind not in self._known or not self._known[kind].version:
+                self._known[kind] = described(self.world, kind)
+        return tuple(self._known[kind] for kind in kinds)
 
 
 class _Course:
@@ -165,6 +178,7 @@ class _Course:
         why = self._unsteady()
         if why:
             return self._proof(Finding.INCONCLUSIVE, f"not steady before the drill: {why}", (), "")
+        self._stage.databases = self._set.databases(self._procedure, self._drill)
         try:
             snapshot = Snapshot.take(self._set.world)
             self._secrets.learn(self._set.world)
@@ -188,7 +202,7 @@ class _Course:
         self._stage.steps = list(steps)
         finding, reason = Finding.INCONCLUSIVE, trouble
         if not trouble:
-            finding, reason = _judge(steps, sights, self._drill.claim)
+            finding, reason = judge(steps, sights, self._drill.claim)
         return self._proof(finding, reason, sights, back)
 
     # What happens
@@ -235,6 +249,7 @@ class _Course:
             values=self._stage.values,
             limit_s=self._set.step_limit_s,
             stand_ins=correction.stand_ins if correction else None,
+            community=any(d.edition == COMMUNITY for d in self._stage.databases),
         )
 
     def _counterpart(self) -> bool:
@@ -250,7 +265,7 @@ class _Course:
         self._wrong_before = [
             f"{found.title}, line {p.line}: {p.reason}"
             for p in self._record(found, self._hand(corrected))
-            if p.state is StepState.FAILED or p.state in _UNTRIED
+            if p.state is StepState.FAILED or p.state in UNTRIED
         ]
         return True
 
@@ -326,6 +341,7 @@ class _Course:
         if self._more is not None:
             self._more.stop()
         try:
+            self._drill.undo(self._stage)
             done = snapshot.restore()
             wait(lambda: not self._set.world.settled(), BACK_WITHIN_S)
             self._drill.tidy(self._stage)
@@ -355,7 +371,7 @@ class _Course:
             reason=reason,
             started=self._begun,
             seconds=time.monotonic() - self._clock,
-            line=_line(finding, steps),
+            line=line_of(finding, steps),
             steps=steps,
             sights=sights,
             time_to_detect_s=self._to_detect,
@@ -365,42 +381,6 @@ class _Course:
             requests=load.requests - self._load_before.requests,
             failed_requests=load.errors - self._load_before.errors,
             put_back=back,
+            databases=self._stage.databases,
             variant=self._correction.why if self._correction else "",
         )
-
-
-def _judge(
-    steps: tuple[StepProof, ...], sights: tuple[Sight, ...], claim: str
-) -> tuple[Finding, str]:
-    """By what is seen of the system, not by exit codes; those say where it went wrong."""
-    found = together(tuple(s.finding for s in sights))
-    wrong = [s for s in sights if s.finding is not Finding.PROVEN]
-    stopped = [s for s in steps if s.state is StepState.FAILED]
-    absent = [s for s in steps if s.state in _UNTRIED]
-    told = "; ".join(f"{s.name}: {s.seen} ({s.wanted} wanted)" for s in wrong)
-    at = stopped[0] if stopped else None
-    where = f"line {at.line}: {at.reason}; " if at else ""
-    if found is Finding.REFUTED and absent and (at is None or absent[0].line <= at.line):
-        # What came after a step that could not be tried says nothing about the procedure.
-        return Finding.NOT_VERIFIABLE, f"line {absent[0].line}: {absent[0].reason}; {told}"
-    if found is not Finding.PROVEN:
-        return found, where + told
-    manual = [s for s in steps if s.state is StepState.MANUAL]
-    if absent:
-        rest = "all that it is for was seen all the same"
-        return Finding.NOT_VERIFIABLE, f"line {absent[0].line}: {absent[0].reason}; {rest}"
-    reason = claim
-    if at:
-        reason += f", although line {at.line} fails: {at.reason}"
-    if manual:
-        reason += f"; for a person, and not done: line {', '.join(str(s.line) for s in manual)}"
-    return Finding.PROVEN, reason
-
-
-def _line(finding: Finding, steps: tuple[StepProof, ...]) -> int | None:
-    """Of the step at which it went wrong; of the last that ran where no step by itself did."""
-    states = _UNTRIED if finding is Finding.NOT_VERIFIABLE else {StepState.FAILED}
-    wrong = next((s.line for s in steps if s.state in states), None)
-    if wrong is None and finding is Finding.REFUTED and steps:
-        return steps[-1].line
-    return wrong

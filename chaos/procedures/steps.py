@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from chaos.procedures.access import NAME as ACCOUNT
+from chaos.procedures.editions import enterprise_command
 from chaos.procedures.placeholders import PlaceholderError, fill
 from chaos.procedures.policy import PROGRAMS, Ruling, objections
 from chaos.procedures.session import Ran, Session
@@ -48,12 +49,14 @@ class Hand:
 
     `ask` puts a manual step, or the question whether to run a step, to a person: true for "done" or
     "yes". `stand_ins` are texts to run instead of a step, by its line (an overlay's corrections).
+    `community`: Neo4j is known to be Community here, which does not have Enterprise's commands.
     """
 
     session: Session
     values: Mapping[str, str]
     limit_s: float = STEP_LIMIT_S
     stand_ins: Mapping[int, str] | None = None
+    community: bool = False
     ask: Callable[[Step, str], bool] | None = None
     tell: Teller = field(default_factory=Silent)
 
@@ -144,6 +147,11 @@ def _step(step: Step, typed: tuple[Step, ...], hand: Hand) -> StepProof:
     stdin = "".join(f"{inside.text}\n" for inside in typed)
     ran = hand.session.run(text, limit_s=hand.limit_s, stdin=stdin)
     proof = _proof(step, hand.session.mask(text), ran, hand.limit_s)
+    if proof.state is StepState.FAILED and hand.community:
+        command = enterprise_command(ran.calls, text)
+        if command:
+            told = f"Enterprise: Neo4j Community, which runs here, does not have {command}"
+            return replace(proof, state=StepState.NOT_VERIFIABLE, reason=told)
     if ran.timed_out and hand.session.over.is_set():
         return replace(proof, reason="ended half-way, as the run was ended")
     return proof

@@ -27,6 +27,7 @@ KEPT = (
     kind_of("ConfigMap"),
     kind_of("Service"),
     INGRESS,
+    kind_of("NetworkPolicy"),
     AUTOSCALER,
     BUDGET,
     kind_of("Deployment"),

@@ -9,7 +9,8 @@ import pytest
 
 from chaos.cluster import Cluster, ClusterError, Ref
 from chaos.procedures.before import forget, is_left, keep
-from chaos.procedures.prove import NOT_PUT_BACK, Prover
+from chaos.procedures.cases import NOT_PUT_BACK
+from chaos.procedures.prove import Prover
 from chaos.procedures.session import Session
 from chaos.procedures.world import Snapshot, World
 from loadtests.runner import LoadHandle, LoadProgress, Recent

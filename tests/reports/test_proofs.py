@@ -1,5 +1,6 @@
 """Proofs on the screen, in Markdown and as JUnit: the same each time, nothing green by mistake."""
 
+import json
 from datetime import UTC, datetime
 from io import StringIO
 from xml.etree import ElementTree
@@ -7,12 +8,14 @@ from xml.etree import ElementTree
 import pytest
 from rich.console import Console
 
+from reports import coverage
 from reports import proofs as render
 from slo.documents import DocumentError
 from slo.exit_codes import ExitCode
 from slo.model import Source
 from slo.proofs import (
     AlertProof,
+    Database,
     Finding,
     ProcedureProof,
     Proofs,
@@ -25,6 +28,7 @@ from slo.proofs import (
     load,
     together,
 )
+from slo.runbook import survey
 
 AT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
@@ -157,8 +161,28 @@ def test_markdown_names_lines_steps_and_sights_and_nothing_breaks_its_tables() -
     assert "their real durations were not tried there" in text
     for line in text.splitlines():
         if line.startswith("| ") and "387" in line:
-            assert line.replace("\\|", "").count("|") in {7, 11}
+            assert line.replace("\\|", "").count("|") in {7, 12}
     assert text == render.markdown(proofs(procedure(Finding.REFUTED)))
+
+
+def test_a_proof_names_the_databases_that_it_was_made_on() -> None:
+    known = Database(kind="Neo4j", version="5.26.30", edition="Community")
+    unknown = Database(kind="Redis", reason="no pod of Redis is ready")
+    told = proofs(procedure(Finding.PROVEN, databases=(known, unknown)))
+    assert load(dump(told), "proofs.json") == told
+    text = render.markdown(told)
+    assert "| Neo4j 5.26.30 Community, Redis, version not known: no pod of Redis is ready |" in text
+    assert "- databases: Neo4j 5.26.30 Community" in text
+    out = StringIO()
+    render.show(told, Console(file=out, width=200))
+    assert "Neo4j 5.26.30 Community" in out.getvalue()
+    assert "<p>On Neo4j 5.26.30 Community, Redis" in coverage.render(survey("# A", "a.md"), told)
+
+
+def test_proofs_of_an_earlier_release_are_still_read() -> None:
+    told = json.loads(dump(proofs(procedure(Finding.PROVEN))))
+    del told["procedures"][0]["databases"]
+    assert load(json.dumps(told), "proofs.json").procedures[0].databases == ()
 
 
 def test_the_screen_has_every_promise_with_its_line() -> None:

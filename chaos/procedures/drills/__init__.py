@@ -6,6 +6,7 @@ from chaos.procedures.drills.certificate import CertificateRenewal
 from chaos.procedures.drills.crash_loop import CrashLoop
 from chaos.procedures.drills.debug_mode import DebugOff, DebugOn
 from chaos.procedures.drills.graph import GraphBackup, GraphRecovery
+from chaos.procedures.drills.graph_away import GraphAway
 from chaos.procedures.drills.health import Health
 from chaos.procedures.drills.image_pull import ImagePull
 from chaos.procedures.drills.maintenance import MaintenanceOff, MaintenanceOn
@@ -38,6 +39,7 @@ DRILLS: tuple[type[Drill], ...] = (
     ScaleUp,
     BiggerPods,
     NewVersion,
+    GraphAway,
     Health,
     Looking,  # what fits nothing else and changes nothing
 )

@@ -17,7 +17,7 @@ from chaos.procedures.secrecy import Secrets
 from chaos.procedures.session import Ran
 from chaos.procedures.world import World
 from loadtests.runner import RECENT_S, LoadHandle
-from slo.proofs import Finding, Sight, StepProof
+from slo.proofs import Database, Finding, Sight, StepProof
 from slo.reading.model import Procedure
 from slo.served import served as judged
 
@@ -34,6 +34,7 @@ class Stage:
     `counterpart` carries out the procedure that switches on what this one switches off, and is
     false where the runbook has none; `crowd` starts more users, who go before all is put back.
     `error_rate` and `p95_s` are the runbook's critical thresholds: a ratio, and seconds.
+    `databases` are those that the procedure is about.
     """
 
     world: World
@@ -47,11 +48,16 @@ class Stage:
     values: dict[str, str] = field(default_factory=dict)
     memory: dict[str, Any] = field(default_factory=dict)
     secrets: Secrets
+    databases: tuple[Database, ...] = ()
     steps: list[StepProof] = field(default_factory=list)
 
 
 class Drill:
-    """The defaults are those of a condition that needs nothing special."""
+    """The defaults are those of a condition that needs nothing special.
+
+    `cases` are drills of their own, for a procedure that has to fit several conditions: each is
+    tried, under its `case`, and the worst answer counts.
+    """
 
     topic = ""
     words: tuple[str, ...] = ()  # that the title must have beside the topic
@@ -59,6 +65,9 @@ class Drill:
     claim = "cured, as seen from users and cluster"  # what a proof of it says
     cure_within_s = 60.0
     sign_within_s = 60.0
+    case = ""
+    cases: "tuple[type[Drill], ...]" = ()
+    touches: tuple[str, ...] = ()  # databases that it asks, whatever the procedure's text names
     once: tuple[str, ...] = ()  # sights of what has happened, which no waiting mends
 
     def fits(self, procedure: Procedure) -> bool:
@@ -79,6 +88,9 @@ class Drill:
     def sights(self, stage: Stage) -> Sequence[Sight]:
         """What must hold once the procedure has done its work."""
         raise NotImplementedError
+
+    def undo(self, stage: Stage) -> None:
+        """Before the objects are put back: what can be undone only while they are as they are."""
 
     def tidy(self, stage: Stage) -> None:
         """Data and files on volumes; objects are put back without this."""

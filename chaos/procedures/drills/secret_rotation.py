@@ -1,33 +1,43 @@
 """The password of the graph database is due for rotation."""
 
 import secrets
+import time
 from collections.abc import Sequence
-from urllib.parse import urlsplit
+from dataclasses import dataclass, field, replace
 
-from chaos.procedures.bolt import BoltError, lets_in
+from chaos.cluster import ClusterError
+from chaos.procedures.bolt import Bolt, BoltError, WrongPasswordError
+from chaos.procedures.databases import KEY, SECRET, bolt_of
 from chaos.procedures.drills.base import Drill, Stage, served, sight, whole
+from chaos.procedures.drills.graph import STATEFULSET
+from chaos.procedures.world import World, wait
 from slo.proofs import Finding, Sight
 
-SECRET, KEY, USER = "neo4j-credentials", "NEO4J_PASSWORD", "neo4j"
-SERVICE, PORT = "neo4j-service", 7687
 GRAPH = "/attestations"  # endpoints of this path have to wait while the database restarts
+ASKED_EVERY_S = 10.0  # after three wrong passwords, Neo4j refuses the right one for 5 s as well
+BACK_S = 90.0
 
 
 class SecretRotation(Drill):
     topic = "secret_rotation"
     condition = "the password of the graph database is due for rotation"
-    cure_within_s = 60.0
+    cure_within_s = 120.0
     once = ("requests lost",)
 
     def prepare(self, stage: Stage) -> None:
         stage.memory["old"] = stage.world.secret(SECRET).get(KEY, "")
+        stage.memory["door"] = _Door(bolt=bolt_of(stage.world))
         for name in ("new-password", "new-key"):
             stage.values[name] = secrets.token_urlsafe(18)
             stage.secrets.add(stage.values[name])
+        stage.memory["back"] = _Back(
+            world=stage.world, old=stage.memory["old"], new=stage.values["new-password"]
+        )
         stage.memory["failed before"] = stage.load.failures()
 
     def sights(self, stage: Stage) -> Sequence[Sight]:
-        new = stage.values["new-password"]
+        new, old = stage.values["new-password"], stage.memory["old"]
+        door: _Door = stage.memory["door"]
         stored = stage.world.secret(SECRET).get(KEY, "")
         health = stage.world.ask("GET", "/health")
         state = health.json().get("components", {}) if health is not None else {}
@@ -37,14 +47,15 @@ class SecretRotation(Drill):
         beside = f", beside {graph} that need the graph" if graph else ""
         return (
             sight("secret", "the new password", holds=stored == new, seen=_told(stored == new)),
-            _door(stage, "new password", new, accepted=True),
-            _door(stage, "old password", stage.memory["old"], accepted=False),
+            door.sight("new password", new, accepted=True),
+            door.sight("old password", old, accepted=False),
             sight(
                 "service",
                 "reaches the graph",
                 holds=state.get("graph") == "up",
                 seen=f"graph {state.get('graph', 'not known')}",
             ),
+            whole(stage, "StatefulSet", STATEFULSET),
             whole(stage),
             served(stage),
             sight(
@@ -55,18 +66,84 @@ class SecretRotation(Drill):
             ),
         )
 
+    def undo(self, stage: Stage) -> None:
+        """The database gets the old password again while its pod still has the new one.
+
+        Afterwards its probes would fail, and with them the Service.
+        """
+        if "back" in stage.memory:
+            wait(stage.memory["back"], BACK_S)
+
+    def tidy(self, stage: Stage) -> None:
+        """The Secret has the old password again, and so must the database."""
+        if "back" in stage.memory and not wait(stage.memory["back"], BACK_S):
+            why = stage.memory["back"].why
+            raise ClusterError(f"the graph database does not have its password again: {why}")
+
+
+@dataclass(slots=True)
+class _Back:
+    """Called until the database has the old password: true once it has.
+
+    It asks a pod by its address, as the Service has no endpoint while the pod's own probes are
+    refused. Where somebody tries wrong passwords all the time, only the next try after the lock
+    gets an answer, so none is wasted on what is known.
+    """
+
+    world: World
+    old: str
+    new: str
+    why: str = "nobody asked"
+    _changed: bool = False  # the old one was refused
+    _hopeless: bool = False  # so was the new one, and a third one cannot be guessed
+
+    def __call__(self) -> bool:
+        if self._hopeless:
+            return False
+        try:
+            return self._asked()
+        except WrongPasswordError as error:
+            self.why, self._hopeless = f"{error}, the old one and the new one", True
+        except BoltError as error:
+            self.why = str(error)
+        return False
+
+    def _asked(self) -> bool:
+        pods = [p for p in self.world.pods(f"app={STATEFULSET}") if p.ip]
+        if not pods:
+            raise BoltError(f"there is no pod of {STATEFULSET}")
+        bolt = replace(bolt_of(self.world), host=pods[0].ip)
+        if self._changed:
+            bolt.change_password(self.new, self.old)
+            self._changed = False
+            return True
+        self._changed = not bolt.lets_in(self.old)
+        return not self._changed
+
+
+@dataclass(slots=True)
+class _Door:
+    """What the database says to a password. Wrong ones are counted, so it is asked seldom."""
+
+    bolt: Bolt
+    _seen: dict[str, Sight] = field(default_factory=dict)
+    _asked: dict[str, float] = field(default_factory=dict)
+
+    def sight(self, name: str, password: str, *, accepted: bool) -> Sight:
+        before, asked = self._seen.get(name), self._asked.get(name, 0.0)
+        if before and (before.finding is Finding.PROVEN or time.monotonic() < asked):
+            return before
+        wanted = "accepted" if accepted else "refused"
+        try:
+            inside = self.bolt.lets_in(password)
+            seen = "accepted" if inside else "refused"
+            found = sight(name, wanted, holds=inside is accepted, seen=seen)
+            self._asked[name] = time.monotonic() + ASKED_EVERY_S
+        except BoltError as error:  # no password was tried that would count
+            found = Sight(name=name, finding=Finding.INCONCLUSIVE, wanted=wanted, seen=str(error))
+        self._seen[name] = found
+        return found
+
 
 def _told(holds: bool) -> str:  # noqa: FBT001
     return "it is" if holds else "it is not"
-
-
-def _door(stage: Stage, name: str, password: str, *, accepted: bool) -> Sight:
-    url = stage.world.cluster.service_url(stage.world.namespace, SERVICE, PORT)
-    host = urlsplit(url).hostname or ""
-    wanted = "accepted" if accepted else "refused"
-    try:
-        inside = lets_in(host, PORT, USER, password)
-    except BoltError as error:
-        return Sight(name=name, finding=Finding.REFUTED, wanted=wanted, seen=str(error))
-    seen = "accepted" if inside else "refused"
-    return sight(name, wanted, holds=inside is accepted, seen=seen)

@@ -1,9 +1,11 @@
 """A volume looked into from the side: what is on it, taken, lost, and put there again.
 
-Through a pod of our own that mounts the claim while its owner is scaled away.
+Through a pod of our own that mounts the claim while its owner is scaled away. The pod has the
+owner's image, so that the tools of the database are at hand, of the right version. What is taken
+goes through kubectl into a file: after a crash, Neo4j's logs alone can be half a gigabyte, most of
+which is reserved and empty.
 """
 
-import base64
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -13,21 +15,22 @@ from chaos.procedures.world import wait
 
 POD = "gameday-volume"
 CONTAINER = "shell"
-ARCHIVE = "volume.tar"
-READY_S, GONE_S = 60.0, 60.0
+PLACE = "/data"
+READY_S, GONE_S = 180.0, 120.0
 EXEC_S = 60.0
+_OWNER = 7474  # the user of Neo4j's image: what root writes to the volume, it could not open
 
 
 @contextmanager
 def detached(stage: Stage, statefulset: str, claim: str) -> Iterator[None]:
     """The StatefulSet is scaled to nothing, and a pod of ours has its claim; then both go back."""
     world = stage.world
-    replicas = (world.find("StatefulSet", statefulset) or {})["spec"]["replicas"]
+    spec = (world.find("StatefulSet", statefulset) or {})["spec"]
     world.scale("StatefulSet", statefulset, 0)
-    if not wait(lambda: not _owned(stage, statefulset), GONE_S):
+    if not wait(lambda: not owned(stage, statefulset), GONE_S):
         raise ClusterError(f"the pods of {statefulset} do not go")
     ref = world.ref("Pod", POD)
-    world.cluster.make(ref, _pod(stage, claim))
+    world.cluster.make(ref, _pod(stage, claim, spec["template"]["spec"]["containers"][0]["image"]))
     try:
         if not wait(lambda: _running(stage), READY_S):
             raise ClusterError(f"pod {POD} does not start")
@@ -35,44 +38,64 @@ def detached(stage: Stage, statefulset: str, claim: str) -> Iterator[None]:
     finally:
         world.cluster.delete(ref, grace_s=0)
         wait(lambda: world.cluster.find(ref) is None, GONE_S)
-        world.scale("StatefulSet", statefulset, replicas)
+        world.scale("StatefulSet", statefulset, spec["replicas"])
     wait(lambda: not world.settled("StatefulSet", statefulset), READY_S)
 
 
 def run(stage: Stage, script: str) -> str:
-    """In our pod, where the volume is at /volume. Raises ClusterError."""
+    """In our pod, where the volume is at PLACE. Raises ClusterError."""
     command = ["sh", "-c", script]
     done = stage.world.cluster.execute(
         POD, stage.world.namespace, CONTAINER, command, within_s=EXEC_S
     )
     if done.code:
-        raise ClusterError(f"on the volume: {done.text.strip()[:200]}")
+        raise ClusterError(f"on the volume: {done.text.strip()[-200:]}")
     return done.text
 
 
-def take(stage: Stage) -> bytes:
-    """Everything on the volume, as a tar."""
-    text = run(stage, "cd /volume && tar --exclude='*.sock' -cf - . | base64 -w 0")
-    return base64.b64decode(text.strip())
+def empty(stage: Stage) -> None:
+    run(stage, f"find {PLACE} -mindepth 1 -delete")
 
 
-def put(stage: Stage, archive: bytes) -> None:
-    """The volume has this and nothing else, afterwards."""
-    file = stage.scratch / ARCHIVE
-    file.write_bytes(archive)
-    done = stage.own(f"kubectl cp {ARCHIVE} {stage.world.namespace}/{POD}:/tmp/{ARCHIVE}")
-    file.unlink()
-    if not done.ok:
-        raise ClusterError(f"on the volume: {done.output.strip()[-200:]}")
-    run(stage, f"find /volume -mindepth 1 -delete; tar -C /volume -xf /tmp/{ARCHIVE}")
+def fetch(stage: Stage, command: str, file: str) -> None:
+    """What the command writes goes to a file in the scratch folder. Raises ClusterError."""
+    _kubectl(stage, f"exec {POD} -c {CONTAINER} -n {{namespace}} -- {command} > {file}")
 
 
-def _owned(stage: Stage, name: str) -> list[Json]:
+def feed(stage: Stage, command: str, file: str) -> None:
+    """The command reads a file of the scratch folder. Raises ClusterError."""
+    _kubectl(stage, f"exec -i {POD} -c {CONTAINER} -n {{namespace}} -- {command} < {file}")
+
+
+def copy(stage: Stage, folder: str) -> None:
+    """The files of a folder go to the volume. Raises ClusterError."""
+    _kubectl(stage, f"cp {folder}/. {{namespace}}/{POD}:{PLACE} -c {CONTAINER}")
+
+
+def take(stage: Stage, file: str) -> None:
+    """Everything on the volume; space that is reserved and empty takes none in the file."""
+    fetch(stage, f"tar -C {PLACE} --exclude='*.sock' -S -czf - .", file)
+
+
+def put(stage: Stage, file: str) -> None:
+    """The volume has what was taken and nothing else, afterwards."""
+    empty(stage)
+    feed(stage, f"tar -C {PLACE} -xzf -", file)
+
+
+def owned(stage: Stage, name: str) -> list[Json]:
+    """The pods of a StatefulSet."""
     return [
         p
         for p in stage.world.raw_pods()
         if any(o["name"] == name for o in p["metadata"].get("ownerReferences") or [])
     ]
+
+
+def _kubectl(stage: Stage, words: str) -> None:
+    done = stage.own("kubectl " + words.format(namespace=stage.world.namespace))
+    if not done.ok:
+        raise ClusterError(f"on the volume: {done.output.strip()[-200:]}")
 
 
 def _running(stage: Stage) -> bool:
@@ -81,7 +104,7 @@ def _running(stage: Stage) -> bool:
     return bool(states) and all("running" in s["state"] for s in states)
 
 
-def _pod(stage: Stage, claim: str) -> Json:
+def _pod(stage: Stage, claim: str, image: str) -> Json:
     kind = kind_of("Pod")
     return {
         "apiVersion": kind.api_version,
@@ -89,13 +112,16 @@ def _pod(stage: Stage, claim: str) -> Json:
         "metadata": {"name": POD, "namespace": stage.world.namespace},
         "spec": {
             "restartPolicy": "Never",
+            "enableServiceLinks": False,
             "terminationGracePeriodSeconds": 0,
+            "securityContext": {"runAsUser": _OWNER, "runAsGroup": _OWNER, "fsGroup": _OWNER},
             "containers": [
                 {
                     "name": CONTAINER,
-                    "image": "busybox:1.36",
-                    "command": ["sleep", "600"],
-                    "volumeMounts": [{"name": "volume", "mountPath": "/volume"}],
+                    "image": image,
+                    # As arguments: the entry point writes the settings that neo4j-admin reads.
+                    "args": ["sleep", "600"],
+                    "volumeMounts": [{"name": "volume", "mountPath": PLACE}],
                 }
             ],
             "volumes": [{"name": "volume", "persistentVolumeClaim": {"claimName": claim}}],
