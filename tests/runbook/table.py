@@ -340,8 +340,8 @@ TABLE = [
     Row(
         "kubectl exec -it neo4j-0 -n bizra-system -- \\\n"
         "  neo4j-admin backup --backup-dir=/backup --database=neo4j",
-        r"neo4j-admin",  # real: its usage, and exit code 2; here the program is not there at all
-        code=127,
+        r"(?s)Unknown options: .*Usage: \S*neo4j-admin backup",
+        code=2,
         fault=_NO_BACKUP,
         how=TERMINAL,
     ),
@@ -475,10 +475,11 @@ TABLE = [
     Row("kubectl logs neo4j-0 -n bizra-system --tail=50", r"\S"),
     Row(
         'kubectl exec -it neo4j-0 -n bizra-system -- cypher-shell "CALL dbms.cluster.overview()"',
-        r"cypher-shell",  # real: no such procedure, and exit code 1; here the program is not there
-        code=127,
-        fault="Neo4j 5 has SHOW SERVERS; the procedure is gone",
+        r"(?s)username: .*(?:unauthorized|incorrect authentication details)",
+        code=1,
+        fault="it asks for a password; and the procedure is gone, Neo4j 5 has SHOW DATABASES",
         how=TERMINAL,
+        typed="neo4j\nnot-the-password\n",
     ),
     # Debug Mode
     Row(

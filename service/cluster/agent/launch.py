@@ -28,6 +28,8 @@ from service.cluster.kube import CONFIGMAPS, PVCS, PVS, SECRETS, NotFoundError
 from service.cluster.packages import PROMETHEUS, WGET, user_cache
 
 Json = dict[str, Any]
+# Variables that name no host, whatever they look like.
+_AS_IT_IS = re.compile(r"^(?:PATH|HOME)$|_(?:USER|USERNAME|PASSWORD|AUTH)$")
 PROJECT = Path(service.__file__).parents[1]
 _KINDS = {
     "ConfigMap": CONFIGMAPS,
@@ -191,7 +193,7 @@ class Launcher:
         }
         paths = {m.target: str(m.source) for m in mounts if m.target != "/etc/hosts"}
         rewrite = launch_rewriter(paths, names)
-        fixed = {k: v if k in ("PATH", "HOME") else rewrite(v) for k, v in env.items()}
+        fixed = {k: v if _AS_IT_IS.search(k) else rewrite(v) for k, v in env.items()}
         scratch = self._directory / "tmp"
         scratch.mkdir(exist_ok=True)
         fixed["TMPDIR"] = str(scratch)  # goes with the pod
@@ -237,12 +239,23 @@ def _hidden(mounts: list[Mount], entry: Entry) -> list[Path]:
 
 
 def launch_rewriter(paths: dict[str, str], names: dict[str, str]) -> Callable[[str], str]:
-    """A function that replaces mounted paths and DNS names inside a text."""
+    """A function that replaces mounted paths and DNS names inside a text.
+
+    A name without a dot may be a plain word as well, as in neo4j://graph or user=redis: it counts
+    as a host in front of a port, behind // or @, and where it is all of the text.
+    """
     table = {**paths, **names}
     if not table:
         return lambda text: text
     longest_first = sorted(table, key=len, reverse=True)
-    pattern = re.compile(
-        r"(?<![\w./-])(" + "|".join(re.escape(k) for k in longest_first) + r")(?![\w.-])"
-    )
-    return lambda text: pattern.sub(lambda m: table[m[1]], text)
+    plain = [re.escape(k) for k in longest_first if k in names and "." not in k]
+    others = [re.escape(k) for k in longest_first if k not in names or "." in k]
+    patterns = []
+    if others:
+        patterns.append(rf"(?<![\w./-])(?:{'|'.join(others)})(?![\w.-])")
+    if plain:
+        word = rf"(?:{'|'.join(plain)})"
+        patterns += [rf"(?<=//){word}(?![\w.-])", rf"(?<=@){word}(?![\w.-])"]
+        patterns += [rf"(?<![\w./-]){word}(?=:\d)", rf"^{word}$"]
+    pattern = re.compile("|".join(patterns))
+    return lambda text: pattern.sub(lambda match: table[match[0]], text)
