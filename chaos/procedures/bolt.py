@@ -82,7 +82,8 @@ class Bolt:
             locked = str(error.code).endswith("AuthenticationRateLimit")
             raise BoltError(f"{self._name} {told}", locked=locked) from error
         except (DriverError, OSError) as error:
-            told = " ".join(str(error).split()) or type(error).__name__
+            # What follows is every address that was tried, with the state of its sockets.
+            told = str(error).partition(" (resolved")[0] or type(error).__name__
             raise BoltError(f"{self._name} cannot be asked: {told}") from error
 
     @property

@@ -6,7 +6,7 @@ import pytest
 
 from chaos.procedures.cases import NOT_PUT_BACK, combined
 from chaos.procedures.drills import drill_for
-from chaos.procedures.drills.graph_away import CUT, DOWN, PASSWORD, GraphAway, cause
+from chaos.procedures.drills.graph_away import CUT, DOWN, PASSWORD, GraphAway, cause, since
 from slo.model import Source
 from slo.proofs import Finding, ProcedureProof, Sight, StepProof, StepState
 from slo.runbook import BUNDLED_RUNBOOK, survey, survey_runbook
@@ -72,6 +72,15 @@ def test_where_every_case_is_proven_the_claim_is_made_of_all_of_them() -> None:
 )
 def test_answers_tell_a_cause_or_none(answers: str, wanted: str) -> None:
     assert cause(answers) == wanted
+
+
+def test_what_a_log_says_of_the_last_time_is_left_out() -> None:
+    begun = datetime(2026, 11, 28, 10, 23, 41, tzinfo=UTC)
+    refused = "WARN  The client is unauthorized due to authentication failure."
+    old = f"2026-11-28 10:23:40.999+0000 {refused}"
+    new = old.replace("10:23:40", "10:23:41")
+    assert cause(since(f"{old}\n{ONLINE}", begun)) == CUT
+    assert cause(since(f"{old}\n{new}", begun)) == PASSWORD
 
 
 def test_the_diagnosis_of_neo4j_has_a_drill_of_three_cases() -> None:

@@ -31,16 +31,30 @@ _NOT_LET_IN = re.compile(
     r"unauthorized due to authentication failure|incorrect authentication details"
     r"|Security\.Unauthorized|AuthenticationRateLimit"
 )
+_DATED = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d")
 _ANSWERS = re.compile(r'"neo4j", .*"online"')
 
 
 def cause(answers: str) -> str:
-    """What the outputs of the commands say is wrong; "" where they do not tell."""
+    """What the outputs of the commands say is wrong; "" where they do not tell.
+
+    Without lines of a log that are older than the trouble: see `since`.
+    """
     if _NOT_LET_IN.search(answers):
         return PASSWORD
     if _ANSWERS.search(answers):
         return CUT  # it is well where it runs, and its clients do not reach it
     return DOWN if _NO_MEMBER.search(answers) else ""
+
+
+def since(answers: str, begun: datetime) -> str:
+    """Without the lines that bear a time (UTC) before it, as whoever reads a log leaves them out.
+
+    The log of a member that lives on still has what was wrong the last time.
+    """
+    start = f"{begun:%Y-%m-%d %H:%M:%S}"
+    kept = (x for x in answers.splitlines() if not (_DATED.match(x) and x[: len(start)] < start))
+    return "\n".join(kept)
 
 
 class GraphAway(Drill):
@@ -62,6 +76,7 @@ class GraphAway(Drill):
         """The graph is there, so that its going is this case's, and not the one's before."""
         if not wait(lambda: _health(stage).get("status") == "ok", THERE_S):
             raise ClusterError(f"the service is not well before the drill: {_health(stage)}")
+        stage.memory["begun"] = datetime.now(UTC)
 
     def sign(self, stage: Stage) -> str:
         found = _health(stage)
@@ -70,7 +85,8 @@ class GraphAway(Drill):
         return f"/health: {found['status']}, graph: {found['reasons'].get('graph', 'down')}"
 
     def sights(self, stage: Stage) -> Sequence[Sight]:
-        told = cause("\n".join(s.output for s in stage.steps))
+        answers = "\n".join(s.output for s in stage.steps)
+        told = cause(since(answers, stage.memory["begun"]))
         seen = f"they say: {told}" if told else "they do not tell"
         wanted = f"the answers say: {self.case}"
         return (sight("diagnosis", wanted, holds=told == self.case, seen=seen),)
