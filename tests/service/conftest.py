@@ -26,7 +26,7 @@ from service.images.process import free_port
 USER, PASSWORD = "neo4j", "a password with 'quotes'"
 
 
-def wait_until(condition: Callable[[], bool], *, seconds: float = 60.0) -> None:
+def wait_until(condition: Callable[[], bool], *, seconds: float = 120.0) -> None:
     """Wait for a condition; a failed connection counts as "not yet"."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
