@@ -32,7 +32,7 @@ from slo.served import ERROR
 from slo.severity import Incident, observe
 
 STEADY_WITHIN_S, BACK_WITHIN_S, HELD_S = 90.0, 120.0, 5.0
-PACE_S = 5.0
+PACE_S = 20.0  # a database takes longer to end than a web server
 USERS_WITHIN_S = 45.0  # more, where nothing but enough good requests is missing
 
 
