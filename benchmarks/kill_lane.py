@@ -332,8 +332,9 @@ def _spared(kubeconfig: str) -> Cluster:
 def processes_of(fault: str) -> str:
     """Pods are processes of this machine: whatever a fault left running carries its id."""
     wanted = f"GAMEDAY_FAULT={fault}\0".encode()
-    for path in Path("/proc").glob("[0-9]*/environ"):
+    for process in Path("/proc").iterdir():
+        # A process may end while it is looked at.
         with suppress(OSError):
-            if wanted in path.read_bytes() + b"\0":
-                return f"process {path.parent.name} of the fault"
+            if process.name.isdigit() and wanted in (process / "environ").read_bytes() + b"\0":
+                return f"process {process.name} of the fault"
     return ""

@@ -31,12 +31,12 @@ def journal_has(run_dir: Path, event: str) -> bool:
 def processes_of(directory: Path) -> list[int]:
     """Every process whose command line or log speaks of the directory."""
     found = []
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
+    for path in Path("/proc").glob("[0-9]*"):
         try:
-            words = path.read_bytes()
+            words = (path / "cmdline").read_bytes()
         except OSError:
             continue
-        pid = int(path.parent.name)
+        pid = int(path.name)
         if str(directory).encode() in words and pid != os.getpid():
             found.append(pid)
     return found

@@ -94,13 +94,13 @@ def _all_are_gone(word: str) -> None:
 
 def _processes_of(word: str) -> list[str]:
     found = []
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
+    for path in Path("/proc").glob("[0-9]*"):
         try:
-            words = path.read_bytes().split(b"\0")
+            words = (path / "cmdline").read_bytes().split(b"\0")
         except OSError:
             continue
         if b"sleep" in words[0] and word.encode() in words:
-            found.append(path.parent.name)
+            found.append(path.name)
     return found
 
 
