@@ -13,10 +13,13 @@ from datetime import UTC, datetime
 
 from chaos.cluster import Cluster, ClusterError, Json, Ref, kind_of
 from chaos.procedures.access import withdraw
-from chaos.procedures.world import BEFORE, KEPT, WITHIN, Snapshot, World
+from chaos.procedures.password import PasswordBack
+from chaos.procedures.world import BEFORE, KEPT, WITHIN, Snapshot, World, wait
 
 TAKEN, DRILL = "gameday.dev/taken", "gameday.dev/drill"
 _KEY = "objects.json.gz"
+_PASSWORD = "password.json"  # a password inside a database is no object of the cluster
+_PASSWORD_WITHIN_S = 30.0
 _CONFLICT = 409
 
 
@@ -51,6 +54,18 @@ def keep(snapshot: Snapshot, drill: str) -> None:
         # Ours: only the answer was lost.
 
 
+def keep_password(back: PasswordBack) -> None:
+    """Before a drill changes it: once the Secret is put back, nothing else has the new password.
+
+    Raises ClusterError, also where nothing is kept yet.
+    """
+    data = base64.b64encode(json.dumps({"old": back.old, "new": back.new}).encode()).decode()
+    change = [{"op": "add", "path": f"/data/{_PASSWORD}", "value": data}]
+    ref = _ref(back.world.namespace)
+    if back.world.cluster.change(ref, lambda _: change) is None:
+        raise ClusterError(f"there is no {ref}")
+
+
 def forget(world: World) -> None:
     """Everything is what it was."""
     world.cluster.delete(_ref(world.namespace))
@@ -70,7 +85,7 @@ def put_back(cluster: Cluster, namespace: str, *, force: bool = False) -> list[s
     if found is None:
         return None
     world = World(cluster=cluster, namespace=namespace, workload="", url="")
-    snapshot = _read(world, found)
+    snapshot, back = _read(world, found)
     age = datetime.now(UTC) - snapshot.taken
     if age > WITHIN and not force:
         raise BeforeError(
@@ -78,17 +93,33 @@ def put_back(cluster: Cluster, namespace: str, *, force: bool = False) -> list[s
             " ago, and putting it back would undo what was changed since:"
             " gameday recover --force does it"
         )
+    # First the database, as its pod has the password that it wants; then what starts new pods.
+    missed = back is not None and not wait(back, _PASSWORD_WITHIN_S)
     done = snapshot.restore()
     withdraw(cluster, namespace)
+    if back is not None and missed and not wait(back, _PASSWORD_WITHIN_S):
+        raise BeforeError(
+            f"the namespace {namespace} is what it was, but its graph database does not have its"
+            f" password again: {back.why}. Both passwords stand in {_ref(namespace)}"
+            f" under {_PASSWORD}; gameday recover tries again"
+        )
     forget(world)
     return done
 
 
-def _read(world: World, found: Json) -> Snapshot:
+def _password(world: World, found: Json) -> PasswordBack | None:
+    if _PASSWORD not in found["data"]:
+        return None
+    kept = json.loads(base64.b64decode(found["data"][_PASSWORD]))
+    return PasswordBack(world, kept["old"], kept["new"])
+
+
+def _read(world: World, found: Json) -> tuple[Snapshot, PasswordBack | None]:
     try:
         taken = datetime.fromisoformat(found["metadata"]["annotations"][TAKEN])
         objects = _objects(found)
-        return Snapshot(world=world, objects=objects, taken=taken.astimezone(UTC))
+        snapshot = Snapshot(world=world, objects=objects, taken=taken.astimezone(UTC))
+        return snapshot, _password(world, found)
     except (KeyError, TypeError, ValueError, EOFError, OSError, zlib.error) as why:
         ref = _ref(world.namespace)
         raise BeforeError(

@@ -1,5 +1,6 @@
 """Procedures on the embedded cluster: as recoveries of a plan, and put to the proof."""
 
+import contextlib
 import json
 import os
 import signal
@@ -8,6 +9,10 @@ from xml.etree import ElementTree
 
 import pytest
 
+from chaos.cluster import Cluster
+from chaos.procedures.bolt import BoltError
+from chaos.procedures.databases import KEY, SECRET, bolt_of
+from chaos.procedures.world import World
 from service import deploy
 from service.cluster import embedded
 from service.cluster.kube import DEPLOYMENTS, SECRETS, SERVICE_ACCOUNTS, Kube
@@ -130,3 +135,28 @@ def test_what_a_killed_drill_leaves_is_put_back(kube: Kube, gameday: Command) ->
     assert image(kube) == before
     assert left_by_a_drill(kube) == []
     assert "nothing is left" in gameday("recover", "--embedded").stdout
+
+
+def test_after_a_killed_rotation_the_database_has_its_password_again(
+    kube: Kube, gameday: Command
+) -> None:
+    cluster = Cluster.connect(str(embedded.up(directory=gameday.cluster).kubeconfig))
+    world = World(cluster=cluster, namespace=NS, workload="bizra-api", url="")
+    before = world.secret(SECRET)[KEY]
+
+    def lets_in(password: str) -> bool:
+        with contextlib.suppress(BoltError):  # it starts, or refuses everybody for some seconds
+            return bolt_of(world).lets_in(password)
+        return False
+
+    assert lets_in(before)
+    process = gameday.start("runbook", "prove", "--embedded", "--only", "secret-rotation")
+    eventually(lambda: world.secret(SECRET)[KEY] != before, 180)
+    os.kill(process.pid, signal.SIGKILL)
+    process.communicate(timeout=60)
+    eventually(lambda: lets_in(world.secret(SECRET)[KEY]), 120)
+    done = gameday("recover", "--embedded", "--force")
+    assert done.returncode == 0, done.stderr
+    assert world.secret(SECRET)[KEY] == before
+    eventually(lambda: lets_in(before), 120)
+    assert left_by_a_drill(kube) == []

@@ -120,14 +120,20 @@ def test_what_is_old_is_put_back_on_request_alone_and_spares_what_came_later(
     assert cluster.find(LATER) is not None
 
 
-@pytest.mark.parametrize("value", ["bm90IGd6aXA=", "H4sIAAAAAAAC/6uuBQBDv6ajAgAAAA=="])
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("objects.json.gz", "bm90IGd6aXA="),
+        ("objects.json.gz", "H4sIAAAAAAAC/6uuBQBDv6ajAgAAAA=="),  # whole, of an empty object
+        ("password.json", "bm90IEpTT04="),
+        ("password.json", "W10="),
+    ],
+)
 @pytest.mark.usefixtures("world")
 def test_what_is_damaged_is_named_and_changes_nothing(
-    server: RunningApiServer, cluster: Cluster, value: str
+    server: RunningApiServer, cluster: Cluster, key: str, value: str
 ) -> None:
-    """The second is a whole file, of an empty object."""
-    path = "/data/objects.json.gz"
-    cluster.change(BEFORE, lambda _: [{"op": "replace", "path": path, "value": value}])
+    cluster.change(BEFORE, lambda _: [{"op": "add", "path": f"/data/{key}", "value": value}])
     done = recover(server, "--force")
     assert done.returncode == 5
     assert "secret default/gameday-before is damaged" in done.stderr

@@ -3,14 +3,16 @@
 import secrets
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from chaos.cluster import ClusterError
-from chaos.procedures.bolt import Bolt, BoltError, WrongPasswordError
+from chaos.procedures.before import keep_password
+from chaos.procedures.bolt import Bolt, BoltError
 from chaos.procedures.databases import KEY, SECRET, bolt_of
 from chaos.procedures.drills.base import Drill, Stage, served, sight, whole
 from chaos.procedures.drills.graph import STATEFULSET
-from chaos.procedures.world import World, wait
+from chaos.procedures.password import PasswordBack
+from chaos.procedures.world import wait
 from slo.proofs import Finding, Sight
 
 GRAPH = "/attestations"  # endpoints of this path have to wait while the database restarts
@@ -30,9 +32,9 @@ class SecretRotation(Drill):
         for name in ("new-password", "new-key"):
             stage.values[name] = secrets.token_urlsafe(18)
             stage.secrets.add(stage.values[name])
-        stage.memory["back"] = _Back(
-            world=stage.world, old=stage.memory["old"], new=stage.values["new-password"]
-        )
+        back = PasswordBack(stage.world, stage.memory["old"], stage.values["new-password"])
+        keep_password(back)
+        stage.memory["back"] = back
         stage.memory["failed before"] = stage.load.failures()
 
     def sights(self, stage: Stage) -> Sequence[Sight]:
@@ -79,46 +81,6 @@ class SecretRotation(Drill):
         if "back" in stage.memory and not wait(stage.memory["back"], BACK_S):
             why = stage.memory["back"].why
             raise ClusterError(f"the graph database does not have its password again: {why}")
-
-
-@dataclass(slots=True)
-class _Back:
-    """Called until the database has the old password: true once it has.
-
-    It asks a pod by its address, as the Service has no endpoint while the pod's own probes are
-    refused. Where somebody tries wrong passwords all the time, only the next try after the lock
-    gets an answer, so none is wasted on what is known.
-    """
-
-    world: World
-    old: str
-    new: str
-    why: str = "nobody asked"
-    _changed: bool = False  # the old one was refused
-    _hopeless: bool = False  # so was the new one, and a third one cannot be guessed
-
-    def __call__(self) -> bool:
-        if self._hopeless:
-            return False
-        try:
-            return self._asked()
-        except WrongPasswordError as error:
-            self.why, self._hopeless = f"{error}, the old one and the new one", True
-        except BoltError as error:
-            self.why = str(error)
-        return False
-
-    def _asked(self) -> bool:
-        pods = [p for p in self.world.pods(f"app={STATEFULSET}") if p.ip]
-        if not pods:
-            raise BoltError(f"there is no pod of {STATEFULSET}")
-        bolt = replace(bolt_of(self.world), host=pods[0].ip)
-        if self._changed:
-            bolt.change_password(self.new, self.old)
-            self._changed = False
-            return True
-        self._changed = not bolt.lets_in(self.old)
-        return not self._changed
 
 
 @dataclass(slots=True)
