@@ -42,6 +42,7 @@ def processes_of(directory: Path) -> list[int]:
     return found
 
 
+@pytest.mark.alone
 @pytest.mark.usefixtures("kube")
 def test_a_service_that_survives_passes_and_leaves_all_its_evidence(gameday: Command) -> None:
     done = gameday("run", str(gameday.write_plan()), "--embedded")

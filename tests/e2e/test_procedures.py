@@ -42,6 +42,7 @@ def left_by_a_drill(kube: Kube) -> list[str]:
     return [name for name in names if name.startswith("gameday-")]
 
 
+@pytest.mark.alone
 def test_a_plan_is_cured_by_a_procedure_of_the_runbook(kube: Kube, gameday: Command) -> None:
     before = image(kube)
     plan = gameday.write_plan(
@@ -72,6 +73,7 @@ def test_a_plan_is_cured_by_a_procedure_of_the_runbook(kube: Kube, gameday: Comm
 
 
 @pytest.mark.timeout(600)  # the database starts six times
+@pytest.mark.alone
 def test_the_reference_recovery_is_refuted_at_its_line_and_its_correction_loses_no_data(
     kube: Kube, gameday: Command
 ) -> None:
@@ -98,6 +100,7 @@ def test_the_reference_recovery_is_refuted_at_its_line_and_its_correction_loses_
     assert left_by_a_drill(kube) == []
 
 
+@pytest.mark.alone
 def test_our_own_runbook_scales_under_load_asks_the_service_and_ends_maintenance(
     kube: Kube, gameday: Command
 ) -> None:
