@@ -34,10 +34,10 @@ from statistics import median
 from typing import Any, NamedTuple
 
 from service.cluster import embedded
-from slo.comparison import compare
+from slo.compare.comparison import compare
+from slo.evidence.recording import read_recording
 from slo.model import Outcome, ReleaseComparison
-from slo.recording import read_recording
-from slo.score import score
+from slo.verdict.score import score
 
 BIN = Path(sys.executable).parent
 NAMESPACE = "bizra-system"

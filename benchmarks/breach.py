@@ -21,9 +21,9 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from service.cluster import embedded
-from slo import journal as entries
+from slo.evidence import journal as entries
+from slo.evidence.journal import read_journal
 from slo.exit_codes import ExitCode
-from slo.journal import read_journal
 
 GOAL_S = 2.0
 FAULTS = {

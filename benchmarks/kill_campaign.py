@@ -32,7 +32,7 @@ from kill_table import tables
 
 from chaos.faults import FAULTS
 from service.cluster import embedded
-from tests.chaos.test_faults import EXAMPLES
+from tests.chaos.faults.test_faults import EXAMPLES
 
 ALL_KINDS = sorted(set(EXAMPLES) & set(FAULTS))
 

@@ -15,12 +15,12 @@ from pathlib import Path
 from kill_victim import PATIENCE, Trip, run
 from kubernetes import config
 
-from chaos import lease as leases
-from chaos.cluster import Cluster, ClusterError, Json, Ref, kind_of
-from chaos.marks import EXPIRES, LABEL, UNDO
-from chaos.recover import recover
-from chaos.undo import MARKED, leftovers
-from slo.journal import read_journal
+from chaos.kube import Cluster, ClusterError, Json, Ref, kind_of
+from chaos.undo import lease as leases
+from chaos.undo.leftovers import MARKED, leftovers
+from chaos.undo.marks import EXPIRES, LABEL, UNDO
+from chaos.undo.recover import recover
+from slo.evidence.journal import read_journal
 from tests.chaos.cluster_fixture import shop, state
 
 RATES = {"409": 0.08, "429": 0.05, "500": 0.08, "timeout": 0.02}
@@ -298,7 +298,7 @@ class Lane:
         """The same program as in the cluster, there when the runner begins."""
         ready = self._work / f"ready-{self._number}"
         ready.unlink(missing_ok=True)
-        command = [sys.executable, "-m", "chaos.watchdog", "--forever"]
+        command = [sys.executable, "-m", "chaos.undo.watchdog", "--forever"]
         command += ["--memory", str(self._work / f"heartbeat-{self._number}.json")]
         where = ["--namespace", self._namespace, "--kubeconfig", self._kubeconfig]
         with (self._work / f"watchdog-{self._number}.log").open("ab") as log:

@@ -12,16 +12,16 @@ from typing import Any, ClassVar
 
 from pydantic import TypeAdapter
 
-from chaos.cluster import Cluster, Patience, Ref
-from chaos.drill import Drill, Task
 from chaos.faults import AnyFault, Scene
-from chaos.injection import Tag
-from chaos.journal import Journal
-from chaos.plan import PlanWatchdog
-from chaos.session import session
-from slo.journal import Entry
+from chaos.faults.injection import Tag
+from chaos.kube import Cluster, Patience, Ref
+from chaos.plan.model import PlanWatchdog
+from chaos.run.fault_lifecycle import FaultLifecycle, Task
+from chaos.run.journal_writer import JournalWriter
+from chaos.run.preflight import preflight
+from slo.evidence.journal import Entry
 from tests.chaos.cluster_fixture import NS
-from tests.chaos.test_faults import EXAMPLES
+from tests.chaos.faults.test_faults import EXAMPLES
 
 FAULT: TypeAdapter[AnyFault] = TypeAdapter(AnyFault)
 PATIENCE = Patience(within_s=40.0, attempt_s=2.0)
@@ -62,7 +62,7 @@ class TracedCluster(Cluster):
         return output
 
 
-class TracedJournal(Journal):
+class TracedJournal(JournalWriter):
     def __init__(self, path: Path, trip: Trip) -> None:
         super().__init__(path)
         self._trip = trip
@@ -86,7 +86,7 @@ def run(  # noqa: PLR0917
     watchdog = PlanWatchdog(enabled=False)  # the campaign has its own
     with (
         TracedJournal(path, trip) as journal,
-        session(cluster, namespace, fault_id, watchdog, quiet),
+        preflight(cluster, namespace, fault_id, watchdog, quiet),
     ):
         scene = Scene(
             cluster=cluster,
@@ -111,7 +111,7 @@ def run(  # noqa: PLR0917
             after=timedelta(0),
             lasts=timedelta(seconds=HOLD_S),
         )
-        drill = Drill(task, scene, journal, quiet, now)
+        drill = FaultLifecycle(task, scene, journal, quiet, now)
         drill.start()
         while not drill.settled:
             time.sleep(0.02)

@@ -25,8 +25,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from slo.labels import Labels
-from slo.samples import Samples
+from slo.evidence.categories import Categories
+from slo.evidence.samples import Samples
 from tests.slo.builders import ENDPOINTS, START, Act, Run, build
 
 HOUR_S = 3600.0
@@ -52,11 +52,11 @@ def write(run_dir: Path, millions: float) -> None:
         intended_start=due,
         start=due + rng.exponential(0.0005, n),
         latency=rng.lognormal(-4.2, 0.3, n),
-        endpoint=Labels(
+        endpoint=Categories(
             rng.integers(0, len(ENDPOINTS), n, dtype=np.int32), tuple(sorted(ENDPOINTS))
         ),
         status=np.where(failed, 503, 200).astype(np.int16),
-        error=Labels((~failed).astype(np.int32), ("5xx", "none")),
+        error=Categories((~failed).astype(np.int32), ("5xx", "none")),
     ).write_parquet(run_dir / "samples.parquet")
 
 
@@ -74,9 +74,9 @@ class Absent(MetaPathFinder):
 def scored(run_dir: Path) -> None:
     sys.meta_path.insert(0, Absent("pandas"))
 
-    from slo import verdict_json
-    from slo.recording import read_recording
-    from slo.score import score
+    from slo.evidence.recording import read_recording
+    from slo.verdict import verdict_json
+    from slo.verdict.score import score
 
     begin()
     verdict_json.dump(score(read_recording(run_dir)))

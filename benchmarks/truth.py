@@ -24,11 +24,11 @@ from typing import NamedTuple
 import numpy as np
 from truth_runs import SCENES, Truth, write
 
+from slo.evidence.recording import read_recording
 from slo.model import Outcome, Severity
 from slo.policy import BUNDLED_POLICY, Policy, read_policy
-from slo.recording import read_recording
-from slo.score import score
-from slo.stats import wilson_interval
+from slo.stats.intervals import wilson_interval
+from slo.verdict.score import score
 
 GREEN = {Outcome.PASS, Outcome.WARN}
 

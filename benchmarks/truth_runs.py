@@ -15,12 +15,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from slo import journal
-from slo.labels import Labels
-from slo.metrics import CLOCK, RULES, Measurement, Series, write_metrics
+from slo.evidence import journal
+from slo.evidence.categories import Categories
+from slo.evidence.metrics import CLOCK, RULES, Measurement, Series, write_metrics
+from slo.evidence.samples import Samples
 from slo.model import SCHEMA_VERSION, ErrorKind, Indicator, PhaseKind, Severity
-from slo.runbook import BUNDLED_RUNBOOK
-from slo.samples import Samples
+from slo.runbook.reader import BUNDLED_RUNBOOK
 
 Rng = np.random.Generator
 Floats = NDArray[np.float64]
@@ -301,9 +301,11 @@ def _samples(scene: Scene) -> Samples:
         intended_start=due,
         start=due + scene.late,
         latency=scene.latency,
-        endpoint=Labels.of(ENDPOINTS[i] for i in scene.endpoint),
+        endpoint=Categories.of(ENDPOINTS[i] for i in scene.endpoint),
         status=np.where(scene.failed, 503, 200).astype(np.int16),
-        error=Labels.of(np.where(scene.failed, scene.kind.value, ErrorKind.NONE.value).tolist()),
+        error=Categories.of(
+            np.where(scene.failed, scene.kind.value, ErrorKind.NONE.value).tolist()
+        ),
     )
 
 

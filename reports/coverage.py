@@ -9,18 +9,21 @@ from dataclasses import dataclass
 from html import escape
 
 from reports import format as fmt
-from slo.proofs import Finding, ProcedureProof, Proofs, StepState
-from slo.reading.model import Runbook
+from slo.runbook.model import Runbook
+from slo.verdict.proofs import ProcedureProof, ProofOutcome, Proofs, StepState
 
 NOT_TRIED = "not tried"
 _COLOURS = {
-    Finding.PROVEN.value: "#1a7f37",
-    Finding.REFUTED.value: "#cf222e",
-    Finding.NOT_VERIFIABLE.value: "#9a6700",
-    Finding.INCONCLUSIVE.value: "#8250df",
+    ProofOutcome.PROVEN.value: "#1a7f37",
+    ProofOutcome.REFUTED.value: "#cf222e",
+    ProofOutcome.NOT_VERIFIABLE.value: "#9a6700",
+    ProofOutcome.INCONCLUSIVE.value: "#8250df",
     NOT_TRIED: "#8c959f",
 }
-_STEP_STATES = {StepState.FAILED: Finding.REFUTED.value, StepState.REFUSED: Finding.REFUTED.value}
+_STEP_STATES = {
+    StepState.FAILED: ProofOutcome.REFUTED.value,
+    StepState.REFUSED: ProofOutcome.REFUTED.value,
+}
 _STYLE = """
 body{font:15px/1.5 system-ui,sans-serif;max-width:78rem;margin:2rem auto;padding:0 1rem}
 h1{font-size:1.4rem} .figure{font-size:2rem;font-weight:700}
@@ -33,7 +36,7 @@ section{border-top:1px solid #d1d9e0;margin-top:1.5rem} pre{white-space:pre-wrap
 
 
 @dataclass(frozen=True, slots=True)
-class Mark:
+class PromiseMark:
     """What is known of the promise on a line. `anchor` names its evidence, "" for none."""
 
     line: int
@@ -43,7 +46,7 @@ class Mark:
     anchor: str = ""
 
 
-def promises(runbook: Runbook, proofs: Proofs) -> tuple[Mark, ...]:
+def promises(runbook: Runbook, proofs: Proofs) -> tuple[PromiseMark, ...]:
     """One for each promise of the runbook, in the order of its lines."""
     alerts = {a.alert: a for a in proofs.alerts}
     procedures = {p.procedure: p for p in proofs.procedures}
@@ -52,13 +55,13 @@ def promises(runbook: Runbook, proofs: Proofs) -> tuple[Mark, ...]:
         tried = alerts.get(alert.name)
         state, reason = (tried.finding.value, tried.reason) if tried else (NOT_TRIED, "")
         anchor = f"alert-{alert.name}" if tried else ""
-        found.append(Mark(alert.source.line, state, f"alert {alert.name}", reason, anchor))
+        found.append(PromiseMark(alert.source.line, state, f"alert {alert.name}", reason, anchor))
     for procedure in runbook.procedures:
         proof = procedures.get(procedure.name)
         state, reason = (proof.finding.value, proof.reason) if proof else (NOT_TRIED, "")
         anchor = f"procedure-{procedure.name}" if proof else ""
         line = procedure.source.line
-        found.append(Mark(line, state, f"procedure {procedure.title}", reason, anchor))
+        found.append(PromiseMark(line, state, f"procedure {procedure.title}", reason, anchor))
     others = (
         *((o.source.line, f"objective {o.title}") for o in runbook.objectives),
         *((q.source.line, f"query {q.title}") for q in runbook.queries),
@@ -66,14 +69,15 @@ def promises(runbook: Runbook, proofs: Proofs) -> tuple[Mark, ...]:
         *((b.source.line, f"backup of {b.component}") for b in runbook.backups),
     )
     found += [
-        Mark(line, NOT_TRIED, title, "a game day or a lint judges it") for line, title in others
+        PromiseMark(line, NOT_TRIED, title, "a game day or a lint judges it")
+        for line, title in others
     ]
     return tuple(sorted(found, key=lambda m: (m.line, m.title)))
 
 
-def share_proven(marks: tuple[Mark, ...]) -> float | None:
+def share_proven(marks: tuple[PromiseMark, ...]) -> float | None:
     """A ratio of all promises; None where the runbook has none."""
-    proven = sum(m.state == Finding.PROVEN.value for m in marks)
+    proven = sum(m.state == ProofOutcome.PROVEN.value for m in marks)
     return proven / len(marks) if marks else None
 
 
@@ -96,18 +100,18 @@ def render(runbook: Runbook, proofs: Proofs) -> str:
     )
 
 
-def _steps(proofs: Proofs) -> Iterator[Mark]:
+def _steps(proofs: Proofs) -> Iterator[PromiseMark]:
     for proof in proofs.procedures:
         for step in proof.steps:
             state = _STEP_STATES.get(step.state, step.state.value)
             reason = "; ".join(filter(None, (step.reason, step.note)))
-            if step.line == proof.line and proof.finding is Finding.REFUTED:
+            if step.line == proof.line and proof.finding is ProofOutcome.REFUTED:
                 state, reason = proof.finding.value, reason or proof.reason
-            yield Mark(step.line, state, "", reason, f"procedure-{proof.procedure}")
+            yield PromiseMark(step.line, state, "", reason, f"procedure-{proof.procedure}")
 
 
-def _rows(runbook: Runbook, marks: tuple[Mark, ...]) -> Iterator[str]:
-    by_line: dict[int, list[Mark]] = {}
+def _rows(runbook: Runbook, marks: tuple[PromiseMark, ...]) -> Iterator[str]:
+    by_line: dict[int, list[PromiseMark]] = {}
     for mark in marks:
         by_line.setdefault(mark.line, []).append(mark)
     for number, text in enumerate(runbook.lines, start=1):
@@ -121,7 +125,7 @@ def _rows(runbook: Runbook, marks: tuple[Mark, ...]) -> Iterator[str]:
         )
 
 
-def _words(mark: Mark) -> str:
+def _words(mark: PromiseMark) -> str:
     state = escape(mark.state)
     if mark.anchor:
         state = f'<a href="#{escape(mark.anchor, quote=True)}">{state}</a>'

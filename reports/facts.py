@@ -16,7 +16,7 @@ from slo.model import (
     Verdict,
     worst,
 )
-from slo.results import counted, means
+from slo.verdict.results import counted, means
 
 ANSWERS = {
     Outcome.PASS: "the promises held",

@@ -11,8 +11,8 @@ from rich.padding import Padding
 from rich.text import Text
 
 from reports import format as fmt
-from slo.lint import RULES, Finding, Level, Result, Rule
-from slo.reading.model import Runbook
+from slo.runbook.lint import RULES, Finding, Level, Result, Rule
+from slo.runbook.model import Runbook
 
 _STYLES = {Level.ERROR: "bold red", Level.WARNING: "yellow", Level.NOTE: "cyan"}
 _SARIF_SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"

@@ -19,7 +19,7 @@ from slo.model import (
     Verdict,
     View,
 )
-from slo.results import settled_elsewhere
+from slo.verdict.results import settled_elsewhere
 
 FINDINGS_SHOWN = 8  # on the first screen; all of them stand in the tables
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from reports import format as fmt
-from slo.model import AlertSpell, ExperimentResult, Moment, PhaseKind, SeveritySpan
+from slo.model import AlertSpell, ExperimentResult, Milestone, PhaseKind, SeveritySpan
 
 _LANE = 3.4  # percent that a number of a moment takes
 _LEAST = 0.4  # percent: a stretch that is too short to see is drawn all the same
@@ -112,7 +112,7 @@ def _alert(spell: AlertSpell, scale: _Scale) -> tuple[Stretch, ...]:
     return tuple(parts)
 
 
-def _stations(moments: tuple[Moment, ...], scale: _Scale) -> tuple[Station, ...]:
+def _stations(moments: tuple[Milestone, ...], scale: _Scale) -> tuple[Station, ...]:
     """Numbered as given; those that would cover one another stand in different lanes."""
     injected = next((m.time for m in moments if m.name == "injected" and m.time), None)
     lanes: list[float] = []

@@ -13,7 +13,7 @@ from slo.model import (
     PromiseResult,
     Verdict,
 )
-from slo.results import means
+from slo.verdict.results import means
 
 _CHECKS = {
     "effect": "Fault took effect",

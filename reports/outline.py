@@ -7,7 +7,7 @@ from rich.console import Console, ConsoleOptions, RenderableType
 from rich.text import Text
 
 from reports import format as fmt
-from slo.reading.model import Effect, Procedure, Runbook, Step, StepKind
+from slo.runbook.model import Effect, Procedure, Runbook, Step, StepKind
 from slo.show import show_critical, show_target
 
 _EFFECTS = {Effect.READS: "", Effect.CHANGES: "changes", Effect.UNKNOWN: "effect unknown"}

@@ -15,25 +15,25 @@ from rich.table import Table
 from rich.text import Text
 
 from reports import format as fmt
-from slo.proofs import AlertProof, Finding, ProcedureProof, Proofs
+from slo.verdict.proofs import AlertProof, ProcedureProof, ProofOutcome, Proofs
 
 STYLES = {
-    Finding.PROVEN: "green",
-    Finding.REFUTED: "red",
-    Finding.INCONCLUSIVE: "magenta",
-    Finding.NOT_VERIFIABLE: "yellow",
+    ProofOutcome.PROVEN: "green",
+    ProofOutcome.REFUTED: "red",
+    ProofOutcome.INCONCLUSIVE: "magenta",
+    ProofOutcome.NOT_VERIFIABLE: "yellow",
 }
 SIGNS = {
-    Finding.PROVEN: "✓",
-    Finding.REFUTED: "✗",
-    Finding.INCONCLUSIVE: "?",
-    Finding.NOT_VERIFIABLE: "–",
+    ProofOutcome.PROVEN: "✓",
+    ProofOutcome.REFUTED: "✗",
+    ProofOutcome.INCONCLUSIVE: "?",
+    ProofOutcome.NOT_VERIFIABLE: "–",
 }
 _ICONS = {
-    Finding.PROVEN: "✅",
-    Finding.REFUTED: "❌",
-    Finding.INCONCLUSIVE: "❔",
-    Finding.NOT_VERIFIABLE: "➖",
+    ProofOutcome.PROVEN: "✅",
+    ProofOutcome.REFUTED: "❌",
+    ProofOutcome.INCONCLUSIVE: "❔",
+    ProofOutcome.NOT_VERIFIABLE: "➖",
 }
 _MARKUP = re.compile(r"[\\`*\[\]<|~$]|(?<!\w)_|_(?!\w)")
 _WIDTH = 300  # of a reason in a table
@@ -41,7 +41,7 @@ _WIDTH = 300  # of a reason in a table
 
 def tally(proofs: Proofs) -> str:
     """ "7 proven, 9 refuted, 3 inconclusive, 2 not verifiable here" """
-    counts = {f: proofs.findings.count(f) for f in Finding}
+    counts = {f: proofs.findings.count(f) for f in ProofOutcome}
     return ", ".join(f"{n} {f.value}" for f, n in counts.items() if n) or "nothing was tried"
 
 
@@ -82,7 +82,7 @@ def show(proofs: Proofs, console: Console, *, where: str = "") -> None:
 
 
 def _row(
-    finding: Finding, line: int, title: str, seconds: float, on: str, *, reason: str
+    finding: ProofOutcome, line: int, title: str, seconds: float, on: str, *, reason: str
 ) -> tuple[Text, ...]:
     sign = Text(f"{SIGNS[finding]} {finding.value}", style=STYLES[finding])
     words = fmt.clean(_short(reason))
@@ -220,7 +220,7 @@ def _drill(proof: ProcedureProof) -> Iterator[str]:
     yield ""
 
 
-def _mark(finding: Finding) -> str:
+def _mark(finding: ProofOutcome) -> str:
     return f"{_ICONS[finding]} {finding.value}"
 
 
@@ -266,13 +266,13 @@ def _at(line: int, reason: str) -> str:
     return fmt.clean(f"line {line}: {reason}")
 
 
-def _case(group: str, name: str, finding: Finding, sentence: str, seconds: float) -> TestCase:
+def _case(group: str, name: str, finding: ProofOutcome, sentence: str, seconds: float) -> TestCase:
     case = TestCase(
         name=fmt.clean(name), classname=f"gameday.runbook.{group}", time=round(seconds, 3)
     )
-    if finding is Finding.REFUTED:
+    if finding is ProofOutcome.REFUTED:
         case.result = Failure(sentence, finding.value)
-    elif finding is not Finding.PROVEN:
+    elif finding is not ProofOutcome.PROVEN:
         case.result = Error(sentence, finding.value)
     if case.result:
         case.result[0].text = sentence

@@ -176,7 +176,7 @@ class ObjectiveResult:
     `judged` says whether the outcome counts towards the verdict; what a fault phase may do to an
     objective is judged by the experiment's expectation instead, and shown here all the same.
     `counts` is what the outcome means to the run, and `missed` that the target surely was, whatever
-    is open about the critical threshold (see slo.objectives.Judgement). `formula` and
+    is open about the critical threshold (see slo.verdict.objectives.Judgement). `formula` and
     `data` say how to come to the value by hand, and from which file. `disagreement` is what the
     other view says, where the two cannot both be right.
     """
@@ -248,7 +248,7 @@ class SeveritySpan:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Moment:
+class Milestone:
     """A station between injection and stability; `missing` says why there is no time."""
 
     name: str
@@ -273,7 +273,7 @@ class AlertSpell:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Damage:
+class Impact:
     """What the incident cost, from the injection to the end of the recovery phase.
 
     `slow` were answered later than the critical response time. `lost_data` is None when nothing
@@ -340,10 +340,10 @@ class ExperimentResult:
     checks: tuple[Check, ...]
     phases: tuple[Phase, ...]
     severities: tuple[SeveritySpan, ...] = ()
-    moments: tuple[Moment, ...] = ()
+    moments: tuple[Milestone, ...] = ()
     alerts: tuple[AlertSpell, ...] = ()
     alerting: str = ""  # what the alerts say against what the data says, in a sentence
-    damage: Damage | None = None
+    damage: Impact | None = None
     endpoints: tuple[EndpointPhase, ...] = ()
 
 
@@ -391,7 +391,7 @@ class Timeline:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Mark:
+class TimelineMark:
     """A moment worth a line on the chart, e.g. injected, confirmed, reverted, recovered."""
 
     time: datetime
@@ -436,7 +436,7 @@ class Order:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReleaseComparison:
-    """This run against a baseline run: slo.comparison says how it is decided."""
+    """This run against a baseline run: slo.compare.comparison says how it is decided."""
 
     baseline: str  # that run's name
     outcome: Outcome
@@ -486,7 +486,7 @@ class IncidentCost:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ErrorBudget:
-    """Over the whole run; slo.error_budget has the formulas. `budget` in requests of a period."""
+    """Over the whole run; formulas: slo.verdict.error_budget. `budget` in requests of a period."""
 
     objective: float
     period_s: float
@@ -522,7 +522,7 @@ class Verdict:
     load: LoadResult
     endpoints: tuple[EndpointResult, ...]
     timeline: Timeline
-    marks: tuple[Mark, ...]
+    marks: tuple[TimelineMark, ...]
     notes: tuple[str, ...] = field(default=())
     comparison: ReleaseComparison | None = None
     promises: tuple[PromiseResult, ...] = ()

@@ -48,7 +48,7 @@ class Slower(_Part):
 
 
 class ComparisonPolicy(_Part):
-    """Release against release; slo.comparison says how each is used."""
+    """Release against release; slo.compare.comparison says how each is used."""
 
     confidence: Ratio = Field(default=0.99, ge=0.5, lt=1)
     quantiles: tuple[Annotated[Ratio, Field(gt=0, lt=1)], ...] = Field(
@@ -87,7 +87,7 @@ class ErrorBudgetPolicy(_Part):
 
 
 class DecisionPolicy(_Part):
-    """How sure a verdict has to be; slo.objectives says how each is used."""
+    """How sure a verdict has to be; slo.verdict.objectives says how each is used."""
 
     confidence: Ratio = Field(default=0.95, ge=0.5, lt=1)
     false_fails: Ratio = Field(default=0.01, gt=0, lt=0.5)
@@ -96,7 +96,7 @@ class DecisionPolicy(_Part):
 
 
 class GeneratorPolicy(_Part):
-    """When the load generator's own health makes its measurements doubtful; see slo.load."""
+    """When the load generator's health makes its figures doubtful: slo.verdict.load_health."""
 
     sent: Ratio = Field(default=0.95, gt=0, le=1)
     late: Length = timedelta(milliseconds=250)
@@ -117,7 +117,7 @@ class ScorePolicy(_Part):
 
 
 class SeverityRule(_Part):
-    """One row of the severity table; slo.severity says what each `when` means.
+    """One row of the severity table; slo.verdict.severity says what each `when` means.
 
     `share` is the ratio that "failing" compares with.
     """

@@ -4,23 +4,23 @@ import sys
 
 from chaos.cli.app import app
 from chaos.cli.errors import USER_ERRORS
-from chaos.interrupt import InterruptedRunError
-from chaos.session import LeftoverError
+from chaos.run.interrupt import InterruptedRunError
+from chaos.run.preflight import LeftoverError
 from slo.exit_codes import ExitCode
 
 # Importing a command's module registers it.
-from chaos.cli import cluster, doctor, leftovers, load, offline, plans, procedures, run, runbook  # isort: skip
+from chaos.cli import cluster, doctor, recovery, load, offline, plans, procedures, run, runbook  # isort: skip
 
 __all__ = [
     "app",
     "cluster",
     "doctor",
-    "leftovers",
     "load",
     "main",
     "offline",
     "plans",
     "procedures",
+    "recovery",
     "run",
     "runbook",
 ]

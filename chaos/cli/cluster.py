@@ -9,10 +9,10 @@ from typing import Annotated
 import typer
 
 from chaos.cli.app import Json, app, console, print_json
-from chaos.cluster import Cluster, ClusterError, Patience
-from chaos.interrupt import interruptible
-from chaos.progress import Progress, Quiet, Terminal
-from chaos.recover import game_days
+from chaos.kube import Cluster, ClusterError, Patience
+from chaos.run.interrupt import interruptible
+from chaos.run.progress import Progress, Quiet, Terminal
+from chaos.undo.recover import game_days
 from service.cluster import embedded
 from service.images.neo4j.distribution import DEFAULT_SERIES, SERIES
 from slo.exit_codes import ExitCode

@@ -14,7 +14,7 @@ import typer
 from rich.table import Table
 
 from chaos.cli.app import Json, app, console, print_json
-from chaos.procedures import jail
+from chaos.prove.shell import jail
 from service.cluster.agent.cgroups import Cgroups
 from service.cluster.agent.isolation import DESCRIPTIONS, find_mode
 from service.cluster.packages import PACKAGES, Package, PackageMissingError
@@ -33,7 +33,7 @@ class State(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class Diagnosis:
     """`found` says what is there; `advice` what to do when it is not all."""
 
     name: str
@@ -42,7 +42,7 @@ class Finding:
     advice: str = ""
 
 
-def examine() -> list[Finding]:
+def examine() -> list[Diagnosis]:
     """All that a run on the embedded cluster needs. Starts and changes nothing for good."""
     return [
         _python(),
@@ -57,72 +57,72 @@ def examine() -> list[Finding]:
     ]
 
 
-def _python() -> Finding:
+def _python() -> Diagnosis:
     state = State.OK if sys.version_info >= MIN_PYTHON else State.MISSING
-    return Finding("Python", state, sys.version.split()[0], "3.11 or newer is needed")
+    return Diagnosis("Python", state, sys.version.split()[0], "3.11 or newer is needed")
 
 
-def _packages() -> Finding:
+def _packages() -> Diagnosis:
     absent = [name for name in EMBEDDED_MODULES if find_spec(name) is None]
     if absent:
         advice = "pip install 'gameday[embedded]'"
-        return Finding("embedded cluster", State.MISSING, f"no {', '.join(absent)}", advice)
-    return Finding("embedded cluster", State.OK, "its packages are installed")
+        return Diagnosis("embedded cluster", State.MISSING, f"no {', '.join(absent)}", advice)
+    return Diagnosis("embedded cluster", State.OK, "its packages are installed")
 
 
-def _programs(package: Package) -> Finding:
+def _programs(package: Package) -> Diagnosis:
     found = package.find()
     if found is None:
-        return Finding(package.name, State.MISSING, "not found", package.hint)
-    return Finding(package.name, State.OK, str(found))
+        return Diagnosis(package.name, State.MISSING, "not found", package.hint)
+    return Diagnosis(package.name, State.OK, str(found))
 
 
-def _neo4j() -> Finding:
+def _neo4j() -> Diagnosis:
     found = neo4j.find()
     if found is None:
         advice = "gameday doctor --fix fetches it (140 MB) with the Maven repository's help"
-        return Finding("Neo4j", State.MISSING, "not found", advice)
-    return Finding("Neo4j", State.OK, f"{found.version} Community, {found.folder}")
+        return Diagnosis("Neo4j", State.MISSING, "not found", advice)
+    return Diagnosis("Neo4j", State.OK, f"{found.version} Community, {found.folder}")
 
 
-def _isolation() -> Finding:
+def _isolation() -> Diagnosis:
     mode = find_mode()
     state = State.LIMITED if mode == "none" else State.OK
     advice = "run as root, or allow user namespaces, for files of their own"
-    return Finding("pod isolation", state, DESCRIPTIONS[mode], advice)
+    return Diagnosis("pod isolation", state, DESCRIPTIONS[mode], advice)
 
 
-def _cgroups() -> Finding:
+def _cgroups() -> Diagnosis:
     groups = Cgroups.find(f"gameday-doctor-{os.getpid()}")
     if groups is None:
         advice = "memory limits and OOM kills need root or a delegated control group"
-        return Finding("resource limits", State.LIMITED, "no control groups", advice)
+        return Diagnosis("resource limits", State.LIMITED, "no control groups", advice)
     groups.sweep()
-    return Finding("resource limits", State.OK, f"control groups, version {groups.version}")
+    return Diagnosis("resource limits", State.OK, f"control groups, version {groups.version}")
 
 
-def _cores() -> Finding:
+def _cores() -> Diagnosis:
     cores = len(os.sched_getaffinity(0))
     state = State.OK if cores > 1 else State.LIMITED
     advice = "load and service share the machine: two cores or more give steadier figures"
-    return Finding("processors", state, f"{cores}", advice)
+    return Diagnosis("processors", state, f"{cores}", advice)
 
 
-def _kubectl() -> Finding:
+def _kubectl() -> Diagnosis:
     beside = Path(sys.executable).parent
     found = shutil.which("kubectl", path=f"{beside}:{os.environ['PATH']}")
     if found is None:
         advice = "only for your own looking around; gameday does not need it"
-        return Finding("kubectl", State.LIMITED, "not found", advice)
-    return Finding("kubectl", State.OK, found)
+        return Diagnosis("kubectl", State.LIMITED, "not found", advice)
+    return Diagnosis("kubectl", State.OK, found)
 
 
-def _fence() -> Finding:
+def _fence() -> Diagnosis:
     version = jail.version()
     if not version:
         advice = "a runbook's steps cannot be confined: gameday runbook run refuses them"
-        return Finding("confined steps", State.LIMITED, "no Landlock in this kernel", advice)
-    return Finding("confined steps", State.OK, f"Landlock, version {version}")
+        return Diagnosis("confined steps", State.LIMITED, "no Landlock in this kernel", advice)
+    return Diagnosis("confined steps", State.OK, f"Landlock, version {version}")
 
 
 @app.command()
@@ -151,7 +151,7 @@ def doctor(
         raise typer.Exit(ExitCode.USAGE)
 
 
-def _show(findings: list[Finding]) -> None:
+def _show(findings: list[Diagnosis]) -> None:
     colours = {State.OK: "green", State.LIMITED: "yellow", State.MISSING: "red"}
     table = Table.grid(padding=(0, 2))
     for finding in findings:

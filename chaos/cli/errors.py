@@ -1,19 +1,19 @@
 """What a user can get wrong, or find wrong: each ends with one sentence and code 2."""
 
-from chaos.alerts.live import LiveError
-from chaos.cluster import ClusterError
-from chaos.lease import LeaseError
-from chaos.procedures.session import SessionError
-from chaos.session import RefusedError
+from chaos.kube import ClusterError
+from chaos.prove.alerts.live import LiveError
+from chaos.prove.shell.shell_session import SessionError
+from chaos.run.preflight import RefusedError
+from chaos.undo.lease import LeaseError
 from loadtests.runner import LoadError
 from service.cluster.embedded import EmbeddedError
 from service.cluster.packages import PackageMissingError
 from service.images.neo4j.distribution import Neo4jMissingError
 from slo.documents import DocumentError
-from slo.journal import JournalError
-from slo.promtool import PromtoolError
-from slo.recording import RecordingError
-from slo.runbook import RunbookError
+from slo.evidence.journal import JournalError
+from slo.evidence.recording import RecordingError
+from slo.observe.promtool import PromtoolError
+from slo.runbook.reader import RunbookError
 
 
 class UsageError(Exception):

@@ -12,14 +12,14 @@ from rich.table import Table
 from chaos.cli.app import Json, app, console, print_json
 from chaos.cli.cluster import embedded_cluster
 from chaos.cli.errors import UsageError
-from chaos.cluster import Cluster
-from chaos.interrupt import interruptible
-from chaos.progress import Progress, Pulse, Quiet, Terminal
+from chaos.kube import Cluster
+from chaos.run.interrupt import interruptible
+from chaos.run.progress import Progress, Pulse, Quiet, Terminal
 from loadtests.runner import LoadProgress, LoadSummary, run_load
 from loadtests.scenario import load_scenario
 from slo.documents import parse_duration
+from slo.evidence.samples import Samples, read_raw
 from slo.exit_codes import ExitCode
-from slo.samples import Samples, read_raw
 
 QUANTILES = {"p50_s": 0.5, "p95_s": 0.95, "p99_s": 0.99}
 

@@ -9,13 +9,13 @@ from rich.console import Console
 from chaos.cli.app import Json, RunDir, app, console, print_json
 from reports import terminal, write_all
 from reports.write import replace_text
-from slo import verdict_json
-from slo.comparison import compare, with_comparison
+from slo.compare.comparison import compare, with_comparison
+from slo.evidence.recording import read_recording
 from slo.exit_codes import ExitCode, of
 from slo.model import Verdict
 from slo.policy import Policy, read_policy
-from slo.recording import read_recording
-from slo.score import score as score_recording
+from slo.verdict import verdict_json
+from slo.verdict.score import score as score_recording
 
 PolicyFile = Annotated[
     Path | None, typer.Option("--policy", help="Judge by this policy, not by the one the run kept.")

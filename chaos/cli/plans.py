@@ -10,10 +10,10 @@ import typer
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from chaos import toolkit
 from chaos.cli.app import app
 from chaos.cli.errors import UsageError
-from chaos.plan import Plan, find_plan, read_plan
+from chaos.plan import chaos_toolkit
+from chaos.plan.model import Plan, find_plan, read_plan
 from slo.documents import parse_document
 
 plans = typer.Typer(help="Plans from experiments of the Chaos Toolkit, and back.")
@@ -31,12 +31,12 @@ def import_(
     namespace: Annotated[str, typer.Option(help="Where the actions name none.")] = "default",
 ) -> None:
     """Print the plan; what could not be carried over is said on standard error."""
-    around = toolkit.Around(
+    around = chaos_toolkit.Around(
         workload=workload, url=url, prometheus=prometheus, scenario=scenario, namespace=namespace
     )
     try:
-        found = toolkit.read(_load(file), around)
-    except toolkit.ToolkitError as error:
+        found = chaos_toolkit.read(_load(file), around)
+    except chaos_toolkit.ToolkitError as error:
         raise UsageError(f"{file}: {error}") from error
     _note(file, found.notes)
     yaml = YAML()
@@ -51,7 +51,7 @@ def import_(
 def export(plan: Annotated[str, typer.Argument(help="A bundled plan, or a file.")]) -> None:
     """Print the experiment as JSON; what has no place in it is said on standard error."""
     path = find_plan(plan)
-    written, notes = toolkit.write(read_plan(path), _load(path))
+    written, notes = chaos_toolkit.write(read_plan(path), _load(path))
     _note(path, notes)
     json.dump(written, sys.stdout, indent=2)
     print()

@@ -14,31 +14,31 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from chaos.alerts import promtool
-from chaos.alerts.live import Live, Rules
 from chaos.cli import target
 from chaos.cli.app import VERSION, Json, console, print_json
 from chaos.cli.cluster import embedded_cluster
-from chaos.cli.cures import find_procedure
 from chaos.cli.errors import UsageError
 from chaos.cli.load import duration_option
+from chaos.cli.recovery_procedures import find_procedure
 from chaos.cli.run import new_run_dir, point_latest_at, prometheus_fetch
 from chaos.cli.runbook import runbook_app
-from chaos.cluster import Cluster
-from chaos.interrupt import InterruptedRunError, interruptible
-from chaos.journal import Journal
-from chaos.lease import Held
-from chaos.plan import PlanPrometheus
-from chaos.procedures.before import BeforeError, put_back
-from chaos.procedures.cases import NOT_PUT_BACK
-from chaos.procedures.overlay import read_overlay
-from chaos.procedures.prove import Prover
-from chaos.procedures.record import record
-from chaos.procedures.secrecy import Secrets
-from chaos.procedures.steps import Hand, rehearse
-from chaos.procedures.world import World
-from chaos.progress import Progress, Quiet, Terminal
-from chaos.session import LeftoverError, require_allowed
+from chaos.kube import Cluster
+from chaos.kube.system_under_test import SystemUnderTest
+from chaos.plan.model import PlanPrometheus
+from chaos.prove.alerts import synthetic
+from chaos.prove.alerts.live import Live, Rules
+from chaos.prove.cases import NOT_PUT_BACK
+from chaos.prove.overlay import read_overlay
+from chaos.prove.prover import Prover
+from chaos.prove.steps.execution import Hand, rehearse
+from chaos.prove.steps.recorder import record
+from chaos.prove.steps.secret_mask import SecretMask
+from chaos.run.interrupt import InterruptedRunError, interruptible
+from chaos.run.journal_writer import JournalWriter
+from chaos.run.preflight import LeftoverError, require_allowed
+from chaos.run.progress import Progress, Quiet, Terminal
+from chaos.undo.lease import Held
+from chaos.undo.snapshot_store import SnapshotStoreError, put_back
 from loadtests.runner import LoadHandle, LoadRunner
 from loadtests.scenario import load_scenario
 from reports import coverage
@@ -46,8 +46,10 @@ from reports import proofs as render
 from reports.write import replace_text
 from service.cluster.packages import PROMETHEUS as PROMETHEUS_PROGRAMS
 from slo.exit_codes import ExitCode
-from slo.prometheus import Prometheus
-from slo.proofs import (
+from slo.observe.prometheus import Prometheus
+from slo.runbook.model import Alert, Procedure, Runbook, Step
+from slo.runbook.reader import BUNDLED_RUNBOOK, survey_runbook
+from slo.verdict.proofs import (
     SCHEMA_VERSION,
     AlertProof,
     ProcedureProof,
@@ -57,8 +59,6 @@ from slo.proofs import (
     dump,
     exit_code,
 )
-from slo.reading.model import Alert, Procedure, Runbook, Step
-from slo.runbook import BUNDLED_RUNBOOK, survey_runbook
 
 Book = Annotated[Path, typer.Option("--runbook", help="The runbook.")]
 Embedded = Annotated[
@@ -114,10 +114,10 @@ def run(
         cluster = Cluster.connect(kubeconfig, context)
         cluster.check()
         cluster.namespace(namespace)
-        where = World(cluster=cluster, namespace=namespace, workload=workload, url="")
+        where = SystemUnderTest(cluster=cluster, namespace=namespace, workload=workload, url="")
         home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="gameday-")))
         opened = target.shells(cluster, namespace, home, unconfined=unconfined)
-        known = Secrets.of(where)
+        known = SecretMask.of(where)
         session = stack.enter_context(opened)(home / "shell", known.mask)
         if files is not None:
             session.place(files)
@@ -130,7 +130,7 @@ def run(
         )
         run_dir = new_run_dir(runs, chosen.name)
         (run_dir / "runbook.md").write_bytes(runbook.read_bytes())
-        with Journal(run_dir / "journal.jsonl") as journal:
+        with JournalWriter(run_dir / "journal.jsonl") as journal:
             proofs = record(chosen, hand, journal)
     if json:
         print_json({"run": str(run_dir), "steps": [asdict(p) for p in proofs]})
@@ -226,14 +226,14 @@ def prove(
         with ExitStack() as stack:
             stack.enter_context(interruptible())
             tool = PROMETHEUS_PROGRAMS.fetch().with_name("promtool") if alerts else Path()
-            found.alerts = [promtool.prove(a, book.objectives, tool) for a in alerts]
+            found.alerts = [synthetic.prove(a, book.objectives, tool) for a in alerts]
             if not offline:
                 if embedded:
                     kubeconfig = stack.enter_context(embedded_cluster(progress))
                 cluster = Cluster.connect(kubeconfig, context)
                 cluster.check()
                 require_allowed(cluster, namespace)
-                place = target.world(cluster, namespace, workload, service)
+                place = target.system_under_test(cluster, namespace, workload, service)
                 found.target = f"{namespace}/{workload} at {place.url}"
                 identity = f"prove-{secrets.token_hex(4)}"
                 stack.enter_context(Held(cluster, namespace, identity))
@@ -243,7 +243,7 @@ def prove(
                 users = stack.enter_context(_users(load, place.url, run_dir))
                 if alerts:
                     live = Live(
-                        world=place,
+                        system=place,
                         prometheus=_prometheus(cluster, namespace, prometheus),
                         rules=_rules(prometheus, rules),
                         scale=time_scale,
@@ -253,7 +253,7 @@ def prove(
                     found.alerts = live.prove(found.alerts, alerts)
                 opened = target.shells(cluster, namespace, home, unconfined=unconfined)
                 prover = Prover(
-                    world=place,
+                    system=place,
                     identity=identity,
                     folder=home,
                     run_dir=run_dir,
@@ -306,7 +306,7 @@ class _Found:
 def _put_back(cluster: Cluster, namespace: str) -> list[str]:
     try:
         return put_back(cluster, namespace) or []
-    except BeforeError as error:
+    except SnapshotStoreError as error:
         raise LeftoverError(str(error)) from error
 
 

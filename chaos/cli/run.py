@@ -12,28 +12,28 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from chaos import runner
 from chaos.cli import target
 from chaos.cli.app import VERSION, Json, app, console, print_json
 from chaos.cli.cluster import embedded_cluster
-from chaos.cli.cures import check_procedures, cures
 from chaos.cli.errors import UsageError
 from chaos.cli.offline import conclude
-from chaos.cluster import Cluster, ClusterError
-from chaos.forbidden import ANNOTATION
-from chaos.interrupt import InterruptedRunError, interruptible
-from chaos.plan import Plan, PlanPrometheus, find_plan, read_plan
-from chaos.progress import Progress, Quiet, Terminal
-from chaos.rehearsal import Rehearsal, rehearse
-from chaos.session import require_allowed, session
+from chaos.cli.recovery_procedures import check_procedures, recovery_procedures
+from chaos.kube import Cluster, ClusterError
+from chaos.plan.forbidden import ANNOTATION
+from chaos.plan.model import Plan, PlanPrometheus, find_plan, read_plan
+from chaos.run import game_day
+from chaos.run.dry_run import DryRun, dry_run_of
+from chaos.run.interrupt import InterruptedRunError, interruptible
+from chaos.run.preflight import preflight, require_allowed
+from chaos.run.progress import Progress, Quiet, Terminal
 from loadtests.scenario import load_scenario
 from slo.documents import place_of
+from slo.evidence.journal import Threshold
 from slo.exit_codes import ExitCode
-from slo.journal import Threshold
-from slo.objectives import ThresholdError, override
+from slo.observe.prometheus import Fetch, Prometheus, PrometheusError, http_fetch
 from slo.policy import BUNDLED_POLICY, read_policy
-from slo.prometheus import Fetch, Prometheus, PrometheusError, http_fetch
-from slo.runbook import BUNDLED_RUNBOOK, Runbook, read_runbook
+from slo.runbook.reader import BUNDLED_RUNBOOK, Runbook, read_runbook
+from slo.verdict.objectives import ThresholdError, override
 
 PROMETHEUS_TIMEOUT_S = 10.0
 
@@ -84,7 +84,7 @@ def run(
         _check_forbidden(plan_file, read, cluster)
         place = _resolve(read, promises, cluster)
         if dry_run:
-            found = rehearse(read, cluster, place.url)
+            found = dry_run_of(read, cluster, place.url)
             _show_rehearsal(found, screen, json=json)
             raise typer.Exit(ExitCode.USAGE if found.problems else ExitCode.PASS)
         interrupted: InterruptedRunError | None = None
@@ -92,13 +92,13 @@ def run(
         try:
             identity = f"{read.name}-{secrets.token_hex(4)}"
             namespace = read.target.namespace
-            with session(cluster, namespace, identity, read.watchdog, progress.say) as held:
+            with preflight(cluster, namespace, identity, read.watchdog, progress.say) as held:
                 run_dir = new_run_dir(runs, read.name)
                 shutil.copyfile(plan_file, run_dir / "plan.yaml")
                 (run_dir / "runbook.md").write_bytes(runbook.read_bytes())
                 (run_dir / "policy.yaml").write_bytes(policy.read_bytes())
                 point_latest_at(run_dir)
-                setting = runner.Setting(
+                setting = game_day.Setting(
                     run_dir=run_dir,
                     plan=read,
                     scenario=scenario,
@@ -109,10 +109,10 @@ def run(
                     gameday_version=VERSION,
                     held=held,
                     cure=stack.enter_context(
-                        cures(read, promises, cluster, files, unconfined=unconfined)
+                        recovery_procedures(read, promises, cluster, files, unconfined=unconfined)
                     ),
                 )
-                runner.run(setting, progress)
+                game_day.run(setting, progress)
         except InterruptedRunError as error:
             interrupted = error
         finally:
@@ -123,7 +123,7 @@ def run(
     raise typer.Exit(code)
 
 
-def _show_rehearsal(found: Rehearsal, screen: Console, *, json: bool) -> None:
+def _show_rehearsal(found: DryRun, screen: Console, *, json: bool) -> None:
     if json:
         print_json({"would": found.would, "problems": found.problems})
         return

@@ -12,20 +12,20 @@ import typer
 
 from chaos.cli.app import VERSION, Json, app, console, print_json
 from chaos.cli.errors import UsageError
-from chaos.cluster import Cluster
-from chaos.inventory import inventory
+from chaos.kube import Cluster
+from chaos.kube.inventory import inventory
 from reports import findings, outline
 from reports.write import replace_text
 from service.cluster.packages import PROMETHEUS
 from slo.exit_codes import ExitCode
-from slo.lint import Context, Level, check
-from slo.lint.evaluation import Evaluator, promtool_evaluator
-from slo.lint.expressions import expressions
-from slo.lint.kubectl import Kubectl, KubectlError
-from slo.lint.objects import Objects, merged, read_manifests
-from slo.prometheus import Prometheus, PrometheusError, http_fetch
-from slo.reading.durations import seconds
-from slo.runbook import survey_runbook
+from slo.observe.prometheus import Prometheus, PrometheusError, http_fetch
+from slo.runbook.durations import seconds
+from slo.runbook.lint import Context, Level, check
+from slo.runbook.lint.evaluation import Evaluator, promtool_evaluator
+from slo.runbook.lint.expressions import expressions
+from slo.runbook.lint.kubectl import Kubectl, KubectlError
+from slo.runbook.lint.objects import Objects, merged, read_manifests
+from slo.runbook.reader import survey_runbook
 
 PROMETHEUS_TIMEOUT_S = 10.0
 

@@ -12,12 +12,12 @@ from urllib.parse import urlsplit
 import typer
 
 from chaos.cli.errors import UsageError
-from chaos.cluster import Cluster
-from chaos.procedures.access import operator
-from chaos.procedures.door import door
-from chaos.procedures.placeholders import key
-from chaos.procedures.session import Session, find_programs
-from chaos.procedures.world import World
+from chaos.kube import Cluster
+from chaos.kube.operator_account import operator
+from chaos.kube.system_under_test import SystemUnderTest
+from chaos.prove.shell.ingress_tunnel import ingress_tunnel
+from chaos.prove.shell.shell_session import ShellSession, find_programs
+from chaos.prove.steps.placeholders import key
 
 Kubeconfig = Annotated[str | None, typer.Option(help="Default: as kubectl.")]
 Context = Annotated[str | None, typer.Option(help="A context of the kubeconfig.")]
@@ -39,13 +39,15 @@ Unconfined = Annotated[
 HTTPS = 443
 
 
-def world(cluster: Cluster, namespace: str, workload: str, service: str) -> World:
+def system_under_test(
+    cluster: Cluster, namespace: str, workload: str, service: str
+) -> SystemUnderTest:
     """Raises UsageError or ClusterError where there is no such thing."""
     name, port = split(service, "--service")
     cluster.namespace(namespace)
     cluster.workload(namespace, workload)
     url = cluster.service_url(namespace, name, port)
-    return World(cluster=cluster, namespace=namespace, workload=workload, url=url)
+    return SystemUnderTest(cluster=cluster, namespace=namespace, workload=workload, url=url)
 
 
 def split(service: str, option: str) -> tuple[str, int]:
@@ -76,7 +78,7 @@ def kubectl() -> Path:
     return Path(found)
 
 
-Shells = Callable[[Path, Callable[[str], str]], Session]
+Shells = Callable[[Path, Callable[[str], str]], ShellSession]
 
 
 @contextmanager
@@ -84,11 +86,14 @@ def shells(cluster: Cluster, namespace: str, home: Path, *, unconfined: bool) ->
     """Shells below `home` whose kubectl has the rights of an operator of the namespace."""
     programs = find_programs(kubectl())
     server = urlsplit(cluster.server)
-    where = World(cluster=cluster, namespace=namespace, workload="", url="")
-    with operator(cluster, namespace, home / "kubeconfig") as kubeconfig, door(where) as users:
+    where = SystemUnderTest(cluster=cluster, namespace=namespace, workload="", url="")
+    with (
+        operator(cluster, namespace, home / "kubeconfig") as kubeconfig,
+        ingress_tunnel(where) as users,
+    ):
 
-        def open_shell(folder: Path, mask: Callable[[str], str]) -> Session:
-            return Session(
+        def open_shell(folder: Path, mask: Callable[[str], str]) -> ShellSession:
+            return ShellSession(
                 home=folder,
                 kubeconfig=kubeconfig,
                 port=server.port or HTTPS,

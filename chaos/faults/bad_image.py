@@ -4,7 +4,6 @@ from typing import Literal
 
 from pydantic import Field
 
-from chaos.changes import Change, Edit, Set
 from chaos.faults.base import (
     Part,
     Scene,
@@ -14,6 +13,7 @@ from chaos.faults.base import (
     kind_of,
     ref_of,
 )
+from chaos.faults.changes import Change, Edit, Set
 
 NOWHERE = "gameday.invalid/no-such-image"  # a name that RFC 2606 keeps free of registries
 WAITING = frozenset({"ErrImagePull", "ImagePullBackOff", "InvalidImageName"})

@@ -12,10 +12,10 @@ from typing import Protocol
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from chaos.changes import Change
-from chaos.cluster import Cluster, Json, Kind, Pod, Ref, kind_of
-from chaos.injection import Tag
-from slo.journal import Target
+from chaos.faults.changes import Change
+from chaos.faults.injection import Tag
+from chaos.kube import Cluster, Json, Kind, Pod, Ref, kind_of
+from slo.evidence.journal import Target
 
 
 class NoTargetError(Exception):

@@ -5,10 +5,10 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from chaos.changes import Change, Create
-from chaos.cluster import ClusterError, kind_of
 from chaos.faults.base import NoTargetError, Part, Scene, Tag, Target
-from chaos.marks import LABEL
+from chaos.faults.changes import Change, Create
+from chaos.kube import ClusterError, kind_of
+from chaos.undo.marks import LABEL
 
 MOST, MOST_TIMEOUTS = 50.0, 10.0  # percent: beyond that our own undo might not get through in time
 LOOKS = 10  # requests of our own each time that the effect is looked for

@@ -4,9 +4,9 @@ from typing import Literal
 
 from pydantic import Field
 
-from chaos.changes import Change, Edit, Set
-from chaos.cluster import Json, kind_of
 from chaos.faults.base import Part, Scene, Tag, Target, WorkloadSelector, ref_of
+from chaos.faults.changes import Change, Edit, Set
+from chaos.kube import Json, kind_of
 
 EXIT_CODE = 17  # of no other's use, so that it is known whose crash it is
 

@@ -5,11 +5,11 @@ from typing import Literal
 
 from pydantic import Field
 
-from chaos.changes import Change, Delete, Edit, Inside
-from chaos.cluster import ClusterError, Json, Ref, kind_of
 from chaos.faults.base import NoTargetError, Part, PodSelector, Scene, Tag, Target, ref_of
-from chaos.faults.witness import Witness, blind, seen
-from chaos.marks import Run
+from chaos.faults.changes import Change, Delete, Edit, Inside
+from chaos.faults.probes import Probe, require_unseen, seen
+from chaos.kube import ClusterError, Json, Ref, kind_of
+from chaos.undo.marks import Run
 
 HOW = {
     "delete": "true",
@@ -32,7 +32,7 @@ class FileDamage(Part):
     container: str | None = None  # by default the first one
     claim: str | None = None
     restart: bool = True
-    witnesses: tuple[Witness, ...] = ()
+    witnesses: tuple[Probe, ...] = ()
 
     def describe(self) -> str:
         return f"{self.kind} ({self.how} {self.path}): {self.select_pods}"
@@ -44,7 +44,7 @@ class FileDamage(Part):
             raise NoTargetError(
                 "a file of the pod's own goes with it: name 'claim', or say 'restart: false'"
             )
-        blind(scene, self.witnesses)
+        require_unseen(scene, self.witnesses)
         return self.select_pods.targets(scene)
 
     def _volume(self, scene: Scene) -> Json:

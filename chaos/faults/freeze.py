@@ -4,10 +4,10 @@ from typing import Literal
 
 from pydantic import Field
 
-from chaos.changes import Change, Inside
 from chaos.faults import shell
 from chaos.faults.base import Part, PodSelector, Scene, Tag, Target, ref_of
-from chaos.faults.witness import Witness, blind, seen
+from chaos.faults.changes import Change, Inside
+from chaos.faults.probes import Probe, require_unseen, seen
 
 
 class Freeze(Part):
@@ -16,13 +16,13 @@ class Freeze(Part):
     kind: Literal["freeze"]
     select_pods: PodSelector = Field(alias="select")
     container: str | None = None  # by default the first one
-    witnesses: tuple[Witness, ...] = ()
+    witnesses: tuple[Probe, ...] = ()
 
     def describe(self) -> str:
         return f"{self.kind}: {self.select_pods}"
 
     def select(self, scene: Scene) -> tuple[Target, ...]:
-        blind(scene, self.witnesses)
+        require_unseen(scene, self.witnesses)
         return self.select_pods.targets(scene)
 
     def changes(self, scene: Scene, targets: tuple[Target, ...], tag: Tag) -> tuple[Change, ...]:

@@ -4,10 +4,10 @@ from collections.abc import Callable
 
 from pydantic import Field
 
-from chaos.changes import Change, Inside
-from chaos.cluster import Json, milli, quantity
 from chaos.faults import shell
 from chaos.faults.base import NoTargetError, Part, PodSelector, Scene, Tag, Target, ref_of
+from chaos.faults.changes import Change, Inside
+from chaos.kube import Json, milli, quantity
 
 
 class Load(Part):

@@ -4,9 +4,9 @@ from typing import Literal
 
 from pydantic import Field
 
-from chaos.changes import Change
 from chaos.faults import shell
 from chaos.faults.base import NoTargetError, Scene, Tag, Target, ref_of
+from chaos.faults.changes import Change
 from chaos.faults.load import Load, memory_limit, memory_of
 
 

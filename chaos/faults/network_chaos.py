@@ -4,9 +4,9 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from chaos.changes import Change, Create
 from chaos.faults.base import Part, Scene, Tag, Target, pods_with, words
-from chaos.faults.witness import Witness, blind, seen
+from chaos.faults.changes import Change, Create
+from chaos.faults.probes import Probe, require_unseen, seen
 
 
 class NetworkChaos(Part):
@@ -19,7 +19,7 @@ class NetworkChaos(Part):
     latency: str | None = Field(default=None, pattern=r"^\d+(us|ms|s)$")
     jitter: str = Field(default="0ms", pattern=r"^\d+(us|ms|s)$")
     percent: float | None = Field(default=None, gt=0, le=100)
-    witnesses: tuple[Witness, ...] = Field(min_length=1)
+    witnesses: tuple[Probe, ...] = Field(min_length=1)
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
@@ -35,7 +35,7 @@ class NetworkChaos(Part):
 
     def select(self, scene: Scene) -> tuple[Target, ...]:
         found = pods_with(scene, self.source)
-        blind(scene, self.witnesses)
+        require_unseen(scene, self.witnesses)
         return found
 
     def changes(self, scene: Scene, targets: tuple[Target, ...], tag: Tag) -> tuple[Change, ...]:

@@ -4,10 +4,10 @@ from typing import Literal
 
 from pydantic import Field
 
-from chaos.changes import Change, Create
-from chaos.cluster import Json
 from chaos.faults.base import Part, Scene, Tag, Target, pods_with, words
-from chaos.faults.witness import Witness, blind, seen
+from chaos.faults.changes import Change, Create
+from chaos.faults.probes import Probe, require_unseen, seen
+from chaos.kube import Json
 
 
 class NetworkCut(Part):
@@ -19,7 +19,7 @@ class NetworkCut(Part):
     kind: Literal["network-cut"]
     source: dict[str, str] = Field(alias="from", min_length=1)
     to: dict[str, str] = Field(min_length=1)
-    witnesses: tuple[Witness, ...] = Field(min_length=1)
+    witnesses: tuple[Probe, ...] = Field(min_length=1)
 
     def describe(self) -> str:
         return f"{self.kind}: from {words(self.source)} to {words(self.to)}"
@@ -28,7 +28,7 @@ class NetworkCut(Part):
         """The pods that cannot be reached any more."""
         pods_with(scene, self.source)
         found = pods_with(scene, self.to)
-        blind(scene, self.witnesses)
+        require_unseen(scene, self.witnesses)
         return found
 
     def changes(self, scene: Scene, targets: tuple[Target, ...], tag: Tag) -> tuple[Change, ...]:

@@ -7,10 +7,10 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from chaos.changes import Await, Change, Create, Edit, Set
-from chaos.cluster import Json, Ref
 from chaos.faults.base import NoTargetError, Part, Scene, Tag, Target, ref_of
-from chaos.faults.witness import Witness, blind, seen
+from chaos.faults.changes import Await, Change, Create, Edit, Set
+from chaos.faults.probes import Probe, require_unseen, seen
+from chaos.kube import Json, Ref
 from slo.documents import Duration
 
 IMAGE = "python:3-slim"  # any image with python3 will do
@@ -28,7 +28,7 @@ class NetworkDegrade(Part):
     reset: float = Field(default=0, ge=0, le=100)
     rate: int = Field(default=0, ge=0)
     image: str = IMAGE
-    witnesses: tuple[Witness, ...] = Field(min_length=1)
+    witnesses: tuple[Probe, ...] = Field(min_length=1)
 
     @model_validator(mode="after")
     def _does_something(self) -> Self:
@@ -52,7 +52,7 @@ class NetworkDegrade(Part):
             raise NoTargetError(f"service {self.service} selects no pods: nothing to step between")
         if service["spec"].get("clusterIP") in (None, "", "None"):
             raise NoTargetError(f"service {self.service} has no address of its own to step behind")
-        blind(scene, self.witnesses)
+        require_unseen(scene, self.witnesses)
         uid = service["metadata"]["uid"]
         return (Target(kind="Service", namespace=scene.namespace, name=self.service, uid=uid),)
 
@@ -109,7 +109,7 @@ class NetworkDegrade(Part):
             "rate": self.rate,
             "seed": tag.id,
         }
-        program = resources.files("chaos").joinpath("relay.py").read_text()
+        program = resources.files("chaos.faults").joinpath("relay.py").read_text()
         named = [p for p in ports if isinstance(p.get("targetPort"), str)]
         container = {
             "name": "relay",

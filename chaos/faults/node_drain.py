@@ -5,9 +5,9 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from chaos.changes import Change, Edit, Evict, Set
-from chaos.cluster import Json, Ref, kind_of
 from chaos.faults.base import NoTargetError, Part, Scene, Tag, Target, check_share, ref_of, words
+from chaos.faults.changes import Change, Edit, Evict, Set
+from chaos.kube import Json, Ref, kind_of
 
 
 class NodeDrain(Part):

@@ -4,8 +4,6 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from chaos.changes import Change, Edit, Inside, Set
-from chaos.cluster import Json, kind_of, quantity, same_quantity
 from chaos.faults.base import (
     NoTargetError,
     Part,
@@ -16,6 +14,8 @@ from chaos.faults.base import (
     WorkloadSelector,
     ref_of,
 )
+from chaos.faults.changes import Change, Edit, Inside, Set
+from chaos.kube import Json, kind_of, quantity, same_quantity
 
 PARTS = 4
 BEYOND = 64 * 1024 * 1024  # bytes: as much is asked for more than the limit allows

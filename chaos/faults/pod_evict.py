@@ -4,8 +4,8 @@ from typing import Literal
 
 from pydantic import Field
 
-from chaos.changes import Change, Evict
 from chaos.faults.base import Part, PodSelector, Scene, Tag, Target, ref_of
+from chaos.faults.changes import Change, Evict
 
 
 class PodEvict(Part):

@@ -4,7 +4,6 @@ from typing import Literal
 
 from pydantic import Field
 
-from chaos.changes import Change, Delete, Inside
 from chaos.faults.base import (
     Part,
     PodSelector,
@@ -13,6 +12,7 @@ from chaos.faults.base import (
     Target,
     ref_of,
 )
+from chaos.faults.changes import Change, Delete, Inside
 
 # SIGKILL for every process but the init of the container's PID namespace, which the kernel shields
 # from its own descendants (pid_namespaces(7)); that one gets SIGTERM when it is all there is.

@@ -4,8 +4,6 @@ from typing import Literal
 
 from pydantic import Field
 
-from chaos.changes import Change, Edit, Set
-from chaos.cluster import Ref
 from chaos.faults.base import (
     NoTargetError,
     Part,
@@ -16,7 +14,9 @@ from chaos.faults.base import (
     check_share,
     ref_of,
 )
-from chaos.faults.witness import Witness, blind, seen
+from chaos.faults.changes import Change, Edit, Set
+from chaos.faults.probes import Probe, require_unseen, seen
+from chaos.kube import Ref
 
 
 class ScaleToZero(Part):
@@ -24,7 +24,7 @@ class ScaleToZero(Part):
 
     kind: Literal["scale-to-zero"]
     selected: WorkloadSelector = Field(alias="workload")
-    witnesses: tuple[Witness, ...] = ()
+    witnesses: tuple[Probe, ...] = ()
 
     def describe(self) -> str:
         return f"{self.kind}: {self.selected}"
@@ -35,7 +35,7 @@ class ScaleToZero(Part):
         if replicas == 0:
             raise NoTargetError(f"{self.selected} has no pods to take away")
         check_share(scene, self.selected.name, replicas, replicas)
-        blind(scene, self.witnesses)
+        require_unseen(scene, self.witnesses)
         return (target,)
 
     def changes(self, scene: Scene, targets: tuple[Target, ...], tag: Tag) -> tuple[Change, ...]:

@@ -4,9 +4,9 @@ from typing import Literal
 
 from pydantic import Field
 
-from chaos.changes import Change, Edit, Set
 from chaos.faults.base import Part, Scene, Tag, Target, WorkloadSelector, ref_of
-from chaos.faults.witness import Witness, blind, seen
+from chaos.faults.changes import Change, Edit, Set
+from chaos.faults.probes import Probe, require_unseen, seen
 
 
 class SetEnv(Part):
@@ -16,7 +16,7 @@ class SetEnv(Part):
     selected: WorkloadSelector = Field(alias="workload")
     container: str | None = None  # by default the first one
     env: dict[str, str] = Field(min_length=1)
-    witnesses: tuple[Witness, ...] = Field(min_length=1)
+    witnesses: tuple[Probe, ...] = Field(min_length=1)
 
     def describe(self) -> str:
         return f"{self.kind} ({', '.join(sorted(self.env))}): {self.selected}"
@@ -24,7 +24,7 @@ class SetEnv(Part):
     def select(self, scene: Scene) -> tuple[Target, ...]:
         workload = self.selected.read(scene)
         self.selected.container(workload, self.container)
-        blind(scene, self.witnesses)
+        require_unseen(scene, self.witnesses)
         return (self.selected.target(scene, workload),)
 
     def changes(self, scene: Scene, targets: tuple[Target, ...], tag: Tag) -> tuple[Change, ...]:

@@ -6,7 +6,7 @@ and ended, and ends by itself when the fault expires.
 
 import math
 
-from chaos.injection import Tag
+from chaos.faults.injection import Tag
 
 NAME = "GAMEDAY_FAULT"
 

@@ -9,8 +9,8 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from chaos.cluster import Cluster, Json, Patience
-from chaos.rbac import Permission
+from chaos.kube import Cluster, Json, Patience
+from chaos.run.rbac import Permission
 from tests.chaos.cluster_fixture import NS
 
 BIN = Path(sys.executable).parent

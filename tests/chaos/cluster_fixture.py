@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from chaos.cluster import Cluster, ClusterError, Json, Ref, kind_of
+from chaos.kube import Cluster, ClusterError, Json, Ref, kind_of
 
 NS = "shop"
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from chaos.cluster import Cluster
+from chaos.kube import Cluster
 from service.cluster import embedded
 from tests.chaos.cluster_fixture import eventually, make, shop, whole
 

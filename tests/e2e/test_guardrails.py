@@ -12,7 +12,7 @@ import pytest
 
 from service.cluster import embedded
 from service.cluster.kube import DEPLOYMENTS, MERGE_PATCH, NAMESPACES, Kube
-from slo.runbook import BUNDLED_RUNBOOK
+from slo.runbook.reader import BUNDLED_RUNBOOK
 from tests.e2e.conftest import Command, eventually
 
 pytestmark = pytest.mark.slow

@@ -9,10 +9,10 @@ from xml.etree import ElementTree
 
 import pytest
 
-from chaos.cluster import Cluster
-from chaos.procedures.bolt import BoltError
-from chaos.procedures.databases import KEY, SECRET, bolt_of
-from chaos.procedures.world import World
+from chaos.databases.bolt import BoltError
+from chaos.databases.identity import KEY, SECRET, bolt_of
+from chaos.kube import Cluster
+from chaos.kube.system_under_test import SystemUnderTest
 from service import deploy
 from service.cluster import embedded
 from service.cluster.kube import DEPLOYMENTS, SECRETS, SERVICE_ACCOUNTS, Kube
@@ -144,7 +144,7 @@ def test_after_a_killed_rotation_the_database_has_its_password_again(
     kube: Kube, gameday: Command
 ) -> None:
     cluster = Cluster.connect(str(embedded.up(directory=gameday.cluster).kubeconfig))
-    world = World(cluster=cluster, namespace=NS, workload="bizra-api", url="")
+    world = SystemUnderTest(cluster=cluster, namespace=NS, workload="bizra-api", url="")
     before = world.secret(SECRET)[KEY]
 
     def lets_in(password: str) -> bool:

@@ -16,7 +16,7 @@ import pytest
 
 from loadtests.runner import LoadError, LoadRunner, run_load
 from loadtests.scenario import Scenario
-from slo.samples import read_raw
+from slo.evidence.samples import read_raw
 
 SERVER = """
 import asyncio, sys, uvicorn

@@ -19,7 +19,6 @@ from slo.model import (
     Indicator,
     Interval,
     LoadResult,
-    Mark,
     Objective,
     ObjectiveResult,
     Outcome,
@@ -28,6 +27,7 @@ from slo.model import (
     Severity,
     Source,
     Timeline,
+    TimelineMark,
     Unit,
     Verdict,
     View,
@@ -313,7 +313,7 @@ def experiment(
 
 def marks(
     name: str, injected: float, confirmed: float, reverted: float, recovered: float | None
-) -> tuple[Mark, ...]:
+) -> tuple[TimelineMark, ...]:
     moments = {
         "injected": injected,
         "confirmed": confirmed,
@@ -321,7 +321,7 @@ def marks(
         "recovered": recovered,
     }
     return tuple(
-        Mark(time=at(t), experiment=name, label=label)
+        TimelineMark(time=at(t), experiment=name, label=label)
         for label, t in moments.items()
         if t is not None
     )
@@ -486,7 +486,10 @@ def inconclusive() -> Verdict:
             p50_s=good.timeline.p50_s[:120] + (None,) * 12 + good.timeline.p50_s[132:150],
             p95_s=good.timeline.p95_s[:120] + (None,) * 12 + good.timeline.p95_s[132:150],
         ),
-        marks=(*good.marks[:4], Mark(time=at(118.1), experiment="kill-half", label="injected")),
+        marks=(
+            *good.marks[:4],
+            TimelineMark(time=at(118.1), experiment="kill-half", label="injected"),
+        ),
         notes=(
             "Aborted by a guardrail: steady state was lost for 2 s.",
             "Prometheus stopped answering at 09:28:40 UTC.",

@@ -20,7 +20,6 @@ from slo.model import (
     Indicator,
     Interval,
     LoadResult,
-    Mark,
     Objective,
     ObjectiveResult,
     Order,
@@ -29,6 +28,7 @@ from slo.model import (
     ReleaseComparison,
     Source,
     Timeline,
+    TimelineMark,
     Verdict,
 )
 from tests.reports.pages import Page
@@ -188,7 +188,7 @@ verdicts = build(
     ),
     endpoints=few(endpoints),
     timeline=timelines(),
-    marks=few(build(Mark, time=times, experiment=names, label=text)),
+    marks=few(build(TimelineMark, time=times, experiment=names, label=text)),
     notes=few(text),
     comparison=st.none() | comparisons,
     budget=st.none() | budgets,

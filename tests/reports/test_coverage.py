@@ -3,8 +3,8 @@
 from html.parser import HTMLParser
 
 from reports.coverage import NOT_TRIED, promises, render, share_proven
-from slo.proofs import Finding
-from slo.runbook import survey
+from slo.runbook.reader import survey
+from slo.verdict.proofs import ProofOutcome
 from tests.reports.test_proofs import procedure, proofs
 
 TEXT = """\
@@ -46,7 +46,7 @@ class Reader(HTMLParser):
 
 def test_every_promise_is_marked_and_the_share_counts_all_of_them() -> None:
     book = survey(TEXT, "runbook.md")
-    marks = promises(book, proofs(procedure(Finding.PROVEN, line=None)))
+    marks = promises(book, proofs(procedure(ProofOutcome.PROVEN, line=None)))
     assert [(m.line, m.state) for m in marks] == [
         (5, NOT_TRIED),
         (7, "proven"),
@@ -58,7 +58,7 @@ def test_every_promise_is_marked_and_the_share_counts_all_of_them() -> None:
 
 def test_the_page_shows_each_line_as_it_is_and_its_links_lead_somewhere() -> None:
     book = survey(TEXT, "runbook.md")
-    told = proofs(procedure(Finding.REFUTED))
+    told = proofs(procedure(ProofOutcome.REFUTED))
     page = render(book, told)
     assert page == render(book, told)
     reader = Reader()

@@ -13,11 +13,12 @@ from reports import proofs as render
 from slo.documents import DocumentError
 from slo.exit_codes import ExitCode
 from slo.model import Source
-from slo.proofs import (
+from slo.runbook.reader import survey
+from slo.verdict.proofs import (
     AlertProof,
     Database,
-    Finding,
     ProcedureProof,
+    ProofOutcome,
     Proofs,
     Sight,
     StepProof,
@@ -28,12 +29,11 @@ from slo.proofs import (
     load,
     together,
 )
-from slo.runbook import survey
 
 AT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
 
-def procedure(finding: Finding, **more: object) -> ProcedureProof:
+def procedure(finding: ProofOutcome, **more: object) -> ProcedureProof:
     fields: dict[str, object] = {
         "procedure": "neo4j-recovery",
         "title": "Neo4j Recovery | <b>",
@@ -65,7 +65,7 @@ def proofs(*procedures: ProcedureProof) -> Proofs:
         where="synthetic",
         world="three pods, all ready",
         should_fire=False,
-        finding=Finding.REFUTED,
+        finding=ProofOutcome.REFUTED,
         seen="fires",
         firing_s=0.0,
     )
@@ -73,7 +73,7 @@ def proofs(*procedures: ProcedureProof) -> Proofs:
         alert="PodNotReady",
         source=Source("runbook.md", 239, "Alerts"),
         stands_for="pods",
-        finding=Finding.REFUTED,
+        finding=ProofOutcome.REFUTED,
         reason="fires (synthetic: three pods, all ready)",
         trials=(trial,),
     )
@@ -91,8 +91,8 @@ def proofs(*procedures: ProcedureProof) -> Proofs:
 
 
 def test_proofs_are_read_back_as_they_were_written() -> None:
-    corrected = procedure(Finding.PROVEN, variant="with the pod kept", line=None)
-    told = proofs(procedure(Finding.REFUTED, corrected=corrected))
+    corrected = procedure(ProofOutcome.PROVEN, variant="with the pod kept", line=None)
+    told = proofs(procedure(ProofOutcome.REFUTED, corrected=corrected))
     assert load(dump(told), "proofs.json") == told
     assert dump(load(dump(told), "proofs.json")) == dump(told)
     with pytest.raises(DocumentError, match=r"proofs.json: field 'started'"):
@@ -101,9 +101,9 @@ def test_proofs_are_read_back_as_they_were_written() -> None:
 
 def test_times_stand_beside_what_the_runbook_allows() -> None:
     felt = {"severity": "SEV2", "response_time_s": 1800.0, "time_to_detect_s": 10.0}
-    cured = procedure(Finding.PROVEN, time_to_recover_s=30.0, **felt)
-    noticed = procedure(Finding.REFUTED, **{**felt, "time_to_detect_s": 20.0})
-    told = proofs(cured, noticed, procedure(Finding.PROVEN, time_to_recover_s=99.0))
+    cured = procedure(ProofOutcome.PROVEN, time_to_recover_s=30.0, **felt)
+    noticed = procedure(ProofOutcome.REFUTED, **{**felt, "time_to_detect_s": 20.0})
+    told = proofs(cured, noticed, procedure(ProofOutcome.PROVEN, time_to_recover_s=99.0))
     assert told.mean_times_s == (15.0, 30.0)  # what nobody had to notice is no incident
     text = render.markdown(told)
     assert "MTTD 15 s, MTTR 30 s; to be answered: SEV2 in 30 min" in text
@@ -115,15 +115,23 @@ def test_times_stand_beside_what_the_runbook_allows() -> None:
 @pytest.mark.parametrize(
     ("findings", "answer", "code"),
     [
-        ([], Finding.INCONCLUSIVE, ExitCode.INCONCLUSIVE),
-        ([Finding.PROVEN], Finding.PROVEN, ExitCode.PASS),
-        ([Finding.PROVEN, Finding.NOT_VERIFIABLE], Finding.NOT_VERIFIABLE, ExitCode.INCONCLUSIVE),
-        ([Finding.PROVEN, Finding.INCONCLUSIVE], Finding.INCONCLUSIVE, ExitCode.INCONCLUSIVE),
-        ([Finding.INCONCLUSIVE, Finding.REFUTED], Finding.REFUTED, ExitCode.FAIL),
+        ([], ProofOutcome.INCONCLUSIVE, ExitCode.INCONCLUSIVE),
+        ([ProofOutcome.PROVEN], ProofOutcome.PROVEN, ExitCode.PASS),
+        (
+            [ProofOutcome.PROVEN, ProofOutcome.NOT_VERIFIABLE],
+            ProofOutcome.NOT_VERIFIABLE,
+            ExitCode.INCONCLUSIVE,
+        ),
+        (
+            [ProofOutcome.PROVEN, ProofOutcome.INCONCLUSIVE],
+            ProofOutcome.INCONCLUSIVE,
+            ExitCode.INCONCLUSIVE,
+        ),
+        ([ProofOutcome.INCONCLUSIVE, ProofOutcome.REFUTED], ProofOutcome.REFUTED, ExitCode.FAIL),
     ],
 )
 def test_only_what_was_seen_to_hold_passes(
-    findings: list[Finding], answer: Finding, code: ExitCode
+    findings: list[ProofOutcome], answer: ProofOutcome, code: ExitCode
 ) -> None:
     assert together(tuple(findings)) is answer
     told = proofs(*(procedure(f) for f in findings))
@@ -135,10 +143,10 @@ def _fields(told: Proofs) -> dict[str, object]:
 
 
 def test_junit_has_a_case_for_each_alert_procedure_and_correction_and_skips_none() -> None:
-    corrected = procedure(Finding.PROVEN, variant="kept", line=None)
+    corrected = procedure(ProofOutcome.PROVEN, variant="kept", line=None)
     told = proofs(
-        procedure(Finding.REFUTED, corrected=corrected),
-        procedure(Finding.NOT_VERIFIABLE, title="FAISS"),
+        procedure(ProofOutcome.REFUTED, corrected=corrected),
+        procedure(ProofOutcome.NOT_VERIFIABLE, title="FAISS"),
     )
     root = ElementTree.fromstring(render.junit(told))
     cases = {c.get("name"): [child.tag for child in c] for c in root.iter("testcase")}
@@ -154,7 +162,7 @@ def test_junit_has_a_case_for_each_alert_procedure_and_correction_and_skips_none
 
 
 def test_markdown_names_lines_steps_and_sights_and_nothing_breaks_its_tables() -> None:
-    text = render.markdown(proofs(procedure(Finding.REFUTED)))
+    text = render.markdown(proofs(procedure(ProofOutcome.REFUTED)))
     assert "❌ refuted" in text
     assert r"Neo4j Recovery \| \<b>" in text
     assert "| 387 | `kubectl cp \\| x` | failed | 1 |" in text
@@ -162,13 +170,13 @@ def test_markdown_names_lines_steps_and_sights_and_nothing_breaks_its_tables() -
     for line in text.splitlines():
         if line.startswith("| ") and "387" in line:
             assert line.replace("\\|", "").count("|") in {7, 12}
-    assert text == render.markdown(proofs(procedure(Finding.REFUTED)))
+    assert text == render.markdown(proofs(procedure(ProofOutcome.REFUTED)))
 
 
 def test_a_proof_names_the_databases_that_it_was_made_on() -> None:
     known = Database(kind="Neo4j", version="5.26.30", edition="Community")
     unknown = Database(kind="Redis", reason="no pod of Redis is ready")
-    told = proofs(procedure(Finding.PROVEN, databases=(known, unknown)))
+    told = proofs(procedure(ProofOutcome.PROVEN, databases=(known, unknown)))
     assert load(dump(told), "proofs.json") == told
     text = render.markdown(told)
     assert "| Neo4j 5.26.30 Community, Redis, version not known: no pod of Redis is ready |" in text
@@ -180,7 +188,7 @@ def test_a_proof_names_the_databases_that_it_was_made_on() -> None:
 
 
 def test_proofs_of_an_earlier_release_are_still_read() -> None:
-    told = json.loads(dump(proofs(procedure(Finding.PROVEN))))
+    told = json.loads(dump(proofs(procedure(ProofOutcome.PROVEN))))
     del told["procedures"][0]["databases"]
     assert load(json.dumps(told), "proofs.json").procedures[0].databases == ()
 
@@ -188,7 +196,7 @@ def test_proofs_of_an_earlier_release_are_still_read() -> None:
 def test_the_screen_has_every_promise_with_its_line() -> None:
     out = StringIO()
     console = Console(file=out, width=120)
-    render.show(proofs(procedure(Finding.PROVEN)), console, where="runs/x/proofs.md")
+    render.show(proofs(procedure(ProofOutcome.PROVEN)), console, where="runs/x/proofs.md")
     text = out.getvalue()
     assert "✗ refuted" in text
     assert "239" in text

@@ -12,14 +12,15 @@ from pathlib import Path
 from random import Random
 from typing import Literal
 
-from slo import journal, verdict_json
-from slo.journal import Degraded, Entry, Expectation, Threshold
-from slo.metrics import Measurement, Series, write_metrics
+from slo.evidence import journal
+from slo.evidence.journal import Degraded, Entry, Expectation, Threshold
+from slo.evidence.metrics import Measurement, Series, write_metrics
+from slo.evidence.recording import read_recording
+from slo.evidence.samples import Samples
 from slo.model import SCHEMA_VERSION, ErrorKind, Indicator, PhaseKind, Sample, Severity
-from slo.recording import read_recording
-from slo.runbook import BUNDLED_RUNBOOK
-from slo.samples import Samples
-from slo.score import score
+from slo.runbook.reader import BUNDLED_RUNBOOK
+from slo.verdict import verdict_json
+from slo.verdict.score import score
 
 START = datetime(2026, 3, 14, 9, 26, 53, tzinfo=UTC)
 ENDPOINTS = ("POST /score", "POST /search", "POST /attestations", "GET /attestations/{id}/related")

@@ -10,14 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from slo import verdict_json
-from slo.metrics import Measurement, MetricsError, Series, read_metrics, write_metrics
+from slo.evidence.metrics import Measurement, MetricsError, Series, read_metrics, write_metrics
+from slo.evidence.recording import read_recording
 from slo.model import Indicator, Phase, PhaseKind
-from slo.observe import Scope, measure, series
-from slo.prometheus import Prometheus, PrometheusError, http_fetch
-from slo.recording import read_recording
-from slo.score import score
-from slo.verdict_json import VerdictError
+from slo.observe.phases import Scope, measure, series
+from slo.observe.prometheus import Prometheus, PrometheusError, http_fetch
+from slo.verdict import verdict_json
+from slo.verdict.score import score
+from slo.verdict.verdict_json import VerdictError
 from tests.slo.builders import Run, build
 
 NOW = datetime(2026, 3, 14, 9, 26, 53, tzinfo=UTC)

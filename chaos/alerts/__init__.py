@@ -1,1 +1,0 @@
-"""A runbook's alerts, tried: on made series without any cluster, and on a real Prometheus."""

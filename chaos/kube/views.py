@@ -1,0 +1,92 @@
+"""What a game day asks about often, as it looks at one moment."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import NamedTuple
+
+from chaos.kube.kinds import Json
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pod:
+    """A pod as seen at one moment. `restarts` counts by container name."""
+
+    namespace: str
+    name: str
+    uid: str
+    ip: str
+    ready: bool
+    ending: bool
+    containers: tuple[str, ...]
+    restarts: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workload:
+    """A Deployment's or StatefulSet's own account of itself. `selector` is an expression."""
+
+    namespace: str
+    name: str
+    desired: int
+    ready: int
+    selector: str
+
+    @property
+    def whole(self) -> bool:
+        return self.desired > 0 and self.ready >= self.desired
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClusterEvent:
+    """A Kubernetes Event, as a row of events.jsonl."""
+
+    time: datetime
+    type: str
+    reason: str
+    kind: str
+    name: str
+    message: str
+    count: int
+
+
+class Usage(NamedTuple):
+    """Of one container: thousandths of a CPU, and bytes."""
+
+    milli_cpu: int
+    memory: int
+
+
+def pod_of(pod: Json) -> Pod:
+    metadata, status = pod["metadata"], pod.get("status") or {}
+    conditions = status.get("conditions") or ()
+    return Pod(
+        namespace=metadata["namespace"],
+        name=metadata["name"],
+        uid=metadata["uid"],
+        ip=status.get("podIP") or "",
+        ready=any(c["type"] == "Ready" and c["status"] == "True" for c in conditions),
+        ending=metadata.get("deletionTimestamp") is not None,
+        containers=tuple(c["name"] for c in pod["spec"]["containers"]),
+        restarts={s["name"]: s["restartCount"] for s in status.get("containerStatuses") or ()},
+    )
+
+
+def event_of(event: Json) -> ClusterEvent | None:
+    time = (
+        event.get("lastTimestamp")
+        or event.get("eventTime")
+        or event["metadata"].get("creationTimestamp")
+    )
+    if time is None:
+        return None
+    involved = event.get("involvedObject") or {}
+    return ClusterEvent(
+        time=datetime.fromisoformat(time),
+        type=event.get("type") or "",
+        reason=event.get("reason") or "",
+        kind=involved.get("kind") or "",
+        name=involved.get("name") or "",
+        message=event.get("message") or "",
+        count=event.get("count") or 1,
+    )

@@ -1,0 +1,217 @@
+"""Requests on the wire: made by the official client, tried again, answered in our own words."""
+
+import base64
+import json
+import os
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple, Self, TypeVar
+
+import urllib3
+import websocket
+from kubernetes import client, config
+from kubernetes.client.exceptions import ApiException
+from kubernetes.config.config_exception import ConfigException
+from kubernetes.config.incluster_config import SERVICE_HOST_ENV_NAME
+from kubernetes.stream import stream
+
+from chaos.kube.errors import ClusterError, translated
+from chaos.kube.kinds import Json
+from chaos.kube.patience import Patience
+
+T = TypeVar("T")
+JSON_PATCH = "application/json-patch+json"
+GATEWAY_TIMEOUT = 504
+ERROR_CHANNEL = 3
+
+
+class Output(NamedTuple):
+    """Of a command in a container: both streams together, and its exit code."""
+
+    text: str
+    code: int
+
+
+class Wire:
+    """A connection to one API server. Safe to share between threads; raises ClusterError."""
+
+    def __init__(
+        self,
+        api: client.ApiClient,
+        patience: Patience | None = None,
+        retried: list[str] | None = None,
+    ) -> None:
+        self._api = api
+        self.patience = patience or Patience()
+        self.retried: list[str] = [] if retried is None else retried
+        """Why requests were made again until now, in order: a status, or "timeout"."""
+
+    @classmethod
+    def connect(
+        cls,
+        kubeconfig: str | None = None,
+        context: str | None = None,
+        patience: Patience | None = None,
+    ) -> Self:
+        """By kubeconfig; by default KUBECONFIG, the pod's service account, or ~/.kube/config."""
+        configuration = client.Configuration()
+        in_pod = os.environ.get(SERVICE_HOST_ENV_NAME) and not os.environ.get("KUBECONFIG")
+        try:
+            if in_pod and kubeconfig is None and context is None:
+                config.load_incluster_config(  # type: ignore[no-untyped-call]
+                    client_configuration=configuration
+                )
+            else:
+                config.load_kube_config(  # type: ignore[no-untyped-call]
+                    kubeconfig, context=context, client_configuration=configuration
+                )
+        except (ConfigException, OSError) as error:
+            reason = " ".join(str(error).split()).rstrip(".")
+            where = f" {kubeconfig}" if kubeconfig else ""
+            raise ClusterError(f"no usable kubeconfig{where}: {reason}") from error
+        configuration.retries = urllib3.Retry(connect=2, read=0, redirect=0, backoff_factor=0.2)
+        return cls(client.ApiClient(configuration), patience)
+
+    def patient(self, patience: Patience) -> Self:
+        """The same cluster, asked with another patience."""
+        return type(self)(self._api, patience, self.retried)
+
+    @property
+    def server(self) -> str:
+        host: str = self._api.configuration.host
+        return host
+
+    def connection(self) -> Json:
+        """The `cluster` of a kubeconfig: where the API server is, and who vouches for it."""
+        settings = self._api.configuration
+        found: Json = {"server": self.server}
+        if settings.ssl_ca_cert:
+            authority = Path(settings.ssl_ca_cert).read_bytes()
+            found["certificate-authority-data"] = base64.b64encode(authority).decode()
+        if not settings.verify_ssl:
+            found["insecure-skip-tls-verify"] = True
+        return found
+
+    def _persist(self, attempt: Callable[[], T]) -> T:
+        return self.patience.persist(attempt, self._again)
+
+    def _again(self, error: ClusterError) -> None:
+        silent = error.status in (0, GATEWAY_TIMEOUT)
+        self.retried.append("timeout" if silent else str(error.status))
+
+    def _ask(
+        self,
+        method: str,
+        path: str,
+        doing: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        body: Any = None,
+    ) -> Json:
+        """A request that is made again until it is answered for good."""
+        return self._persist(lambda: self._once(method, path, doing, query=query, body=body))
+
+    def _once(
+        self,
+        method: str,
+        path: str,
+        doing: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        body: Any = None,
+    ) -> Json:
+        answer = self._send(method, path, doing, query=query, body=body)
+        try:
+            found: Json = json.loads(answer)
+        except ValueError as error:
+            raise ClusterError(f"cannot {doing}: the answer is no JSON") from error
+        return found
+
+    def _send(
+        self,
+        method: str,
+        path: str,
+        doing: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        body: Any = None,
+    ) -> bytes:
+        headers = {"Accept": "application/json"}
+        if body is not None:
+            headers["Content-Type"] = JSON_PATCH if method == "PATCH" else "application/json"
+        with translated(doing):
+            request = self._api.param_serialize(
+                method,
+                path,
+                query_params=list((query or {}).items()),
+                header_params=headers,
+                body=body,
+                auth_settings=["BearerToken"],
+            )
+            response = self._api.call_api(*request, _request_timeout=self.patience.attempt_s)
+            answer: bytes = response.read()  # type: ignore[no-untyped-call]
+            if not 200 <= response.status < 300:  # noqa: PLR2004
+                refusal = ApiException(status=response.status, reason=response.reason)
+                refusal.body = answer.decode(errors="replace")
+                raise refusal
+        return answer
+
+    def execute(
+        self,
+        pod_name: str,
+        namespace: str,
+        container: str,
+        command: Sequence[str],
+        within_s: float = 10.0,
+    ) -> Output:
+        """Run a command in a container. It goes on by itself where `within_s` was too short."""
+        doing = f"run a command in pod {namespace}/{pod_name}"
+
+        def start() -> Any:
+            with translated(doing):
+                # Without a time limit of its own, the library waits for the handshake for ever.
+                websocket.setdefaulttimeout(self.patience.attempt_s)
+                # A client of its own: stream() swaps the request method of the one it is given.
+                core = client.CoreV1Api(client.ApiClient(self._api.configuration))
+                return stream(
+                    core.connect_get_namespaced_pod_exec,
+                    pod_name,
+                    namespace,
+                    container=container,
+                    command=list(command),
+                    stdin=False,
+                    stdout=True,
+                    stderr=True,
+                    tty=False,
+                    _preload_content=False,
+                )
+
+        # Only the start is tried again: a command whose answer was lost may have done its work.
+        return _finish(self._persist(start), within_s, doing)
+
+
+def _finish(run: Any, within_s: float, doing: str) -> Output:
+    """Wait for the end of a command. Its own end is told on a channel of its own, as a Status."""
+    with translated(doing):
+        try:
+            run.run_forever(timeout=within_s)
+            if run.is_open():
+                raise ClusterError(f"cannot {doing}: it did not end within {within_s:g} s")
+            told, text = str(run.peek_channel(ERROR_CHANNEL)), str(run.read_all())
+        finally:
+            run.close()
+    try:
+        status = json.loads(told)
+        if status["status"] == "Success":
+            return Output(text, 0)
+        return Output(text, int(status["details"]["causes"][0]["message"]))
+    except (LookupError, TypeError, ValueError) as error:
+        why = _message(told) or "the connection ended before it did"
+        raise ClusterError(f"cannot {doing}: {why}") from error
+
+
+def _message(told: str) -> str:
+    try:
+        return str(json.loads(told)["message"])
+    except (LookupError, TypeError, ValueError):
+        return ""

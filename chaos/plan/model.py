@@ -1,0 +1,368 @@
+"""A game day as its author writes it: target, load, and experiments on a timetable."""
+
+from collections.abc import Iterable, Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Any, Literal, NamedTuple, Self
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
+from pydantic_core import InitErrorDetails, PydanticCustomError
+
+from chaos.faults import AnyFault
+from chaos.plan import forbidden
+from slo.documents import Duration, read_document
+from slo.evidence import journal as entries
+from slo.model import Objective, Severity
+
+BUNDLED = Path(__file__).with_name("plans")
+
+NAME = r"[a-z0-9]([a-z0-9-]*[a-z0-9])?"  # an RFC 1123 label: it names files and objects
+
+
+def _positive(value: timedelta) -> timedelta:
+    if value <= timedelta(0):
+        raise ValueError("must be longer than nothing")
+    return value
+
+
+PositiveDuration = Annotated[Duration, AfterValidator(_positive)]
+
+
+def _quantity(value: object) -> float:
+    """ "1ms", "0.2s", "1%" or a plain number (seconds or ratio), as seconds or ratio."""
+    if isinstance(value, str) and value.strip().endswith("%"):
+        return float(value.strip()[:-1]) / 100
+    if isinstance(value, str):
+        from slo.documents import parse_duration
+
+        return parse_duration(value).total_seconds()
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return float(value)
+    raise ValueError(f'expected a quantity like "100ms", "1%" or 0.01, not {value!r}')
+
+
+Quantity = Annotated[float, BeforeValidator(_quantity)]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class PlanTarget(_Part):
+    """The workload under test and where its users reach it."""
+
+    namespace: str
+    workload: str  # a Deployment
+    service: str | None = None
+    port: int = Field(default=80, ge=1, le=65535)
+    url: str | None = Field(default=None, pattern=r"^https?://")
+
+    @model_validator(mode="after")
+    def _reachable(self) -> Self:
+        if (self.service is None) == (self.url is None):
+            raise ValueError("name either 'service' or 'url', so that the load knows where to go")
+        return self
+
+
+class PlanPrometheus(_Part):
+    """A service in the target's namespace, read through the Kubernetes API, or an address."""
+
+    service: str | None = None
+    port: int = Field(default=9090, ge=1, le=65535)
+    url: str | None = Field(default=None, pattern=r"^https?://")
+    scrape_interval: PositiveDuration = timedelta(seconds=15)
+
+    @model_validator(mode="after")
+    def _reachable(self) -> Self:
+        if (self.service is None) == (self.url is None):
+            raise ValueError("name either 'service' or 'url' of Prometheus")
+        return self
+
+
+class PlanLoad(_Part):
+    scenario: str  # a bundled name, or a path
+
+
+class Override(_Part):
+    """Thresholds to use instead of the runbook's."""
+
+    target: Quantity
+    critical: Quantity
+
+
+class StopCondition(_Part):
+    """Ends the run, with everything undone, when met `times` evaluations in a row.
+
+    On an indicator of the load's last seconds, or on a PromQL expression (its worst element).
+    """
+
+    sli: Literal["error_rate", "response_time_p95"] | None = None
+    promql: str | None = None
+    above: Quantity | None = None
+    below: Quantity | None = None
+    every: PositiveDuration = timedelta(seconds=0.5)
+    times: int = Field(default=3, ge=1)
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if (self.sli is None) == (self.promql is None):
+            raise ValueError("name either 'sli' or 'promql'")
+        if (self.above is None) == (self.below is None):
+            raise ValueError("say when to stop: either 'above' or 'below'")
+        return self
+
+    def badness(self, value: float) -> float:
+        return value if self.above is not None else -value
+
+    def crossed(self, value: float) -> bool:
+        if self.above is not None:
+            return value > self.above
+        return self.below is not None and value < self.below
+
+    def __str__(self) -> str:
+        limit = f"above {self.above:g}" if self.above is not None else f"below {self.below:g}"
+        return f"stop condition {self.sli or self.promql} {limit}"
+
+
+class PlanWatchdog(_Part):
+    """The pod that undoes faults when the runner is gone. `enabled: false` does without it."""
+
+    enabled: bool = True
+    image: str = "gameday/gameday:latest"
+    starts_within: PositiveDuration = timedelta(seconds=60)
+
+
+class Guardrails(_Part):
+    """What a run may not exceed. `max_share_of_pods` is a ratio of a workload's pods.
+
+    `all_pods_of` names what may lose all of its pods: a workload, or the labels of a selector.
+    `forbidden_kinds` are kinds of faults, or of objects that no fault may touch.
+    """
+
+    max_share_of_pods: float = Field(default=0.8, gt=0, le=1)
+    all_pods_of: frozenset[str] = frozenset()
+    forbidden_kinds: frozenset[Annotated[str, AfterValidator(forbidden.known)]] = frozenset()
+    steady_within: PositiveDuration = timedelta(seconds=60)
+    stop: tuple[StopCondition, ...] = ()
+
+
+class PlanDegraded(_Part):
+    """What may degrade while the fault lasts: which endpoints, how far, how long."""
+
+    endpoints: tuple[str, ...] = Field(default=("*",), min_length=1)  # "POST /search", "GET *"
+    error_rate: Annotated[Quantity, Field(ge=0, le=1)] | None = None
+    response_time: PositiveDuration | None = None
+    lasting: PositiveDuration | None = Field(default=None, alias="for")
+
+
+class PlanExpectation(_Part):
+    """The worst that the author expects; anything worse fails the experiment."""
+
+    severity: Severity = Severity.SEV3
+    recover_within: PositiveDuration = timedelta(seconds=60)
+    good_windows: int = Field(default=3, ge=1)
+    window: PositiveDuration = timedelta(seconds=2)
+    degraded: tuple[PlanDegraded, ...] | None = None
+    alerts: tuple[str, ...] = ()  # names of alerts that have to fire
+
+    def recorded(self) -> entries.Expectation:
+        """As the journal has it."""
+        return entries.Expectation(
+            severity=self.severity,
+            recover_within_s=self.recover_within.total_seconds(),
+            good_windows=self.good_windows,
+            window_s=self.window.total_seconds(),
+            degraded=None
+            if self.degraded is None
+            else tuple(
+                entries.Degraded(
+                    endpoints=d.endpoints,
+                    error_rate=d.error_rate,
+                    response_time_s=d.response_time.total_seconds() if d.response_time else None,
+                    lasting_s=d.lasting.total_seconds() if d.lasting else None,
+                )
+                for d in self.degraded
+            ),
+            alerts=self.alerts,
+        )
+
+
+class PlanProcedure(_Part):
+    """The runbook's procedure that is to cure the fault: carried out when the recovery begins.
+
+    `name` is its name or title, `set` fills its placeholders, `limit` ends a step that hangs.
+    """
+
+    name: str
+    set: dict[str, str] = Field(default_factory=dict)
+    limit: PositiveDuration = timedelta(minutes=2)
+
+
+class TimedFault(_Part):
+    """A fault on the timetable of an experiment's fault phase.
+
+    `start_after` counts from the start of the phase or, where one of the same `lane` stands before
+    it, from the end of that one. Without a length it lasts until the end of the phase.
+    """
+
+    fault: AnyFault
+    start_after: Duration = timedelta(0)
+    lasts: PositiveDuration | None = None
+    lane: str | None = Field(default=None, pattern=f"^{NAME}$")
+
+
+class Slot(NamedTuple):
+    """When one fault begins, from the start of the phase, and how long it lasts."""
+
+    label: str
+    fault: AnyFault
+    after: timedelta
+    lasts: timedelta
+
+
+class Experiment(_Part):
+    """Faults between a baseline and a recovery phase, all three under load.
+
+    `fault` is one that lasts as long as the phase, `faults` are several on a timetable.
+
+    `recovery: 60s` undoes the fault and watches; `recovery: {procedure: Rollback, lasts: 60s}`
+    leaves it, carries the procedure out and watches: what cures then is the procedure.
+    """
+
+    name: str = Field(pattern=f"^{NAME}$")
+    title: str
+    fault: AnyFault | None = None
+    faults: tuple[TimedFault, ...] = ()
+    baseline: PositiveDuration
+    duration: PositiveDuration
+    recovery: PositiveDuration
+    procedure: PlanProcedure | None = None
+    expect: PlanExpectation = PlanExpectation()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _by_procedure(cls, data: Any) -> Any:
+        given = data.get("recovery") if isinstance(data, dict) else None
+        if not isinstance(given, dict):
+            return data
+        if "procedure" in data:
+            raise ValueError("the procedure stands in 'recovery'")
+        told = {**given}
+        lasts, name = told.pop("lasts", None), told.pop("procedure", None)
+        if lasts is None or name is None:
+            raise ValueError("'recovery' needs 'procedure' and 'lasts', or is a duration")
+        return {**data, "recovery": lasts, "procedure": {"name": name, **told}}
+
+    @model_validator(mode="after")
+    def _timed(self) -> Self:
+        if (self.fault is None) == (not self.faults):
+            raise ValueError("name either 'fault' or 'faults'")
+        for slot in self.timetable():
+            if slot.lasts <= timedelta(0) or slot.after + slot.lasts > self.duration:
+                raise ValueError(
+                    f"{slot.fault.kind} would last beyond 'duration', which is"
+                    f" {self.duration.total_seconds():g} s"
+                )
+        return self
+
+    def timetable(self) -> tuple[Slot, ...]:
+        """All faults with their moments; labels are "" for a single one, else "1", "2", ..."""
+        if self.fault is not None:
+            return (Slot("", self.fault, timedelta(0), self.duration),)
+        ends: dict[str, timedelta] = {}
+        found = []
+        for number, timed in enumerate(self.faults, start=1):
+            lane = timed.lane or str(number)
+            after = ends.get(lane, timedelta(0)) + timed.start_after
+            lasts = self.duration - after if timed.lasts is None else timed.lasts
+            ends[lane] = after + lasts
+            found.append(Slot(str(number), timed.fault, after, lasts))
+        return tuple(found)
+
+    def describe(self) -> str:
+        """Its faults in words."""
+        if self.fault is not None:
+            return self.fault.describe()
+        return "; ".join(
+            f"{s.fault.describe()} (from {s.after.total_seconds():g} s for"
+            f" {s.lasts.total_seconds():g} s)"
+            for s in self.timetable()
+        )
+
+
+class Plan(_Part):
+    name: str = Field(pattern=f"^{NAME}$")
+    description: str = ""
+    seed: int = 0
+    target: PlanTarget
+    prometheus: PlanPrometheus
+    load: PlanLoad
+    objectives: dict[str, Override] = Field(default_factory=dict)
+    guardrails: Guardrails = Guardrails()
+    watchdog: PlanWatchdog = PlanWatchdog()
+    experiments: tuple[Experiment, ...] = Field(min_length=1)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _unique_names(cls, data: Any) -> Any:
+        experiments = data.get("experiments") if isinstance(data, dict) else None
+        named = [e.get("name") for e in experiments or () if isinstance(e, dict)]
+        for name in named:
+            if named.count(name) > 1:
+                raise ValueError(f"two experiments are called {name!r}")
+        return data
+
+    @model_validator(mode="after")
+    def _allowed(self) -> Self:
+        """The error stands where the fault does, as that is what has to go."""
+        for loc, fault in self.faults():
+            if fault.kind in self.guardrails.forbidden_kinds:
+                why = PydanticCustomError(
+                    "forbidden", "'guardrails.forbidden_kinds' of this plan forbids it"
+                )
+                error = InitErrorDetails(type=why, loc=loc, input=fault.kind)
+                raise ValidationError.from_exception_data("Plan", [error])
+        return self
+
+    def steady_error_rate(self, objectives: Iterable[Objective]) -> float | None:
+        """A ratio: with more failing than that, nothing is broken on purpose.
+
+        The critical error rate by which the run is judged: the plan's, else the runbook's. None
+        where the runbook has no such objective.
+        """
+        found = next((o for o in objectives if o.name == "error_rate"), None)
+        own = self.objectives.get("error_rate")
+        return None if found is None else (own or found).critical
+
+    def faults(self) -> Iterator[tuple[tuple[str | int, ...], AnyFault]]:
+        """All of them, each with where its kind stands in the document."""
+        for number, experiment in enumerate(self.experiments):
+            at = ("experiments", number)
+            if experiment.fault is not None:
+                yield (*at, "fault", "kind"), experiment.fault
+            for place, timed in enumerate(experiment.faults):
+                yield (*at, "faults", place, "fault", "kind"), timed.fault
+
+
+def bundled() -> list[str]:
+    """Names of the plans that come with gameday."""
+    return sorted(p.stem for p in BUNDLED.glob("*.yaml"))
+
+
+def find_plan(name_or_path: str) -> Path:
+    """A bundled plan by name, else the path itself."""
+    path = BUNDLED / f"{name_or_path}.yaml"
+    return path if path.exists() and "/" not in name_or_path else Path(name_or_path)
+
+
+def read_plan(path: Path) -> Plan:
+    """Raises slo.documents.DocumentError."""
+    return read_document(path, Plan)

@@ -1,0 +1,36 @@
+"""A rollout to an image that no registry has."""
+
+from collections.abc import Sequence
+
+from chaos.kube import Json
+from chaos.prove.drills.base import Drill, Stage, served, sight, waiting_reasons, whole
+from slo.verdict.proofs import Sight
+
+REASONS = ("ImagePullBackOff", "ErrImagePull")
+
+
+class ImagePull(Drill):
+    topic = "image_pull"
+    condition = "a rollout to an image that the registry does not have"
+    cure_within_s = 30.0
+
+    def fault(self, stage: Stage) -> None:
+        def change(found: Json) -> list[Json]:
+            image = found["spec"]["template"]["spec"]["containers"][0]["image"]
+            bad = f"{image.rpartition(':')[0]}:no-such-version"
+            path = "/spec/template/spec/containers/0/image"
+            return [{"op": "replace", "path": path, "value": bad}]
+
+        stage.system.patch("Deployment", stage.system.workload, change)
+
+    def sign(self, stage: Stage) -> str:
+        found = [f"{p}: {w}" for p, w in waiting_reasons(stage).items() if w in REASONS]
+        for told in found:
+            stage.values["pod-name"] = told.partition(":")[0]
+        return found[0] if found else ""
+
+    def sights(self, stage: Stage) -> Sequence[Sight]:
+        waiting = {p: w for p, w in waiting_reasons(stage).items() if w in REASONS}
+        seen = ", ".join(f"{p}: {w}" for p, w in waiting.items()) or "none"
+        gone = sight("pods without an image", "none", holds=not waiting, seen=seen)
+        return whole(stage), gone, served(stage)

@@ -1,0 +1,435 @@
+"""The game day itself: load, faults and observation, written down as they happen.
+
+Everything here is effect; what it means is decided later, by scoring the run directory.
+"""
+
+import contextlib
+import hashlib
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Literal, Protocol
+
+from chaos.faults.injection import Tag
+from chaos.kube import Cluster, ClusterError, Workload
+from chaos.plan.model import Experiment, Plan, Slot
+from chaos.run.dry_run import scene_of
+from chaos.run.evidence_recorder import EvidenceRecorder
+from chaos.run.fault_lifecycle import FaultLifecycle, Task
+from chaos.run.interrupt import InterruptedRunError
+from chaos.run.journal_writer import JournalWriter
+from chaos.run.progress import Progress, Pulse
+from chaos.run.stop_conditions import StopConditions
+from chaos.undo.lease import Held
+from loadtests.runner import LoadError, LoadHandle, LoadProgress, LoadRunner
+from loadtests.scenario import Scenario
+from slo.evidence import journal as entries
+from slo.model import SCHEMA_VERSION, Phase, PhaseKind
+from slo.observe.phases import Scope
+from slo.observe.prometheus import Prometheus
+
+TICK_S = 0.1
+PULSE_EVERY_S = 0.5
+POLL_EVERY_S = 0.25
+STEPS_TAKE = timedelta(minutes=10)  # a procedure, beside the phase that watches it
+UNDO_WITHIN = timedelta(seconds=60)
+"""After a fault's time it expires, so that whoever sees it then undoes it."""
+
+EndedBy = Literal["completed", "aborted", "interrupted"]
+
+
+class UnsteadyError(Exception):
+    """The service is not healthy enough to be broken on purpose."""
+
+
+class StoppedError(Exception):
+    """A guardrail, or somebody, ends the run."""
+
+
+class RecoveryProcedure(Protocol):
+    """Carries out the procedure of an experiment until `over`, and writes down each step."""
+
+    def __call__(
+        self, experiment: Experiment, journal: JournalWriter, over: threading.Event
+    ) -> None: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setting:
+    """All that a run needs, resolved. `steady_error_rate` is a ratio: more is not steady."""
+
+    run_dir: Path
+    plan: Plan
+    scenario: Scenario
+    cluster: Cluster
+    prometheus: Prometheus
+    url: str
+    steady_error_rate: float
+    gameday_version: str
+    held: Held  # the namespace's Lease
+    cure: RecoveryProcedure | None = None  # carries a plan's procedures out
+    time_scale: float = 1.0
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)
+
+
+def run(setting: Setting, progress: Progress) -> EndedBy:
+    """Run the plan; what happened stands in the run directory, however it ended.
+
+    Raises InterruptedRunError, after writing everything down, when a signal ended it.
+    """
+    with JournalWriter(setting.run_dir / "journal.jsonl") as journal:
+        return _GameDay(setting, journal, progress).run()
+
+
+class _GameDay:
+    def __init__(self, setting: Setting, journal: JournalWriter, progress: Progress) -> None:
+        self._set = setting
+        self._now = setting.now
+        self._plan = setting.plan
+        self._journal = journal
+        self._progress = progress
+        self._evidence = EvidenceRecorder(
+            setting.run_dir,
+            setting.cluster,
+            setting.prometheus,
+            Scope(
+                namespace=setting.plan.target.namespace,
+                workload=setting.plan.target.workload,
+                scrape_interval=setting.plan.prometheus.scrape_interval,
+            ),
+        )
+        self._begun = time.monotonic()
+        self._last_pulse = 0.0
+        self._last_seen: LoadProgress | None = None
+        self._pods = "?"
+        self._load: LoadHandle | None = None
+        self._drills: list[FaultLifecycle] = []
+        self._guard = StopConditions(setting.plan.guardrails.stop, self._seen, setting.prometheus)
+
+    def run(self) -> EndedBy:
+        self._journal.append(self._started())
+        ended: EndedBy = "completed"
+        reason = ""
+        try:
+            self._start_load()
+            with self._guard, self._pods_watched():
+                for experiment in self._plan.experiments:
+                    self._experiment(experiment)
+                self._until_steady("waiting for steady state after the last fault")
+        except UnsteadyError as error:
+            ended, reason = "aborted", f"not steady after the last fault: {error}"
+            self._progress.say(f"[red]{reason}[/]")
+        except (ClusterError, LoadError, StoppedError) as error:
+            ended, reason = "aborted", str(error)
+            self._progress.say(f"[red]aborted[/]: {error}")
+        except InterruptedRunError as error:
+            ended, reason = "interrupted", str(error)
+            raise
+        finally:
+            self._stop_load()
+            self._evidence.write()
+            self._journal.append(entries.RunEnded(time=self._now(), ended_by=ended, reason=reason))
+        return ended
+
+    def _started(self) -> entries.RunStarted:
+        plan = self._plan
+        return entries.RunStarted(
+            time=self._now(),
+            schema_version=SCHEMA_VERSION,
+            gameday_version=self._set.gameday_version,
+            run=self._set.run_dir.name,
+            plan=plan.name,
+            namespace=plan.target.namespace,
+            workload=plan.target.workload,
+            url=self._set.url,
+            scenario=self._set.scenario.name,
+            seed=plan.seed,
+            time_scale=self._set.time_scale,
+            scrape_interval_s=plan.prometheus.scrape_interval.total_seconds(),
+            thresholds={
+                name: entries.Threshold(target=o.target, critical=o.critical)
+                for name, o in plan.objectives.items()
+            },
+        )
+
+    # Load
+
+    def _start_load(self) -> None:
+        self._journal.append(entries.LoadStarted(time=self._now(), url=self._set.url))
+        self._load = LoadRunner.start(
+            self._set.scenario, self._set.url, self._set.run_dir, seed=self._plan.seed
+        )
+        self._progress.say(f"load [cyan]{self._set.scenario.name}[/] on {self._set.url}")
+
+    def _stop_load(self) -> None:
+        if self._load is None:
+            return
+        self._load.stop()
+        summary = self._load.result()
+        self._journal.append(
+            entries.LoadEnded(
+                time=self._now(),
+                scheduled=summary.scheduled,
+                sent=summary.sent,
+                reason=summary.reason,
+                cpu_share=summary.cpu_share,
+            )
+        )
+        self._load = None
+
+    # One experiment
+
+    def _experiment(self, experiment: Experiment) -> None:
+        name = experiment.name
+        self._journal.append(
+            entries.ExperimentStarted(
+                time=self._now(),
+                experiment=name,
+                title=experiment.title,
+                fault=experiment.describe(),
+                faults=tuple(slot.label for slot in experiment.timetable()),
+                expectation=experiment.expect.recorded(),
+                procedure=experiment.procedure.name if experiment.procedure else "",
+            )
+        )
+        self._progress.say(f"[bold]{experiment.title}[/] ([cyan]{name}[/])")
+        try:
+            self._until_steady(f"{name}: waiting for steady state")
+            baseline = self._phase(experiment, PhaseKind.BASELINE, experiment.baseline)
+            self._require_whole()
+        except UnsteadyError as error:
+            self._progress.say(f"not steady, nothing is broken: {error}")
+            self._journal.append(
+                entries.SteadyStateFailed(time=self._now(), experiment=name, reason=str(error))
+            )
+        else:
+            phases = [baseline, *self._break(experiment)]
+            self._hold(self._plan.prometheus.scrape_interval * 1.5, f"{name}: last scrape")
+            self._evidence.measure(phases)
+        self._journal.append(entries.ExperimentEnded(time=self._now(), experiment=name))
+
+    def _until_steady(self, step: str) -> None:
+        """Wait until the workload is whole and users are served. Raises UnsteadyError."""
+        limit = self._plan.guardrails.steady_within
+        deadline = time.monotonic() + limit.total_seconds()
+        why = "no answer yet"
+        while time.monotonic() < deadline:
+            why = self._unsteady()
+            if not why:
+                return
+            self._hold(timedelta(seconds=POLL_EVERY_S), step)
+        raise UnsteadyError(f"{why}, after waiting {limit.total_seconds():g} s")
+
+    def _unsteady(self) -> str:
+        """Why the service is not in its steady state; "" when it is."""
+        assert self._load is not None
+        seen = self._load.progress()
+        workload = self._workload()
+        if not workload.whole:
+            return f"{workload.name} has {workload.ready} of {workload.desired} pods ready"
+        if seen.p95_s is None:
+            return "no answer to any request yet"
+        if seen.error_rate > self._set.steady_error_rate:
+            return f"{seen.error_rate:.1%} of the requests fail"
+        return ""
+
+    def _require_whole(self) -> None:
+        why = self._unsteady()
+        if why:
+            raise UnsteadyError(why)
+
+    def _break(self, experiment: Experiment) -> list[Phase]:
+        """The fault phase and the recovery phase; both are there even if nothing bites."""
+        drills = [self._drill(experiment, slot) for slot in experiment.timetable()]
+        self._drills = drills
+        try:
+            fault = self._phase(
+                experiment,
+                PhaseKind.FAULT,
+                experiment.duration,
+                first=lambda: _start(drills),
+            )
+            if experiment.procedure is None:
+                _end(drills)
+            recovery = self._phase(
+                experiment,
+                PhaseKind.RECOVERY,
+                experiment.recovery,
+                first=lambda: self._carry_out(experiment),
+            )
+            if experiment.procedure is not None:
+                _end(drills, "the procedure has had its time")
+                self._until_gone(drills)
+        finally:
+            self._end_drills(cut_short=sys.exc_info()[0] is not None)
+        return [fault, recovery]
+
+    def _carry_out(self, experiment: Experiment) -> None:
+        """The fault stays while its procedure is tried: else nobody knew which of them helped.
+
+        In a thread of its own, so that the run can be ended in the middle of a step.
+        """
+        if experiment.procedure is None:
+            return
+        assert self._set.cure is not None  # or the run had been refused
+        self._progress.say(f"procedure [bold]{experiment.procedure.name}[/]")
+        over = threading.Event()
+        with ThreadPoolExecutor(1, "procedure") as pool:
+            try:
+                steps = pool.submit(self._set.cure, experiment, self._journal, over)
+                while not steps.done():
+                    self._hold(timedelta(seconds=TICK_S), f"{experiment.name}: procedure")
+            finally:
+                over.set()
+        steps.result()
+        self._check()
+
+    def _until_gone(self, drills: Sequence[FaultLifecycle]) -> None:
+        deadline = time.monotonic() + self._plan.guardrails.steady_within.total_seconds()
+        while not all(drill.gone for drill in drills) and time.monotonic() < deadline:
+            self._hold(timedelta(seconds=POLL_EVERY_S), "putting the rest back")
+
+    def _drill(self, experiment: Experiment, slot: Slot) -> FaultLifecycle:
+        plan, name, fault, lasts = self._plan, experiment.name, slot.fault, slot.lasts
+        if experiment.procedure is not None:
+            lasts += experiment.recovery + STEPS_TAKE
+        tag = Tag(
+            id=hashlib.blake2s(
+                f"{self._set.held.identity}/{name}/{slot.label}".encode(), digest_size=4
+            ).hexdigest(),
+            run=self._set.held.identity,
+            experiment=name,
+            kind=fault.kind,
+            namespace=plan.target.namespace,
+            expires=self._now() + slot.after + lasts + UNDO_WITHIN,
+        )
+        scene = scene_of(plan, experiment, self._set.cluster, self._set.url, slot.label)
+        task = Task(
+            experiment=name,
+            fault=fault,
+            tag=tag,
+            after=slot.after,
+            lasts=lasts,
+            label=slot.label,
+        )
+        return FaultLifecycle(task, scene, self._journal, self._progress.say, self._now)
+
+    def _end_drills(self, *, cut_short: bool) -> None:
+        """Nothing stays broken: whatever ended the phase, and whether it was undone before."""
+        reason = "the run is being ended" if cut_short else ""
+        try:
+            for drill in self._drills:
+                drill.end(reason)
+        except InterruptedRunError:  # the one signal that can come in between: from the start
+            for drill in self._drills:
+                drill.end(reason)
+            raise
+        for drill in self._drills:
+            drill.close(cut_short=cut_short)
+        failures = [drill.failure for drill in self._drills if drill.failure]
+        stuck = [stuck for drill in self._drills for stuck in drill.stuck]
+        self._drills = []
+        if failures:
+            raise failures[0]
+        if stuck:
+            raise StoppedError(f"a fault could not be undone: {stuck[0]}")
+
+    # Time
+
+    def _phase(
+        self,
+        experiment: Experiment,
+        kind: PhaseKind,
+        length: timedelta,
+        *,
+        first: Callable[[], None] | None = None,
+    ) -> Phase:
+        start = self._now()
+        self._journal.append(
+            entries.PhaseStarted(time=start, experiment=experiment.name, phase=kind)
+        )
+        if first is not None:
+            first()
+        left = length - (self._now() - start)
+        self._hold(left, f"{experiment.name}: {kind.value}")
+        end = self._now()
+        self._journal.append(entries.PhaseEnded(time=end, experiment=experiment.name, phase=kind))
+        return Phase(experiment=experiment.name, kind=kind, start=start, end=end)
+
+    def _hold(self, length: timedelta, step: str) -> None:
+        """Let time pass under load, telling how it goes."""
+        deadline = time.monotonic() + length.total_seconds()
+        while (now := time.monotonic()) < deadline:
+            self._check()
+            self._pulse(step, deadline - now)
+            time.sleep(max(0.0, min(TICK_S, deadline - time.monotonic())))
+
+    @contextlib.contextmanager
+    def _pods_watched(self) -> Iterator[None]:
+        """Count pods for the screen, in a thread, as the answer may be long in coming."""
+        over = threading.Event()
+
+        def watch() -> None:
+            while not over.wait(PULSE_EVERY_S):
+                with contextlib.suppress(ClusterError):  # a number on the screen ends no run
+                    self._workload()
+
+        threading.Thread(target=watch, name="pods", daemon=True).start()
+        try:
+            yield
+        finally:
+            over.set()
+
+    def _check(self) -> None:
+        """Raises StoppedError when the run has to end now."""
+        why = self._set.held.ended or self._guard.breach
+        if why:
+            self._journal.append(entries.GuardrailBreached(time=self._now(), reason=why))
+            raise StoppedError(why)
+
+    def _seen(self) -> LoadProgress | None:
+        """The load's last seconds, for the guard's threads."""
+        return self._last_seen
+
+    def _pulse(self, step: str, left_s: float) -> None:
+        now = time.monotonic()
+        if self._load is None or now - self._last_pulse < PULSE_EVERY_S:
+            return
+        self._last_pulse = now
+        self._last_seen = seen = self._load.progress()
+        self._progress.pulse(
+            Pulse(
+                step=step,
+                elapsed_s=now - self._begun,
+                step_left_s=left_s,
+                requests=seen.requests,
+                errors=seen.errors,
+                rate=seen.rate,
+                error_rate=seen.error_rate,
+                p95_s=seen.p95_s,
+                pods=self._pods,
+            )
+        )
+
+    def _workload(self) -> Workload:
+        workload = self._set.cluster.workload(
+            self._plan.target.namespace, self._plan.target.workload
+        )
+        self._pods = f"{workload.ready}/{workload.desired}"
+        return workload
+
+
+def _start(drills: Sequence[FaultLifecycle]) -> None:
+    for drill in drills:
+        drill.start()
+
+
+def _end(drills: Sequence[FaultLifecycle], reason: str = "") -> None:
+    """The last first: where two are on one object, it goes back the way it came."""
+    for drill in reversed(drills):
+        drill.end(reason)

@@ -1,0 +1,142 @@
+"""What a namespace was before a drill, kept in the namespace itself until it is so again.
+
+A Secret, because the objects of a namespace have secrets in them: so that `gameday recover` needs
+nothing but the cluster, as for every fault. One at a time; the Lease sees to that. It says when it
+was taken and for which drill: what is old must not undo, by itself, what people did since.
+"""
+
+import base64
+import gzip
+import json
+import zlib
+from datetime import UTC, datetime
+
+from chaos.databases.password import PasswordBack
+from chaos.kube import Cluster, ClusterError, Json, Ref, kind_of
+from chaos.kube.operator_account import withdraw
+from chaos.kube.system_under_test import SystemUnderTest, wait
+from chaos.undo.snapshot import BEFORE, KEPT, WITHIN, Snapshot
+
+TAKEN, DRILL = "gameday.dev/taken", "gameday.dev/drill"
+_KEY = "objects.json.gz"
+_PASSWORD = "password.json"  # a password inside a database is no object of the cluster
+_PASSWORD_WITHIN_S = 30.0
+_CONFLICT = 409
+
+
+class SnapshotStoreError(Exception):
+    """What is kept must not be put back without somebody's word; the message is one sentence."""
+
+
+def keep(snapshot: Snapshot, drill: str) -> None:
+    """Before anything is changed, under the name of a drill that there is only once.
+
+    Raises ClusterError, also where what another drill kept is still there: that is never lost.
+    """
+    system = snapshot.system
+    ref = _ref(system.namespace)
+    data = gzip.compress(json.dumps(snapshot.objects).encode(), mtime=0)
+    notes = {TAKEN: snapshot.taken.isoformat(), DRILL: drill}
+    manifest: Json = {
+        "apiVersion": ref.kind.api_version,
+        "kind": ref.kind.kind,
+        "metadata": {"name": ref.name, "namespace": ref.namespace, "annotations": notes},
+        "type": "Opaque",
+        "data": {_KEY: base64.b64encode(data).decode()},
+    }
+    try:
+        system.cluster.make(ref, manifest)
+    except ClusterError as error:
+        if error.status != _CONFLICT:
+            raise
+        there = system.cluster.find(ref) or {}
+        if (there.get("metadata", {}).get("annotations") or {}).get(DRILL) != drill:
+            raise
+        # Ours: only the answer was lost.
+
+
+def keep_password(back: PasswordBack) -> None:
+    """Before a drill changes it: once the Secret is put back, nothing else has the new password.
+
+    Raises ClusterError, also where nothing is kept yet.
+    """
+    data = base64.b64encode(json.dumps({"old": back.old, "new": back.new}).encode()).decode()
+    change = [{"op": "add", "path": f"/data/{_PASSWORD}", "value": data}]
+    ref = _ref(back.system.namespace)
+    if back.system.cluster.change(ref, lambda _: change) is None:
+        raise ClusterError(f"there is no {ref}")
+
+
+def forget(system: SystemUnderTest) -> None:
+    """Everything is what it was."""
+    system.cluster.delete(_ref(system.namespace))
+
+
+def is_left(cluster: Cluster, namespace: str) -> bool:
+    """Did a drill die here, or does one live? Raises ClusterError."""
+    return cluster.find(_ref(namespace)) is not None
+
+
+def put_back(cluster: Cluster, namespace: str, *, force: bool = False) -> list[str] | None:
+    """Make it what it was before a drill that died; None where none did.
+
+    What was kept over an hour ago is put back with `force` alone. Raises ClusterError, BeforeError.
+    """
+    found = cluster.find(_ref(namespace))
+    if found is None:
+        return None
+    system = SystemUnderTest(cluster=cluster, namespace=namespace, workload="", url="")
+    snapshot, back = _read(system, found)
+    age = datetime.now(UTC) - snapshot.taken
+    if age > WITHIN and not force:
+        raise SnapshotStoreError(
+            f"{_ref(namespace)} is what a drill that died kept {age.total_seconds() / 3600:.1f} h"
+            " ago, and putting it back would undo what was changed since:"
+            " gameday recover --force does it"
+        )
+    # First the database, as its pod has the password that it wants; then what starts new pods.
+    missed = back is not None and not wait(back, _PASSWORD_WITHIN_S)
+    done = snapshot.restore()
+    withdraw(cluster, namespace)
+    if back is not None and missed and not wait(back, _PASSWORD_WITHIN_S):
+        raise SnapshotStoreError(
+            f"the namespace {namespace} is what it was, but its graph database does not have its"
+            f" password again: {back.why}. Both passwords stand in {_ref(namespace)}"
+            f" under {_PASSWORD}; gameday recover tries again"
+        )
+    forget(system)
+    return done
+
+
+def _password(system: SystemUnderTest, found: Json) -> PasswordBack | None:
+    if _PASSWORD not in found["data"]:
+        return None
+    kept = json.loads(base64.b64decode(found["data"][_PASSWORD]))
+    return PasswordBack(system, kept["old"], kept["new"])
+
+
+def _read(system: SystemUnderTest, found: Json) -> tuple[Snapshot, PasswordBack | None]:
+    try:
+        taken = datetime.fromisoformat(found["metadata"]["annotations"][TAKEN])
+        objects = _objects(found)
+        snapshot = Snapshot(system=system, objects=objects, taken=taken.astimezone(UTC))
+        return snapshot, _password(system, found)
+    except (KeyError, TypeError, ValueError, EOFError, OSError, zlib.error) as why:
+        ref = _ref(system.namespace)
+        raise SnapshotStoreError(
+            f"{ref} is damaged, so what a drill changed cannot be put back by itself:"
+            f" look at the namespace, then kubectl -n {ref.namespace} delete secret {ref.name}"
+        ) from why
+
+
+def _objects(found: Json) -> list[Json]:
+    """What was there: something, as else everything would be removed. Raises what _read expects."""
+    objects: list[Json] = json.loads(gzip.decompress(base64.b64decode(found["data"][_KEY])))
+    names = [(o["kind"], o["metadata"]["name"], o["metadata"]["namespace"]) for o in objects]
+    if not names or not {kind for kind, *_ in names} <= {k.kind for k in KEPT}:
+        raise ValueError(_KEY)
+    return objects
+
+
+def _ref(namespace: str) -> Ref:
+    return Ref(kind_of("Secret"), BEFORE, namespace)

@@ -1,0 +1,135 @@
+"""The client's view: indicators from every single request of the load.
+
+A request's response time counts from the moment when it was *due* by the schedule to its last byte:
+a stalled service cannot hide the queue in front of it ("coordinated omission", Tene, "How NOT to
+Measure Latency", 2013). A request belongs to the window in which it was due.
+
+Latency is that of requests that were answered below 500, and of timeouts, with the time that they
+waited: a service does not become faster by not answering, nor by failing fast. All failures of
+whatever kind are in the error rate.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from slo.evidence.categories import Categories
+from slo.evidence.samples import Samples
+from slo.model import ErrorKind
+from slo.stats.estimates import Quantiles, Share
+from slo.stats.intervals import Floats
+
+Flags = NDArray[np.bool_]
+Codes = NDArray[np.int32]
+KINDS = tuple(k.value for k in ErrorKind)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Requests:
+    """Columns, ordered by `due` (seconds since the epoch). Durations in seconds.
+
+    `response_time` counts from due, `service_time` from the actual start. `timed` marks those that
+    have a latency worth the name, `failed` those without an answer below 400, `absent` those
+    answered with "not found". `endpoint` is a position in `names`, which are sorted, `kind` one in
+    KINDS.
+    """
+
+    due: Floats
+    response_time: Floats
+    service_time: Floats
+    failed: Flags
+    absent: Flags
+    timed: Flags
+    endpoint: Codes
+    kind: Codes
+    names: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return int(self.due.size)
+
+    def between(self, start: float, end: float) -> "Requests":
+        """Those that were due in start <= t < end."""
+        a, b = np.searchsorted(self.due, (start, end), side="left")
+        return self.where(slice(a, b))
+
+    def within(self, windows: Sequence[tuple[float, float]]) -> "Requests":
+        """Those that were due in any of the windows, each once."""
+        chosen = np.zeros(len(self), dtype=np.bool_)
+        for start, end in windows:
+            a, b = np.searchsorted(self.due, (start, end), side="left")
+            chosen[a:b] = True
+        return self.where(chosen)
+
+    def of(self, endpoints: Collection[int]) -> "Requests":
+        """Those to the endpoints with these positions in `names`."""
+        wanted = np.zeros(len(self.names), dtype=np.bool_)
+        wanted[list(endpoints)] = True
+        return self.where(wanted[self.endpoint])
+
+    def where(self, chosen: slice | Flags) -> "Requests":
+        """Those that are marked, in the same order; a slice copies nothing."""
+        # Positions are found once, instead of once for each column.
+        at = chosen if isinstance(chosen, slice) else np.flatnonzero(chosen)
+        return Requests(
+            due=self.due[at],
+            response_time=self.response_time[at],
+            service_time=self.service_time[at],
+            failed=self.failed[at],
+            absent=self.absent[at],
+            timed=self.timed[at],
+            endpoint=self.endpoint[at],
+            kind=self.kind[at],
+            names=self.names,
+        )
+
+    def from_start(self) -> "Requests":
+        """As if each had been due when it started: without what a late generator added."""
+        return replace(self, response_time=self.service_time)
+
+    def latencies(self) -> Floats:
+        """Response times that count for latency, ascending."""
+        return np.sort(self.response_time[self.timed])
+
+    def error_rate(self) -> float | None:
+        return float(self.failed.mean()) if len(self) else None
+
+
+def requests(samples: Samples) -> Requests:
+    """The samples as the verdict sees them."""
+    samples = samples.ordered()
+    due, service_time, status = samples.intended_start, samples.latency, samples.status
+    answered = (status > 0) & (status < 500)  # noqa: PLR2004 - HTTP
+    return Requests(
+        due=due,
+        response_time=samples.start - due + service_time,
+        service_time=service_time,
+        failed=~samples.error.are(ErrorKind.NONE.value),
+        absent=(status == 404) | (status == 410),  # noqa: PLR2004 - HTTP: not found, gone
+        timed=answered | samples.error.are(ErrorKind.TIMEOUT.value),
+        endpoint=samples.endpoint.codes,
+        kind=_kinds(samples.error),
+        names=samples.endpoint.names,
+    )
+
+
+def _kinds(error: Categories) -> Codes:
+    places = np.array([KINDS.index(name) for name in error.names], dtype=np.int32)
+    return places[error.codes]
+
+
+NO_REQUESTS = "no traffic: no request was due in this phase"
+
+
+def latency(found: Requests, q: float) -> Quantiles | str:
+    """The q-quantile of response times, or why there is none."""
+    if len(found) == 0:
+        return NO_REQUESTS
+    times = found.latencies()
+    return Quantiles(times, q) if times.size else "no request was answered below 500"
+
+
+def error_rate(found: Requests) -> Share | str:
+    """The share of requests without an answer below 400, or why there is none."""
+    return Share(int(found.failed.sum()), len(found)) if len(found) else NO_REQUESTS

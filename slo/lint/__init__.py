@@ -1,9 +1,0 @@
-"""Lint: what is wrong with a runbook, found by small independent rules.
-
-A rule is a module in slo/lint/rules with a `RULE`; putting the file there registers it.
-"""
-
-from slo.lint.base import Context, Finding, Level, Need, Problem, Rule
-from slo.lint.registry import RULES, Result, check
-
-__all__ = ["RULES", "Context", "Finding", "Level", "Need", "Problem", "Result", "Rule", "check"]

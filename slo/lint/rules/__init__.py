@@ -1,1 +1,0 @@
-"""One rule in each module; slo.lint.registry finds them all."""

@@ -1,0 +1,186 @@
+"""The server's view of a phase: every indicator asked of Prometheus, or the reason why it is not.
+
+Nothing here raises for an answer that is missing: that is an outcome, and is told as one.
+"""
+
+import math
+import time
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from slo.evidence.metrics import ALERTS, CLOCK, REDUNDANCY, RULES, Measurement, Series
+from slo.indicators.slis import AVAILABLE_SHARE, DEFAULT_SLIS, PROMETHEUS_SCRAPES, Sli, fill
+from slo.model import Indicator, Phase
+from slo.observe.prometheus import Prometheus, PrometheusError
+
+MIN_COVERAGE = 0.8
+"""Below this share of the expected scrapes a window is not known well enough to be judged."""
+
+MIN_SCRAPES = 3
+"""rate() and increase() need two; a third tells a slope from an accident."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scope:
+    """What is measured: a Deployment in a namespace, scraped every `scrape_interval`."""
+
+    namespace: str
+    workload: str
+    scrape_interval: timedelta
+
+
+def measure(
+    prometheus: Prometheus, phase: Phase, scope: Scope, slis: Iterable[Sli] = DEFAULT_SLIS
+) -> list[Measurement]:
+    """Each SLI over the phase. Ask once the phase's last scrape can have been stored."""
+    return [_Window(prometheus, phase, scope).measure(sli) for sli in slis]
+
+
+class _Window:
+    def __init__(self, prometheus: Prometheus, phase: Phase, scope: Scope) -> None:
+        self._prometheus = prometheus
+        self._phase = phase
+        self._scope = scope
+        self._length_s = (phase.end - phase.start).total_seconds()
+
+    def measure(self, sli: Sli) -> Measurement:
+        expr = self._fill(sli.server.value)
+        buckets: tuple[tuple[float, float], ...] = ()
+        slack, resets = None, 0
+        try:
+            indicator, coverage = self._indicator(sli, expr)
+            if indicator.value is not None:
+                buckets = self._buckets(sli)
+                slack = self._number(self._fill(sli.server.slack)) if sli.server.slack else None
+                resets = (
+                    round(self._number(self._fill(sli.server.resets)) or 0)
+                    if (sli.server.resets)
+                    else 0
+                )
+        except PrometheusError as error:
+            indicator, coverage = _missing(f"Prometheus gave no answer: {error}"), 0.0
+        return Measurement(
+            sli=sli.name,
+            experiment=self._phase.experiment,
+            phase=self._phase.kind,
+            time=self._phase.end,
+            indicator=indicator,
+            coverage=coverage,
+            expr=expr,
+            buckets=buckets,
+            slack=slack,
+            resets=resets,
+        )
+
+    def _buckets(self, sli: Sli) -> tuple[tuple[float, float], ...]:
+        """The histogram behind a quantile, ascending: (upper edge, cumulative count)."""
+        if not sli.server.buckets:
+            return ()
+        rows = self._prometheus.instant(self._fill(sli.server.buckets), self._phase.end)
+        return tuple(sorted((float(r.labels["le"]), r.value) for r in rows if "le" in r.labels))
+
+    def _indicator(self, sli: Sli, expr: str) -> tuple[Indicator, float]:
+        expected = self._length_s / self._scope.scrape_interval.total_seconds()
+        if expected < MIN_SCRAPES:
+            text = f"{self._length_s:g} s is too short for {MIN_SCRAPES} scrapes"
+            return _missing(f"the window of {text}"), 0.0
+        overall = self._coverage(PROMETHEUS_SCRAPES, expected)
+        if overall < MIN_COVERAGE:
+            return _missing(f"scrape gap: Prometheus has {overall:.0%} of the scrapes"), overall
+        coverage = self._coverage(self._fill(sli.server.scrapes), expected)
+        if coverage == 0:
+            return _missing(f"no series: nothing exported {sli.server.series}"), coverage
+        if coverage < MIN_COVERAGE:
+            text = f"target down: {coverage:.0%} of the scrapes have {sli.server.series}"
+            return _missing(text), coverage
+        value = self._number(expr)
+        if value is None:
+            return _missing(sli.server.empty), coverage
+        count = round(self._number(self._fill(sli.server.count)) or 0)
+        return Indicator(value=value, count=count), coverage
+
+    def _coverage(self, expr: str, expected: float) -> float:
+        # A window holds one scrape more or less than expected, as it happens to lie.
+        seen = self._number(self._fill(expr)) or 0.0
+        return min(1.0, seen / max(1, math.floor(expected)))
+
+    def _number(self, expr: str) -> float | None:
+        values = self._prometheus.instant(expr, self._phase.end)
+        return values[0].value if values else None
+
+    def _fill(self, expr: str) -> str:
+        return _fill(expr, self._scope, self._length_s)
+
+
+def _missing(reason: str) -> Indicator:
+    return Indicator(value=None, count=0, missing=reason)
+
+
+def _fill(expr: str, scope: Scope, window_s: float) -> str:
+    return fill(
+        expr,
+        namespace=scope.namespace,
+        workload=scope.workload,
+        window_s=window_s,
+        step_s=scope.scrape_interval.total_seconds(),
+    )
+
+
+def series(
+    prometheus: Prometheus,
+    start: datetime,
+    end: datetime,
+    scope: Scope,
+    slis: Iterable[Sli] = DEFAULT_SLIS,
+) -> list[Series]:
+    """Each SLI over time, one point per scrape, each over the five scrapes before it.
+
+    Beside them what other questions need: the pods available, the alerts and the rules that make
+    them, and Prometheus' clock. Where Prometheus gives no answer there is no series; `measure` says
+    why.
+    """
+    window_s = 5 * scope.scrape_interval.total_seconds()
+    found = []
+    for sli in slis:
+        try:
+            points = prometheus.range(
+                _fill(sli.server.value, scope, window_s),
+                start.astimezone(UTC),
+                end.astimezone(UTC),
+                scope.scrape_interval,
+            )
+        except PrometheusError:
+            continue
+        found += [
+            Series(name=sli.name, labels=dict(p.labels), times=p.times, values=p.values)
+            for p in points
+        ]
+    return [*found, *_context(prometheus, start, end, scope)]
+
+
+def _context(
+    prometheus: Prometheus, start: datetime, end: datetime, scope: Scope
+) -> Iterable[Series]:
+    """What is not an indicator: redundancy, alerts, their rules, the clock."""
+    exprs = {REDUNDANCY: _fill(AVAILABLE_SHARE, scope, 0.0), ALERTS: ALERTS}
+    for name, expr in exprs.items():
+        with suppress(PrometheusError):
+            for p in prometheus.range(
+                expr, start.astimezone(UTC), end.astimezone(UTC), scope.scrape_interval
+            ):
+                labels = {k: v for k, v in p.labels.items() if k != "__name__"}
+                yield Series(name=name, labels=labels, times=p.times, values=p.values)
+    at = (end.timestamp(),)
+    with suppress(PrometheusError):
+        rules = prometheus.alert_rules()
+        yield Series(name=RULES, labels={}, times=at, values=(0.0,))
+        for rule in rules:
+            labels = {**rule.labels, "alertname": rule.name}
+            yield Series(name=RULES, labels=labels, times=at, values=(rule.for_s,))
+    with suppress(PrometheusError):
+        before = time.time()
+        theirs = prometheus.clock()
+        ours = (before + time.time()) / 2
+        yield Series(name=CLOCK, labels={}, times=(ours,), values=(round(theirs - ours, 3),))

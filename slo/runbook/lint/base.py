@@ -1,0 +1,104 @@
+"""What a rule is, what it is given, and what it gives back.
+
+A rule is a function from a Context to Problems. It never prints, reads no file and asks nobody:
+what the outside world says (manifests, metrics, evaluations) is in the context, or None where it
+was not asked, and a rule that needs it then finds nothing.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from slo.model import Source
+from slo.runbook.lint.evaluation import Evaluator
+from slo.runbook.lint.expressions import Expression
+from slo.runbook.lint.kubectl import Kubectl
+from slo.runbook.lint.objects import Objects
+from slo.runbook.model import Procedure, Runbook, Step
+
+
+class Level(StrEnum):
+    """An error breaks a promise or a procedure; a warning misleads; a note is worth knowing."""
+
+    ERROR = "error"
+    WARNING = "warning"
+    NOTE = "note"
+
+    @property
+    def rank(self) -> int:
+        return list(Level).index(self)
+
+
+class Need(StrEnum):
+    """Evidence that a rule cannot do without."""
+
+    OBJECTS = "--manifests or --context"
+    METRICS = "--prometheus"
+    EVALUATION = "promtool"
+    FILES = "the runbook's directory"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context:
+    """`metrics` are the names that Prometheus has; `exists` tells whether a relative path is there.
+
+    `scrape_interval_s` is the shortest that the manifests state.
+    """
+
+    runbook: Runbook
+    expressions: tuple[Expression, ...]
+    kubectl: Kubectl
+    objects: Objects | None = None
+    metrics: frozenset[str] | None = None
+    evaluator: Evaluator | None = None
+    exists: Callable[[str], bool] | None = None
+    scrape_interval_s: float | None = None
+
+    def steps(self) -> Iterable[tuple[Procedure | None, Step]]:
+        """Every step of procedures and checklists, with the procedure that it belongs to."""
+        for procedure in self.runbook.procedures:
+            for step in procedure.steps:
+                yield procedure, step
+        for checklist in self.runbook.checklists:
+            for step in checklist.items:
+                yield None, step
+
+    def has(self, need: Need) -> bool:
+        return {
+            Need.OBJECTS: self.objects is not None,
+            Need.METRICS: self.metrics is not None,
+            Need.EVALUATION: self.evaluator is not None,
+            Need.FILES: self.exists is not None,
+        }[need]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """One place that breaks a rule. `level` is the rule's own unless it is given here."""
+
+    line: int
+    message: str
+    suggestion: str
+    level: Level | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """`id` is the name of its module and of its page in docs/rules; `why` says what it costs."""
+
+    id: str
+    level: Level
+    title: str
+    why: str
+    check: Callable[[Context], Iterable[Problem]]
+    needs: frozenset[Need] = field(default=frozenset())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    rule: str
+    level: Level
+    source: Source
+    message: str
+    why: str
+    suggestion: str

@@ -1,0 +1,52 @@
+"""Every PromQL expression of a runbook, parsed, with the words that say what it is meant to be."""
+
+import re
+from dataclasses import dataclass
+
+from slo.runbook.model import Alert, Query, Runbook
+from slo.runbook.promql import Node, PromQLError, parse
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Expression:
+    """`tree` is None where it does not parse, and `error` then says why. `alert` is None for a
+    query. `words` is its title in lower case, a name like HighErrorRate taken apart."""
+
+    title: str
+    words: str
+    text: str
+    tree: Node | None
+    error: str
+    line: int
+    alert: Alert | None
+
+    @property
+    def quoted(self) -> str:
+        what = "alert" if self.alert else "query"
+        return f'the {what} "{self.title}"' if self.title else f"this {what}"
+
+
+def expressions(runbook: Runbook) -> tuple[Expression, ...]:
+    found = [_expression(q, q.title, q.source.line, None) for q in runbook.queries]
+    found += [_expression(a, a.name, a.expr_source.line, a) for a in runbook.alerts]
+    return tuple(sorted(found, key=lambda e: e.line))
+
+
+def words(name: str) -> str:
+    """ "HighErrorRate" and "high_error-rate" as "high error rate"."""
+    apart = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", " ", name)
+    return " ".join(re.sub(r"[_\-:./]+", " ", apart).casefold().split())
+
+
+def _expression(of: Query | Alert, title: str, line: int, alert: Alert | None) -> Expression:
+    tree, error = None, ""
+    try:
+        tree = parse(of.expr)
+    except PromQLError as refused:
+        error = str(refused)
+    said = words(title)
+    if alert is not None:
+        said = " ".join([said, *(v.casefold() for k, v in alert.annotations if k != "runbook_url")])
+    return Expression(
+        title=title, words=said, text=of.expr, tree=tree, error=error, line=line, alert=alert
+    )

@@ -1,0 +1,246 @@
+"""What kubectl understands: its verbs and their options, and a command read in those terms.
+
+The table comes from `kubectl VERB --help` of the real program where one is installed, else from
+kubectl.json, which `python -m slo.runbook.lint.kubectl PATH` writes from a given one.
+"""
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from slo.runbook.model import Command
+
+TABLE = Path(__file__).with_name("kubectl.json")
+HELP_TIMEOUT_S = 30
+_OPTION = re.compile(r"^ {4}(?:(-\w), )?(?: {4})?--([\w-]+)=(.*):$", re.MULTILINE)
+_COMMAND = re.compile(r"^  ([a-z][\w-]*) {2,}\S", re.MULTILINE)
+_NESTED = (
+    "rollout",
+    "set",
+    "create",
+    "create secret",
+    "create service",
+    "config",
+    "auth",
+    "top",
+    "certificate",
+    "cluster-info",
+    "apply",
+)
+
+
+class KubectlError(Exception):
+    """kubectl cannot be run; the message is one sentence."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A kubectl command taken apart. `verb` is "" if it has none, `sub` as in "rollout undo".
+
+    `options` have their names without dashes; `unknown` are the options that the verb has not.
+    """
+
+    command: Command
+    verb: str
+    sub: str
+    arguments: tuple[str, ...]
+    options: Mapping[str, str]
+    unknown: tuple[str, ...] = ()
+
+    @property
+    def namespace(self) -> str:
+        return self.options.get("namespace", "")
+
+    def resources(self) -> list[tuple[str, str]]:
+        """(kind as written, name) of the objects that are named; ("pods", "") for all of a kind."""
+        # Not what is set: container=image, key=value, and key- to remove it.
+        arguments = [a for a in self.arguments if "=" not in a and not a.endswith("-")]
+        if self.verb in {"exec", "logs", "attach", "port-forward", "debug"}:
+            return [_target(arguments[0], "pod")] if arguments else []
+        if self.verb == "cp":
+            found = [a.partition(":")[0] for a in arguments if ":" in a]
+            return [("pod", a.rpartition("/")[2]) for a in found]
+        if self.verb in {"create", "run", "apply", "config", "auth", "explain", "wait"} and (
+            self.verb != "wait" or not arguments
+        ):
+            return []
+        if not arguments:
+            return []
+        if "/" in arguments[0]:
+            return [_target(a, "") for a in arguments if "/" in a]
+        kinds, names = arguments[0], arguments[1:]
+        return [(k, n) for k in kinds.split(",") for n in names or ("",)]
+
+
+def _target(argument: str, default: str) -> tuple[str, str]:
+    kind, slash, name = argument.partition("/")
+    return (kind, name) if slash else (default, argument)
+
+
+class Option(NamedTuple):
+    name: str  # without dashes
+    takes_value: bool
+
+
+Options = dict[str, Option]
+"""By how they are written: "-f" and "--follow" are the same one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kubectl:
+    """`verbs` has the options of "get", "rollout undo", "create secret generic" and all others;
+    `everywhere` those that every verb takes."""
+
+    version: str
+    everywhere: Options
+    verbs: Mapping[str, Options]
+
+    @classmethod
+    def packaged(cls) -> "Kubectl":
+        """The table that comes with us."""
+        table = json.loads(TABLE.read_text(encoding="utf-8"))
+        verbs = {verb: _from_words(words) for verb, words in table["verbs"].items()}
+        return cls(table["version"], _from_words(table["everywhere"]), verbs)
+
+    @classmethod
+    def installed(cls, binary: Path) -> "Kubectl":
+        """From the program's own help. Raises KubectlError."""
+        verbs: dict[str, Options] = {}
+
+        def read(prefix: tuple[str, ...], text: str) -> None:
+            for verb in _COMMAND.findall(text):
+                path = (*prefix, verb)
+                own = _run(binary, *path, "--help")
+                verbs[" ".join(path)] = _options(own)
+                if " ".join(path) in _NESTED:
+                    read(path, own)
+
+        read((), _run(binary, "--help"))
+        everywhere = _options(_run(binary, "options"))
+        return cls(cls.version_of(binary), everywhere, verbs)
+
+    @staticmethod
+    def version_of(binary: Path) -> str:
+        """E.g. "v1.37.1". Raises KubectlError."""
+        said = _run(binary, "version", "--client", "-o", "json")
+        try:
+            return str(json.loads(said)["clientVersion"]["gitVersion"])
+        except (ValueError, KeyError, TypeError) as error:
+            raise KubectlError(f"{binary} does not tell its version") from error
+
+    def dump(self) -> str:
+        """The table as `packaged` reads it."""
+        verbs = {verb: _to_words(options) for verb, options in sorted(self.verbs.items())}
+        table = {
+            "version": self.version,
+            "everywhere": _to_words(self.everywhere),
+            "verbs": verbs,
+        }
+        return json.dumps(table, indent=1) + "\n"
+
+    def read(self, command: Command) -> Call:
+        """The command in kubectl's terms, whether or not kubectl would take it."""
+        words = list(command.words[1:])
+        if "--" in words:
+            words = words[: words.index("--")]
+        path: list[str] = []
+        options: dict[str, str] = {}
+        arguments: list[str] = []
+        unknown: list[str] = []
+        words.reverse()
+        while words:
+            word = words.pop()
+            if word.startswith("-") and len(word) > 1:
+                written, _, value = word.partition("=")
+                option = self._option(path, written)
+                if option is None and not word.startswith("--"):
+                    option, value = self._letters(path, word, options)
+                if option is None:
+                    unknown.append(written)
+                    options[written.lstrip("-")] = value
+                    continue
+                if option.takes_value and not value and "=" not in word and words:
+                    value = words.pop()
+                options[option.name] = value
+            elif not path or " ".join((*path, word)) in self.verbs:
+                path.append(word)
+            else:
+                arguments.append(word)
+        verb, sub = (path or [""])[0], " ".join(path[1:])
+        if verb not in self.verbs:
+            unknown = []  # of a verb that is unknown itself, nothing is known
+        return Call(command, verb, sub, tuple(arguments), options, tuple(unknown))
+
+    def _option(self, path: list[str], written: str) -> Option | None:
+        """Options may stand before the verb that they belong to; those of any verb will do then."""
+        if (found := self.everywhere.get(written)) is not None:
+            return found
+        if not path or path[0] not in self.verbs:
+            return next((o[written] for o in self.verbs.values() if written in o), None)
+        return self.verbs[" ".join(path)].get(written)
+
+    def _letters(
+        self, path: list[str], word: str, options: dict[str, str]
+    ) -> tuple[Option | None, str]:
+        """-it as -i -t, -nshop as -n shop."""
+        for i in range(1, len(word)):
+            option = self._option(path, f"-{word[i]}")
+            if option is None or option.takes_value or i == len(word) - 1:
+                return option, word[i + 1 :].removeprefix("=") if option else ""
+            options[option.name] = ""
+        return None, ""
+
+
+def _options(text: str) -> Options:
+    found = {"--help": Option("help", False), "-h": Option("help", False)}
+    for letter, name, default in _OPTION.findall(text):
+        option = Option(name, default not in {"true", "false"})
+        found[f"--{name}"] = option
+        if letter:
+            found[letter] = option
+    return found
+
+
+def _to_words(options: Options) -> str:
+    """ "--all --follow,-f --since=", with = where an option takes a value."""
+    letters = {o.name: k for k, o in options.items() if not k.startswith("--")}
+    words = [
+        f"--{o.name}" + (f",{letters[o.name]}" if o.name in letters else "") + "=" * o.takes_value
+        for o in sorted(set(options.values()))
+    ]
+    return " ".join(words)
+
+
+def _from_words(words: str) -> Options:
+    found: Options = {}
+    for word in words.split():
+        takes = word.endswith("=")
+        spellings = word.rstrip("=").split(",")
+        option = Option(spellings[0].removeprefix("--"), takes)
+        found |= dict.fromkeys(spellings, option)
+    return found
+
+
+def _run(binary: Path, *arguments: str) -> str:
+    try:
+        done = subprocess.run(
+            [str(binary), *arguments],
+            capture_output=True,
+            text=True,
+            timeout=HELP_TIMEOUT_S,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise KubectlError(f"{binary} cannot be run: {error}") from error
+    if done.returncode:
+        raise KubectlError(f"{binary} {' '.join(arguments)} failed: {done.stderr.strip()[:200]}")
+    return done.stdout
+
+
+if __name__ == "__main__":
+    TABLE.write_text(Kubectl.installed(Path(sys.argv[1])).dump(), encoding="utf-8")

@@ -1,0 +1,74 @@
+"""Commands and options that programs had once, and what took their place.
+
+Each names the version that dropped it. Sources: Kubernetes changelogs (1.18 run generators); Helm 3
+FAQ; etcd 3 (v2 store). Neo4j's stand in slo.runbook.lint.neo4j.
+"""
+
+import re
+
+from slo.runbook.lint import neo4j
+from slo.runbook.lint.replacement import Instead, Removed
+
+
+def _any(pattern: str, what: str, since: str, instead: str, example: str) -> Removed:
+    return Removed(
+        pattern=re.compile(pattern),
+        what=what,
+        since=since,
+        instead=Instead(note=instead),
+        example=example,
+    )
+
+
+REMOVED = (
+    *neo4j.REMOVED,
+    _any(
+        r"^kubectl .*--generator\b",
+        "kubectl run --generator",
+        "kubectl since 1.18",
+        "kubectl create",
+        "kubectl run x --image=y --generator=run-pod/v1",
+    ),
+    _any(
+        r"^kubectl get .*--export\b",
+        "kubectl get --export",
+        "kubectl since 1.18",
+        "kubectl get -o yaml",
+        "kubectl get pod x --export",
+    ),
+    _any(
+        r"^kubectl rolling-update\b",
+        "kubectl rolling-update",
+        "kubectl since 1.18",
+        "a Deployment, and kubectl rollout",
+        "kubectl rolling-update a b",
+    ),
+    _any(
+        r"^kubectl drain .*--delete-local-data\b",
+        "kubectl drain --delete-local-data",
+        "kubectl since 1.31",
+        "--delete-emptydir-data",
+        "kubectl drain n --delete-local-data",
+    ),
+    _any(
+        r"^helm (?:init|home|reset)\b",
+        "helm init",
+        "Helm 3",
+        "nothing: there is no Tiller",
+        "helm init",
+    ),
+    _any(
+        r"^helm (?:delete|del) .*--purge\b",
+        "helm delete --purge",
+        "Helm 3",
+        "helm uninstall",
+        "helm delete x --purge",
+    ),
+    _any(
+        r"^etcdctl (?:backup|cluster-health)\b",
+        "etcdctl backup",
+        "etcd 3.6",
+        "etcdctl snapshot save",
+        "etcdctl backup",
+    ),
+)

@@ -1,0 +1,58 @@
+"""A link to a heading or file that is not there."""
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from urllib.parse import unquote
+
+from slo.runbook.lint.base import Context, Level, Problem, Rule
+from slo.runbook.model import Runbook
+
+
+def check(context: Context) -> Iterator[Problem]:
+    anchors = _anchors(context.runbook)
+    explicit = set(
+        re.findall(r"""(?:id|name)=["']([^"']+)["']""", "\n".join(context.runbook.lines))
+    )
+    for link in context.runbook.links:
+        target = unquote(link.target)
+        if target.startswith("#"):
+            if target[1:] not in anchors and target[1:] not in explicit and target != "#":
+                near = next((a for a in anchors if a.endswith(target[1:])), "")
+                yield Problem(
+                    line=link.source.line,
+                    message=f"the link to {target} leads nowhere: no heading has that anchor",
+                    suggestion=f"link to #{near}" if near else "link to a heading that is there",
+                )
+        elif context.exists is not None and _local(target):
+            path = target.partition("#")[0].partition("?")[0]
+            if path and not context.exists(path):
+                yield Problem(
+                    line=link.source.line,
+                    message=f"the link to {path} leads to no file",
+                    suggestion="correct the path",
+                )
+
+
+def _local(target: str) -> bool:
+    return not re.match(r"[a-z][a-z0-9+.-]*:|//|/", target, re.IGNORECASE)
+
+
+def _anchors(runbook: Runbook) -> list[str]:
+    """As GitHub makes them: lower case, punctuation dropped, spaces as hyphens, then numbered."""
+    seen: Counter[str] = Counter()
+    found = []
+    for heading in runbook.headings:
+        base = re.sub(r"[^\w\- ]", "", heading.text.strip().lower()).replace(" ", "-")
+        found.append(f"{base}-{seen[base]}" if seen[base] else base)
+        seen[base] += 1
+    return found
+
+
+RULE = Rule(
+    id="broken-link",
+    level=Level.WARNING,
+    title="A link leads nowhere",
+    why="In an incident nobody has time to search.",
+    check=check,
+)

@@ -1,0 +1,52 @@
+"""A command that the version in use does not have any more."""
+
+import re
+from collections.abc import Iterator
+
+from slo.runbook.lint.base import Context, Level, Problem, Rule
+from slo.runbook.lint.commands import called, statements
+from slo.runbook.lint.editions import neo4j_edition
+from slo.runbook.lint.removed import REMOVED
+from slo.runbook.lint.replacement import Removed
+
+
+def check(context: Context) -> Iterator[Problem]:
+    rows = [row for row in REMOVED if _in_force(row, context)]
+    for command, words in called(context):
+        text = " ".join(words)
+        for row in rows:
+            if not row.cypher and (match := row.pattern.search(text)):
+                yield _problem(context, row, match, command.line)
+    for line, text in statements(context):
+        for row in rows:
+            for match in row.pattern.finditer(text) if row.cypher else ():
+                yield _problem(context, row, match, line + text.count("\n", 0, match.start()))
+
+
+def _problem(context: Context, row: Removed, match: re.Match[str], line: int) -> Problem:
+    return Problem(
+        line=line,
+        message=f"{match.expand(row.what)} is not in {row.since}",
+        suggestion=row.instead.suggestion(neo4j_edition(context.objects)),
+    )
+
+
+def _in_force(removed: Removed, context: Context) -> bool:
+    """Not where the manifests run a version from before."""
+    if context.objects is None or not removed.image:
+        return True
+    versions = [
+        int(found[1])
+        for image in context.objects.images()
+        if (found := re.search(rf"(?:^|/){removed.image}:v?(\d+)", image))
+    ]
+    return not versions or max(versions) >= removed.major
+
+
+RULE = Rule(
+    id="command-removed",
+    level=Level.ERROR,
+    title="A command does not exist in the version in use",
+    why="The step fails when it is needed most; backups made by it were never made.",
+    check=check,
+)

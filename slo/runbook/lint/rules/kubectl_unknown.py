@@ -1,0 +1,66 @@
+"""A kubectl verb or option that kubectl does not have."""
+
+import difflib
+from collections.abc import Iterator
+
+from slo.runbook.lint.base import Context, Level, Problem, Rule
+from slo.runbook.lint.commands import kubectl_calls
+from slo.runbook.lint.kubectl import Call
+
+# Plugins and aliases that people install; what they take is theirs to know.
+_PLUGINS = frozenset(
+    [
+        "krew",
+        "neat",
+        "ctx",
+        "tree",
+        "view-secret",
+        "argo",
+        "cnpg",
+        "minio",
+        "rook-ceph",
+        "cert-manager",
+        "alpha",
+    ]
+)
+
+
+def check(context: Context) -> Iterator[Problem]:
+    verbs = sorted({v.partition(" ")[0] for v in context.kubectl.verbs})
+    for _, call in kubectl_calls(context):
+        if call.verb and call.verb not in verbs and call.verb not in _PLUGINS and _plain(call.verb):
+            near = difflib.get_close_matches(call.verb, verbs, 1, 0.6)
+            yield Problem(
+                line=call.command.line,
+                message=f"kubectl {context.kubectl.version} has no command {call.verb!r}",
+                suggestion=f"perhaps kubectl {near[0]} is meant" if near else "see kubectl --help",
+            )
+        yield from _options(context, call)
+
+
+def _options(context: Context, call: Call) -> Iterator[Problem]:
+    path = f"{call.verb} {call.sub}".strip()
+    for option in call.unknown:
+        if not _plain(option):
+            continue
+        known = context.kubectl.verbs.get(path, {})
+        near = difflib.get_close_matches(option, [k for k in known if k.startswith("--")], 1, 0.6)
+        yield Problem(
+            line=call.command.line,
+            message=f"kubectl {path} has no option {option}",
+            suggestion=f"perhaps {near[0]} is meant" if near else f"see kubectl {path} --help",
+        )
+
+
+def _plain(word: str) -> bool:
+    """Neither an expansion nor a placeholder."""
+    return not any(c in word for c in "$`<{(")
+
+
+RULE = Rule(
+    id="kubectl-unknown",
+    level=Level.ERROR,
+    title="kubectl has no such command or option",
+    why="The step fails at once, in the middle of the procedure.",
+    check=check,
+)

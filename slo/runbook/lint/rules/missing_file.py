@@ -1,0 +1,71 @@
+"""A command that needs a file which does not come with the runbook."""
+
+import re
+from collections.abc import Iterator
+from pathlib import PurePosixPath
+from urllib.parse import unquote
+
+from slo.runbook.lint.base import Context, Level, Need, Problem, Rule
+from slo.runbook.lint.commands import literal
+from slo.runbook.model import Command
+
+_TAKES_FILE = {
+    "kubectl": ("-f", "--filename", "-k", "--kustomize"),
+    "docker": ("-f", "--file"),
+    "helm": ("-f", "--values"),
+    "ansible-playbook": ("-i",),
+}
+_VERBS = {
+    "kubectl": ("apply", "create", "delete", "replace", "diff", "get", "describe"),
+    "docker": ("build",),
+}
+
+
+def check(context: Context) -> Iterator[Problem]:
+    if context.exists is None:
+        return
+    for _, step in context.steps():
+        for command in step.commands:
+            for path in _files(command):
+                if (
+                    literal(path)
+                    and not re.match(r"-$|/dev/|https?:", path)
+                    and not context.exists(path)
+                    and not _linked(context, path)
+                ):
+                    yield Problem(
+                        line=command.line,
+                        message=f"{command.program} needs the file {path}, which does not come with"
+                        " the runbook",
+                        suggestion="add the file, or say where it is kept",
+                    )
+
+
+def _linked(context: Context, path: str) -> bool:
+    """Does the text say where the file is kept, by a link to a folder of that name that has it?"""
+    assert context.exists is not None
+    folder, *rest = PurePosixPath(path).parts
+    targets = (PurePosixPath(unquote(x.target).partition("#")[0]) for x in context.runbook.links)
+    return any(t.name == folder and context.exists(str(t.joinpath(*rest))) for t in targets if rest)
+
+
+def _files(command: Command) -> Iterator[str]:
+    options = _TAKES_FILE.get(command.program, ())
+    verbs = _VERBS.get(command.program)
+    if verbs and not set(verbs) & set(command.words):
+        return
+    words = command.words if not command.inner else command.words[: -len(command.inner)]
+    for i, word in enumerate(words):
+        name, equals, value = word.partition("=")
+        if name in options:
+            yield value if equals else "".join(words[i + 1 : i + 2])
+
+
+RULE = Rule(
+    id="missing-file",
+    level=Level.WARNING,
+    title="A command needs a file that is not there",
+    why="The step fails, and the file must be found or written while the service is down.",
+    check=check,
+    needs=frozenset((Need.FILES,)),
+)

@@ -1,0 +1,46 @@
+"""A step that does not return, before steps that change something."""
+
+from collections.abc import Iterator
+
+from slo.runbook.lint.base import Context, Level, Problem, Rule
+from slo.runbook.model import Command, Effect
+
+
+def check(context: Context) -> Iterator[Problem]:
+    for procedure in context.runbook.procedures:
+        for i, step in enumerate(procedure.steps):
+            if step.text.rstrip().endswith("&"):
+                continue
+            later = next((s for s in procedure.steps[i + 1 :] if s.effect is Effect.CHANGES), None)
+            for command in step.commands:
+                if later and (why := _endless(context, command)):
+                    yield Problem(
+                        line=command.line,
+                        message=f"{why} does not return, so that the step on line"
+                        f" {later.source.line} is not reached",
+                        suggestion="put it into the background and end it, or give it a time limit",
+                    )
+
+
+def _endless(context: Context, command: Command) -> str:
+    if command.program == "kubectl":
+        call = context.kubectl.read(command)
+        if call.verb in {"port-forward", "proxy"}:
+            return f"kubectl {call.verb}"
+        if call.verb == "logs" and "follow" in call.options:
+            return "kubectl logs --follow"
+        if call.verb in {"get", "events"} and "watch" in call.options:
+            return f"kubectl {call.verb} --watch"
+    words = command.inner or command.words
+    if words and words[0] == "tail" and {"-f", "-F", "--follow"} & set(words):
+        return "tail -f"
+    return ""
+
+
+RULE = Rule(
+    id="step-never-ends",
+    level=Level.WARNING,
+    title="A step never returns",
+    why="The procedure hangs there, or somebody interrupts it and wonders what was done.",
+    check=check,
+)

@@ -1,0 +1,188 @@
+"""A runbook as a specification: what it promises and prescribes, each with the line it is on.
+
+Any runbook of this shape is read: tables are recognised by their headers and units, code blocks by
+their language and what stands around them, procedures by headings and steps. `survey_runbook` takes
+what there is and lists the rest; `read_runbook` is for a game day, which needs the key metrics.
+"""
+
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from slo.documents import DocumentError
+from slo.model import Objective
+from slo.runbook.model import Heading, Link, Query, Runbook, SeverityLevel, Snippet
+from slo.runbook.reading import markdown
+from slo.runbook.reading.line_coverage import LineCoverage
+from slo.runbook.reading.listings import Listings
+from slo.runbook.reading.markdown import Block, Code, HeadingBlock, Raw, Table, Text
+from slo.runbook.reading.mojibake import repair
+from slo.runbook.reading.procedures import ProcedureReader
+from slo.runbook.reading.promises import objectives
+from slo.runbook.reading.queries import LANGUAGES, looks_like_promql, queries
+from slo.runbook.reading.rules import RuleReader
+from slo.runbook.reading.steps import is_shell
+
+__all__ = [
+    "BUNDLED_RUNBOOK",
+    "Runbook",
+    "RunbookError",
+    "SeverityLevel",
+    "parse_runbook",
+    "read_runbook",
+    "survey",
+    "survey_runbook",
+]
+
+BUNDLED_RUNBOOK = Path(__file__).parent.parent / "runbook.md"
+_DRAWN = re.compile(r"[─-╿▀-▟←-⇿▲-◿]|\+--+\+|--+>|<--+")
+
+
+class RunbookError(DocumentError):
+    """The runbook cannot be used; the message is one sentence with file and line."""
+
+
+def read_runbook(path: Path) -> Runbook:
+    """Parse the runbook at `path`. Raises RunbookError."""
+    return parse_runbook(_text(path), str(path))
+
+
+def survey_runbook(path: Path) -> Runbook:
+    """As `survey`, of a file. Raises RunbookError if it cannot be read as text."""
+    return survey(_text(path), str(path))
+
+
+def parse_runbook(text: str, file: str) -> Runbook:
+    """The model of a runbook's text; `file` is what sources and errors call it.
+
+    Raises RunbookError for a key metrics table that is missing or not understood.
+    """
+    runbook = survey(text, file)
+    for unread in runbook.unread:
+        if unread.kind == "objective":
+            raise RunbookError(f"{file}, line {unread.source.line}: {unread.reason}")
+    if not runbook.objectives:
+        raise RunbookError(
+            f"{file}: no key metrics table, which has the columns Metric, Target and"
+            " Critical Threshold"
+        )
+    return runbook
+
+
+def survey(text: str, file: str) -> Runbook:
+    """Whatever a text has that we know how to read; the rest is in `unread`. Never raises."""
+    text, damage = repair(markdown.normalise(text))
+    lines = text.split("\n")
+    blocks = markdown.parse(text)
+    coverage = LineCoverage(file)
+    return _Survey(coverage, ProcedureReader(coverage)).read(blocks, lines, damage)
+
+
+def _text(path: Path) -> str:
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise RunbookError(f"{path}: {error.strerror}") from error
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise RunbookError(f"{path}: not UTF-8 text") from error
+
+
+@dataclass
+class _Survey:
+    """One pass over the blocks. `lead` is the text that introduces the next block."""
+
+    coverage: LineCoverage
+    procedures: ProcedureReader
+    objectives: dict[str, Objective] = field(default_factory=dict)
+    listings: Listings = field(default_factory=Listings)
+    rules: RuleReader = field(default_factory=RuleReader)
+    queries: list[Query] = field(default_factory=list)
+    snippets: list[Snippet] = field(default_factory=list)
+    headings: list[Heading] = field(default_factory=list)
+    links: list[Link] = field(default_factory=list)
+    lead: str = ""
+
+    def read(self, blocks: tuple[Block, ...], lines: list[str], damage: str) -> Runbook:
+        for block in blocks:
+            self._block(block)
+        self.procedures.close()
+        unread = self.coverage.close(lines, blocks)
+        notes = [f"{self.coverage.file}: {damage}"] if damage else []
+        notes += [
+            f"{self.coverage.file}, line {u.source.line}: {u.reason}"
+            for u in unread
+            if u.kind == "row" and u.reason.startswith("severity ")
+        ]
+        listed, ruled = self.listings, self.rules
+        return Runbook(
+            file=self.coverage.file,
+            title=next((h.text for h in self.headings), ""),
+            lines=tuple(lines),
+            objectives=tuple(self.objectives.values()),
+            severities=tuple(sorted(listed.severities, key=lambda s: s.severity.rank)),
+            notes=tuple(notes),
+            queries=tuple(sorted([*self.queries, *ruled.queries], key=lambda q: q.source.line)),
+            alerts=tuple(sorted([*listed.alerts, *ruled.alerts], key=lambda a: a.source.line)),
+            scaling=tuple(listed.scaling),
+            checklists=tuple(self.procedures.checklists),
+            procedures=tuple(self.procedures.procedures),
+            backups=tuple(listed.backups),
+            windows=tuple(listed.windows),
+            dashboards=tuple(listed.dashboards),
+            contacts=tuple(listed.contacts),
+            components=tuple(listed.components),
+            snippets=tuple(sorted([*self.snippets, *ruled.snippets], key=lambda s: s.source.line)),
+            links=tuple(self.links),
+            headings=tuple(self.headings),
+            unread=unread,
+        )
+
+    def _block(self, block: Block) -> None:
+        match block:
+            case HeadingBlock():
+                self.coverage.understood(block.line, block.end)
+                self.headings.append(
+                    Heading(level=block.level, text=block.text, source=self.coverage.source(block))
+                )
+                self.procedures.heading(block)
+                self.lead = block.text
+            case Table():
+                list(objectives(block, self.coverage, self.objectives))
+                if block.line not in self.coverage.read:
+                    self.listings.read(block, self.coverage)
+            case Text():
+                self.links += [
+                    Link(text=t, target=to, source=self.coverage.source(block, line))
+                    for t, to, line in block.links
+                ]
+                self.procedures.text(block)
+                self.lead = block.text.rstrip(":") if block.text.endswith(":") else self.lead
+            case Code():
+                self._code(block)
+            case Raw(kind="rule"):
+                self.coverage.understood(block.line, block.end)
+            case _:
+                pass
+
+    def _code(self, code: Code) -> None:
+        if code.language in LANGUAGES or (not code.language and looks_like_promql(code.text)):
+            self.queries += queries(code, self.coverage, self.lead)
+        elif is_shell(code):
+            self.procedures.shell(code)
+        elif (
+            code.language in {"yaml", "yml", ""} and self.rules.read(code, self.coverage)
+        ) or self.procedures.checklist(code):
+            pass
+        elif not code.language and len(_DRAWN.findall(code.text)) > 2:  # noqa: PLR2004
+            self.coverage.understood(code.line, code.end)
+            self.snippets.append(
+                Snippet(
+                    kind="diagram",
+                    language="",
+                    text=code.text,
+                    source=self.coverage.source(code, code.first),
+                    end_line=code.end,
+                )
+            )

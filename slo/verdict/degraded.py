@@ -1,0 +1,156 @@
+"""What the plan lets a fault do to its endpoints, against what the fault did.
+
+`expect.degraded` names endpoints, how far they may degrade and for how long. What it does not name,
+and what it names once its time is over, has to stay within the critical thresholds of the runbook:
+during the fault phase, endpoint by endpoint, from the clients' own requests.
+
+An endpoint fails when it is surely past its limit. Endpoints with the same limits pass together:
+one alone often has too few requests to rule anything out.
+"""
+
+from collections.abc import Iterable, Sequence
+from fnmatch import fnmatchcase
+from typing import NamedTuple
+
+from slo.evidence.journal import Degraded
+from slo.indicators.client import Requests, error_rate, latency
+from slo.indicators.slis import Sli, by_name
+from slo.model import Check, Objective, Outcome, Unit, worst
+from slo.show import show
+from slo.stats.estimates import Evidence
+from slo.verdict.objectives import Decision
+
+
+class _Limits(NamedTuple):
+    """Which endpoints, in which window (seconds since the epoch), within which limits by SLI."""
+
+    words: str
+    endpoints: tuple[int, ...]
+    start: float
+    end: float
+    at_most: tuple[tuple[Sli, float], ...]
+
+
+def degraded(
+    allowed: Sequence[Degraded],
+    objectives: Iterable[Objective],
+    found: Requests | None,
+    *,
+    injected: float,
+    end: float,
+    decision: Decision,
+) -> Check:
+    """The check of that name, over the fault phase from the injection to its end."""
+    outcomes: list[Outcome] = []
+    told: list[str] = []
+    if found is None or len(found.between(injected, end)) == 0:
+        outcomes.append(Outcome.INCONCLUSIVE)
+        told.append("no request was due in the fault phase")
+    else:
+        for limits in _limits(allowed, tuple(objectives), found, injected, end):
+            for sli, most in limits.at_most:
+                outcome, words = _judge(found, limits, sli, most, decision)
+                outcomes.append(outcome)
+                told.append(words)
+    outcome = worst(outcomes)
+    ranked = sorted(zip(outcomes, told, strict=True), key=lambda pair: -pair[0].rank)
+    return Check(
+        name="degraded",
+        outcome=outcome,
+        expected="; ".join(map(_say, allowed)) or "no endpoint past its critical thresholds",
+        observed={
+            Outcome.PASS: "no further than that",
+            Outcome.FAIL: "further than that",
+        }.get(outcome, "not known"),
+        evidence="; ".join(words for _, words in ranked),
+    )
+
+
+def _say(allowed: Degraded) -> str:
+    limits = []
+    if allowed.error_rate is not None:
+        limits.append(f"error rate up to {show(allowed.error_rate, Unit.RATIO)}")
+    if allowed.response_time_s is not None:
+        limits.append(f"response time up to {show(allowed.response_time_s, Unit.SECONDS)}")
+    lasting = f" for {allowed.lasting_s:g} s" if allowed.lasting_s is not None else ""
+    return f"{', '.join(allowed.endpoints)}: {' and '.join(limits) or 'no further'}{lasting}"
+
+
+def _limits(
+    allowed: Sequence[Degraded],
+    objectives: Sequence[Objective],
+    found: Requests,
+    injected: float,
+    end: float,
+) -> Iterable[_Limits]:
+    """Groups of endpoints under the same limits; the first entry that names an endpoint counts."""
+    slis = [(s, o) for o in objectives if (s := by_name(o.name)) and s.client]
+    usual = tuple((s, o.critical) for s, o in slis)
+    left = set(range(len(found.names)))
+    for entry in allowed:
+        mine = tuple(
+            i
+            for i in sorted(left)
+            if any(fnmatchcase(found.names[i], pattern) for pattern in entry.endpoints)
+        )
+        left -= set(mine)
+        if not mine:
+            continue
+        until = end if entry.lasting_s is None else min(end, injected + entry.lasting_s)
+        loose = tuple((s, _loose(s, entry, o.critical)) for s, o in slis)
+        words = ", ".join(entry.endpoints)
+        yield _Limits(words, mine, injected, until, loose)
+        if until < end:
+            after = f"{words} after {entry.lasting_s:g} s"
+            yield _Limits(after, mine, until, end, usual)
+    if left:
+        words = "all other endpoints" if allowed else "all endpoints"
+        yield _Limits(words, tuple(sorted(left)), injected, end, usual)
+
+
+def _loose(sli: Sli, entry: Degraded, critical: float) -> float:
+    wanted = entry.error_rate if sli.quantile is None else entry.response_time_s
+    return critical if wanted is None else wanted
+
+
+def _judge(
+    found: Requests, limits: _Limits, sli: Sli, most: float, decision: Decision
+) -> tuple[Outcome, str]:
+    due = found.between(limits.start, limits.end)
+    for i in limits.endpoints:
+        alone = _evidence(due.of((i,)), sli)
+        if not isinstance(alone, str) and alone.surely_above(most, decision.error):
+            seen = show(alone.value, sli.unit)
+            past = f"{found.names[i]}: {_name(sli)} {seen}, more than {show(most, sli.unit)}"
+            return Outcome.FAIL, f"{past}, from {alone.count:,} requests"
+    together = _evidence(due.of(limits.endpoints), sli)
+    if isinstance(together, str):
+        return Outcome.INCONCLUSIVE, f"{limits.words}: {_name(sli)}: {together}"
+    seen = f"{limits.words}: {_name(sli)} {show(together.value, sli.unit)}"
+    high = together.span(decision.confidence).high
+    if together.surely_above(most, decision.error):
+        return Outcome.FAIL, f"{seen}, more than {show(most, sli.unit)}"
+    if most >= 1 and sli.unit is Unit.RATIO:
+        return Outcome.PASS, f"{seen}, and all of them might fail"
+    if high is not None and high <= most:
+        count = f"from {together.count:,} requests"
+        return Outcome.PASS, f"{seen}, at most {show(most, sli.unit)}, {count}"
+    wanted = together.needed(most, decision.confidence)
+    more = "" if wanted is None else f"; about {max(1, wanted - together.count):,} more would tell"
+    return (
+        Outcome.INCONCLUSIVE,
+        f"{seen}, {together.count:,} requests do not rule out {show(most, sli.unit)}{more}",
+    )
+
+
+def _name(sli: Sli) -> str:
+    return "error rate" if sli.quantile is None else f"p{sli.quantile * 100:g}"
+
+
+def _evidence(due: Requests, sli: Sli) -> Evidence | str:
+    return error_rate(due) if sli.quantile is None else latency(due, sli.quantile)
+
+
+def limit_count(allowed: Sequence[Degraded] | None, endpoints: int) -> int:
+    """How many decisions the check makes at most, for the correction for many of them."""
+    return 0 if allowed is None else 2 * (endpoints + 2 * len(allowed) + 1)

@@ -1,0 +1,114 @@
+"""The load generator's own health: a verdict is worth no more than the load it rests on.
+
+- Fewer than 95 % of the scheduled requests were sent: what was not sent would have queued, so the
+  client's view shows too little, and nothing of it is believed.
+- Starts were late outside of the fault phases (99th percentile above 250 ms, half of the reference
+  runbook's critical response time): lateness counts into response time, so a breach may be the
+  generator's. It is believed only where it also stands measured from the actual start. A pass
+  stays a pass. Within fault phases lateness says nothing of the generator: a service that stalls
+  fills the bounded number of requests in flight, and the next ones have to wait.
+- It used up its CPU: its own queue is in everything that it measured, from the actual start as
+  well. No breach of a latency is believed; a pass, which it can only have made harder, stays one.
+
+The limits are the policy's.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from slo.evidence.journal import Entry, LoadEnded
+from slo.evidence.samples import Samples
+from slo.model import LoadResult, Outcome, Phase, Unit
+from slo.policy import GeneratorPolicy
+from slo.show import show
+from slo.stats.intervals import quantile_of
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadHealth:
+    """`complete`, `punctual` and `capable` say what the client's view can be used for."""
+
+    result: LoadResult
+    complete: bool
+    punctual: bool
+    capable: bool
+
+
+def load_health(
+    scenario: str,
+    journal: Sequence[Entry],
+    samples: Samples | None,
+    fault_phases: Sequence[Phase],
+    policy: GeneratorPolicy,
+) -> LoadHealth:
+    """What the samples and the generator's last words say about it."""
+    ended = next((e for e in journal if isinstance(e, LoadEnded)), None)
+    kept = 0 if samples is None else len(samples)
+    scheduled, sent = (ended.scheduled, ended.sent) if ended else (kept, kept)
+    late = _late_p99(samples, fault_phases)
+    reasons = []
+    if ended is None:
+        reasons.append("the load generator never said how it ended")
+    elif ended.reason:
+        reasons.append(ended.reason)
+    elif scheduled == 0 or kept == 0:
+        reasons.append("no request was sent")
+    elif min(sent, kept) < policy.sent * scheduled:
+        lost = f"{sent} of {scheduled} scheduled requests were sent"
+        reasons.append(lost + (f", and {kept} are recorded" if kept < sent else ""))
+    complete = not reasons
+    most = policy.late.total_seconds()
+    punctual = late is not None and late <= most
+    if late is not None and not punctual:
+        limit = show(most, Unit.SECONDS)
+        reasons.append(
+            f"1 % of the requests started over {show(late, Unit.SECONDS)} late, more than {limit}"
+        )
+    cpu = ended.cpu_share if ended else None
+    capable = cpu is None or cpu <= policy.cpu
+    if cpu is not None and not capable:
+        used, limit = show(cpu, Unit.RATIO), show(policy.cpu, Unit.RATIO)
+        reasons.append(f"the load generator used {used} of its core, more than {limit}")
+    span = _span(samples)
+    return LoadHealth(
+        complete=complete,
+        punctual=punctual,
+        capable=capable,
+        result=LoadResult(
+            scenario=scenario,
+            scheduled=scheduled,
+            sent=sent,
+            scheduled_rate=scheduled / span if span else 0.0,
+            achieved_rate=sent / span if span else 0.0,
+            late_p99_s=late,
+            cpu_share=cpu,
+            outcome=Outcome.PASS if not reasons else Outcome.INCONCLUSIVE,
+            reason="; ".join(reasons) or _good(scheduled, sent, late),
+        ),
+    )
+
+
+def _good(scheduled: int, sent: int, late: float | None) -> str:
+    on_time = f", 99 % of them at most {show(late or 0.0, Unit.SECONDS)} late"
+    return f"{sent} of {scheduled} scheduled requests were sent{on_time}"
+
+
+def _late_p99(samples: Samples | None, fault_phases: Sequence[Phase]) -> float | None:
+    """Seconds, of the requests that were due outside of the fault phases."""
+    if samples is None:
+        return None
+    due = samples.intended_start
+    quiet = np.ones(due.size, dtype=np.bool_)
+    for phase in fault_phases:
+        quiet &= (due < phase.start.timestamp()) | (due >= phase.end.timestamp())
+    late = np.maximum(samples.start - due, 0.0)[quiet]
+    return quantile_of(late, 0.99) if late.size else None
+
+
+def _span(samples: Samples | None) -> float:
+    """Seconds from the first to the last request that was due."""
+    if samples is None or len(samples) == 0:
+        return 0.0
+    return float(samples.intended_start.max() - samples.intended_start.min())

@@ -1,0 +1,30 @@
+"""A shell as steps get it: real bash, real programs, the kernel's confinement."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from chaos.prove.shell.shell_session import ShellSession, find_programs
+from tests.cluster.apiserver_fixture import RunningApiServer, running_apiserver
+from tests.parts import KUBECTL
+
+
+@pytest.fixture
+def session(tmp_path: Path) -> ShellSession:
+    kubeconfig = tmp_path / "kubeconfig"
+    kubeconfig.write_text("{}")
+    return ShellSession(
+        home=tmp_path / "session",
+        kubeconfig=kubeconfig,
+        port=6443,
+        programs=find_programs(KUBECTL),
+        mask=lambda text: text.replace("hunter2-secret", "•••"),
+        follow_s=1.0,
+    )
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningApiServer]:
+    with running_apiserver(tmp_path_factory.mktemp("api")) as running:
+        yield running

@@ -1,0 +1,117 @@
+"""Drills that go wrong: what they say, and that nothing more is broken after them."""
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from chaos.kube import Cluster, ClusterError, Ref
+from chaos.kube.system_under_test import SystemUnderTest
+from chaos.prove.cases import NOT_PUT_BACK
+from chaos.prove.prover import Prover
+from chaos.prove.shell.shell_session import ShellSession
+from chaos.undo.snapshot import Snapshot
+from chaos.undo.snapshot_store import forget, is_left, keep
+from loadtests.runner import LoadHandle, LoadProgress, Recent
+from slo.runbook.reader import survey
+from slo.verdict.proofs import ProofOutcome
+from tests.chaos.cluster_fixture import workload
+from tests.cluster.apiserver_fixture import RunningApiServer
+
+NS = "default"
+WEB = Ref.of("Deployment", NS, "web")
+RUNBOOK = """\
+# Shop
+
+## Debug Mode: on
+
+```bash
+echo on
+```
+
+## Debug Mode: on again
+
+```bash
+echo on
+```
+"""
+
+
+class Users:
+    """All are well."""
+
+    def progress(self) -> LoadProgress:
+        return LoadProgress(requests=100, errors=0, rate=10, error_rate=0, p95_s=0.01)
+
+    def recent(self, seconds: float) -> Recent:
+        return Recent(failed=0, times=(0.01,) * int(100 * seconds))
+
+
+@pytest.fixture
+def system(server: RunningApiServer) -> Iterator[SystemUnderTest]:
+    """A Deployment of one pod that nobody runs and everybody believes in."""
+    cluster = Cluster.connect(str(server.kubeconfig))
+    manifest = workload("Deployment", "web")
+    manifest["metadata"]["namespace"] = NS
+    cluster.create(manifest)
+    status = {"observedGeneration": 1, "updatedReplicas": 1, "replicas": 1, "readyReplicas": 1}
+    words = ("deployment", "web", "--subresource=status", "--type=merge")
+    server.kubectl("patch", *words, "-p", json.dumps({"status": status}))
+    found = SystemUnderTest(cluster=cluster, namespace=NS, workload="web", url="")
+    yield found
+    forget(found)
+    cluster.delete(WEB)
+
+
+@pytest.fixture
+def prover(system: SystemUnderTest, session: ShellSession, tmp_path: Path) -> Prover:
+    def opened(folder: Path, mask: Callable[[str], str]) -> ShellSession:
+        del folder
+        session.mask = mask
+        return session
+
+    return Prover(
+        system=system,
+        identity="prove-1",
+        folder=tmp_path,
+        run_dir=tmp_path,
+        files=None,
+        session=opened,
+        load=cast("LoadHandle", Users()),
+        book=survey(RUNBOOK, "shop.md"),
+        corrections={},
+        error_rate=0.01,
+        p95_s=1.0,
+        values={},
+        step_limit_s=60,
+        cure_within_s=0,
+        say=lambda _: None,
+    )
+
+
+def test_after_a_drill_that_cannot_be_put_back_there_is_no_other(
+    prover: Prover, system: SystemUnderTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(_: Any) -> list[str]:
+        raise ClusterError("cannot change anything")
+
+    monkeypatch.setattr(Snapshot, "restore", refused)
+    first, second = (prover.prove(p) for p in prover.book.procedures)
+    assert [s.state.value for s in first.steps] == ["done"]
+    assert first.put_back == f"{NOT_PUT_BACK}: cannot change anything"
+    assert is_left(system.cluster, NS)
+    assert (second.finding, second.steps) == (ProofOutcome.INCONCLUSIVE, ())
+    assert second.reason == "not tried: an earlier drill could not be put back"
+
+
+def test_where_another_drill_left_what_it_kept_nothing_is_broken(
+    prover: Prover, system: SystemUnderTest
+) -> None:
+    keep(Snapshot.take(system), "another")
+    before = system.find("Secret", "gameday-before")
+    proof = prover.prove(prover.book.procedures[0])
+    assert (proof.finding, proof.steps, proof.put_back) == (ProofOutcome.INCONCLUSIVE, (), "")
+    assert "what is there could not be kept" in proof.reason
+    assert system.find("Secret", "gameday-before") == before
