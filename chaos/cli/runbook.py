@@ -18,12 +18,14 @@ from reports import findings, outline
 from reports.write import replace_text
 from service.cluster.packages import PROMETHEUS
 from slo.exit_codes import ExitCode
+from slo.observe import kubectl
 from slo.observe.prometheus import Prometheus, PrometheusError, http_fetch
+from slo.observe.promtool import promtool_evaluator
 from slo.runbook.durations import seconds
 from slo.runbook.lint import Context, Level, check
-from slo.runbook.lint.evaluation import Evaluator, promtool_evaluator
+from slo.runbook.lint.evaluation import Evaluator
 from slo.runbook.lint.expressions import expressions
-from slo.runbook.lint.kubectl import Kubectl, KubectlError
+from slo.runbook.lint.kubectl import Kubectl
 from slo.runbook.lint.objects import Objects, merged, read_manifests
 from slo.runbook.reader import survey_runbook
 
@@ -119,9 +121,9 @@ def _kubectl() -> Kubectl:
     if binary is None:
         return packaged
     try:
-        same = Kubectl.version_of(Path(binary)) == packaged.version
-        return packaged if same else Kubectl.installed(Path(binary))
-    except KubectlError:
+        same = kubectl.version_of(Path(binary)) == packaged.version
+        return packaged if same else kubectl.installed(Path(binary))
+    except kubectl.KubectlError:
         return packaged
 
 

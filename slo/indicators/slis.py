@@ -16,7 +16,6 @@ place. What to know of the expressions:
 """
 
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
 from math import inf
 
@@ -235,33 +234,6 @@ PROMETHEUS_SCRAPES = "max(count_over_time(up[{window}]))"
 """How often, at best, Prometheus scraped anything at all in the window, in vain or not."""
 
 DEFAULT_SLIS = (response_time(0.95), _ERROR_RATE, _CPU, _MEMORY, _AVAILABILITY, _FAISS)
-
-
-def _percentile(title: str) -> Sli | None:
-    found = re.search(r"\bp\s?(\d{2}(?:\.\d+)?)\b|(\d{2}(?:\.\d+)?)th percentile", title)
-    return response_time(float(found[1] or found[2]) / 100) if found else None
-
-
-_BY_TITLE: tuple[tuple[str, Callable[[str], Sli | None]], ...] = (
-    (r"\bfaiss\b.*\b(query|search)\b|\b(vector|faiss) (query|search)", lambda _: _FAISS),
-    (r"\b(response|request) time\b|\blatency\b", _percentile),
-    (r"\b(error|failure) (rate|ratio)\b", lambda _: _ERROR_RATE),
-    (r"\bcpu\b", lambda _: _CPU),
-    (r"\bmemory\b", lambda _: _MEMORY),
-    (r"\bpods? (availability|available)\b", lambda _: _AVAILABILITY),
-)
-
-
-def match(title: str) -> Sli | None:
-    """The indicator that a metric's title in a runbook means, if we measure it.
-
-    A response time that names no percentile matches none: guessing one would invent a promise.
-    """
-    words = title.casefold()
-    for pattern, make in _BY_TITLE:
-        if re.search(pattern, words):
-            return make(words)
-    return None
 
 
 def fill(expr: str, *, namespace: str, workload: str, window_s: float, step_s: float) -> str:

@@ -1,4 +1,4 @@
-"""Expressions evaluated by a real Prometheus engine over series that we make up: promtool's tests.
+"""Expressions evaluated by a real Prometheus engine over series that we make up.
 
 What a parse cannot tell: whether an expression says the same whatever happens, and whether an
 alert fires although all is well. The series are those of a system that we describe (`World`);
@@ -8,16 +8,13 @@ an expression that needs a metric of which we do not know how it behaves is not 
 import json
 import math
 import re
-import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
-from slo.observe.promtool import PromtoolError, run
 from slo.runbook.promql import Matcher, Node, Selector, selectors
 
-_STEP_S = 60
-_STEPS = 90  # an hour and a half: enough for windows of an hour
+STEP_S = 60
+STEPS = 90  # an hour and a half: enough for windows of an hour
 
 Evaluator = Callable[[Sequence["ExpressionTrial"]], list["Answer"]]
 
@@ -52,66 +49,6 @@ class Answer:
     values: tuple[float, ...]
     labels: tuple[str, ...]
     error: str = ""
-
-
-def promtool_evaluator(binary: Path) -> Evaluator:
-    """Trials run by this promtool. What it refuses is in the answer's `error`."""
-
-    def evaluate(trials: Sequence[ExpressionTrial]) -> list[Answer]:
-        if not trials:
-            return []
-        tests = [_test(trial, i) for i, trial in enumerate(trials)]
-        document = {"evaluation_interval": f"{_STEP_S}s", "rule_files": [], "tests": tests}
-        with tempfile.TemporaryDirectory() as name:
-            (Path(name) / "tests.yaml").write_text(json.dumps(document), encoding="utf-8")
-            try:
-                done = run(binary, ["test", "rules", "tests.yaml"], Path(name))
-            except PromtoolError as error:
-                return [Answer((), (), str(error))] * len(trials)
-        return _answers(done.stdout + done.stderr, trials)
-
-    return evaluate
-
-
-def _test(trial: ExpressionTrial, number: int) -> dict[str, object]:
-    # A sample that no expression gives makes promtool print what it got instead.
-    impossible = [{"labels": f'expected{{trial="{number}"}}', "value": 0}]
-    return {
-        "interval": f"{_STEP_S}s",
-        "input_series": [{"series": name, "values": values} for name, values in trial.series],
-        "promql_expr_test": [
-            {
-                "expr": f"({trial.expr}\n) and on() vector({number + 1})",
-                "eval_time": f"{_STEP_S * _STEPS}s",
-                "exp_samples": impossible,
-            }
-        ],
-    }
-
-
-_FAILURE = re.compile(
-    r'"expected", trial="(\d+)"\}[^\n]*\n\s*got:\s*(.*?)(?=\n\s*expr:|\n\n|\Z)', re.DOTALL
-)
-_REFUSAL = re.compile(r'vector\((\d+)\)",\s*time:[^\n]*err:\s*([^\n]*)')
-_SAMPLE = re.compile(
-    r"(\{.*?\}|[a-zA-Z_:][\w:]*\{.*?\})\s+([-+]?(?:Inf|[\d.]+(?:[eE][-+]?\d+)?)|NaN)"
-)
-
-
-def _answers(output: str, trials: Sequence[ExpressionTrial]) -> list[Answer]:
-    answers = [Answer((), (), "promtool said nothing of it") for _ in trials]
-    for number, said in _FAILURE.findall(output):
-        samples = _SAMPLE.findall(said)
-        answers[int(number)] = Answer(
-            tuple(_number(value) for _, value in samples), tuple(name for name, _ in samples)
-        )
-    for number, error in _REFUSAL.findall(output):
-        answers[int(number) - 1] = Answer((), (), error.strip())
-    return answers
-
-
-def _number(text: str) -> float:
-    return math.nan if text == "NaN" else float(text.replace("Inf", "inf"))
 
 
 def system_series(tree: Node, system: SyntheticSystem) -> tuple[tuple[str, str], ...] | None:
@@ -152,9 +89,9 @@ def _requests(name: str, asked: list[Selector], system: SyntheticSystem) -> dict
     found = {}
     for pod, share in (("web-1", 0.6), ("web-2", 0.4)):
         for value, part in ((good, 1 - system.failing), (bad, system.failing)):
-            rate = system.requests * share * part * _STEP_S
+            rate = system.requests * share * part * STEP_S
             labels = constant | {"pod": pod, outcome.name: value}
-            found[_series(name, labels)] = f"0+{rate!r}x{_STEPS}"
+            found[_series(name, labels)] = f"0+{rate!r}x{STEPS}"
     return found
 
 
@@ -174,11 +111,11 @@ def _buckets(name: str, asked: list[Selector], system: SyntheticSystem) -> dict[
         return None
     found = {}
     for pod in ("web-1", "web-2"):
-        rate = system.requests / 2 * _STEP_S
+        rate = system.requests / 2 * STEP_S
         for bound in (*_BOUNDS, math.inf):
             count = rate if system.latency_s <= bound else 0
             le = "+Inf" if bound == math.inf else f"{bound:g}"
-            found[_series(name, constant | {"pod": pod, "le": le})] = f"0+{count!r}x{_STEPS}"
+            found[_series(name, constant | {"pod": pod, "le": le})] = f"0+{count!r}x{STEPS}"
     return found
 
 
@@ -191,7 +128,7 @@ def _one_of(label: str, states: dict[str, int]) -> Callable[..., dict[str, str] 
         if constant is None:
             return None
         return {
-            _series(name, constant | {"pod": pod, label: state}): f"{value}x{_STEPS}"
+            _series(name, constant | {"pod": pod, label: state}): f"{value}x{STEPS}"
             for pod in ("web-1", "web-2")
             for state, value in states.items()
         }
@@ -207,7 +144,7 @@ def _level(amount: Callable[[SyntheticSystem], float]) -> Callable[..., dict[str
         if constant is None:
             return None
         return {
-            _series(name, constant | {"pod": pod, "container": "web"}): f"{value!r}x{_STEPS}"
+            _series(name, constant | {"pod": pod, "container": "web"}): f"{value!r}x{STEPS}"
             for pod, value in (
                 ("web-1", amount(system)),
                 ("web-2", amount(system) if system.limited or "limit" not in name else 0),

@@ -1,13 +1,10 @@
 """What kubectl understands: its verbs and their options, and a command read in those terms.
 
-The table comes from `kubectl VERB --help` of the real program where one is installed, else from
-kubectl.json, which `python -m slo.runbook.lint.kubectl PATH` writes from a given one.
+The table comes from the help of the real program where one is installed (slo.observe.kubectl), else
+from kubectl.json, which `python -m slo.observe.kubectl PATH` writes from a given one.
 """
 
 import json
-import re
-import subprocess
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,26 +13,6 @@ from typing import NamedTuple
 from slo.runbook.model import Command
 
 TABLE = Path(__file__).with_name("kubectl.json")
-HELP_TIMEOUT_S = 30
-_OPTION = re.compile(r"^ {4}(?:(-\w), )?(?: {4})?--([\w-]+)=(.*):$", re.MULTILINE)
-_COMMAND = re.compile(r"^  ([a-z][\w-]*) {2,}\S", re.MULTILINE)
-_NESTED = (
-    "rollout",
-    "set",
-    "create",
-    "create secret",
-    "create service",
-    "config",
-    "auth",
-    "top",
-    "certificate",
-    "cluster-info",
-    "apply",
-)
-
-
-class KubectlError(Exception):
-    """kubectl cannot be run; the message is one sentence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,32 +84,6 @@ class Kubectl:
         verbs = {verb: _from_words(words) for verb, words in table["verbs"].items()}
         return cls(table["version"], _from_words(table["everywhere"]), verbs)
 
-    @classmethod
-    def installed(cls, binary: Path) -> "Kubectl":
-        """From the program's own help. Raises KubectlError."""
-        verbs: dict[str, Options] = {}
-
-        def read(prefix: tuple[str, ...], text: str) -> None:
-            for verb in _COMMAND.findall(text):
-                path = (*prefix, verb)
-                own = _run(binary, *path, "--help")
-                verbs[" ".join(path)] = _options(own)
-                if " ".join(path) in _NESTED:
-                    read(path, own)
-
-        read((), _run(binary, "--help"))
-        everywhere = _options(_run(binary, "options"))
-        return cls(cls.version_of(binary), everywhere, verbs)
-
-    @staticmethod
-    def version_of(binary: Path) -> str:
-        """E.g. "v1.37.1". Raises KubectlError."""
-        said = _run(binary, "version", "--client", "-o", "json")
-        try:
-            return str(json.loads(said)["clientVersion"]["gitVersion"])
-        except (ValueError, KeyError, TypeError) as error:
-            raise KubectlError(f"{binary} does not tell its version") from error
-
     def dump(self) -> str:
         """The table as `packaged` reads it."""
         verbs = {verb: _to_words(options) for verb, options in sorted(self.verbs.items())}
@@ -196,16 +147,6 @@ class Kubectl:
         return None, ""
 
 
-def _options(text: str) -> Options:
-    found = {"--help": Option("help", False), "-h": Option("help", False)}
-    for letter, name, default in _OPTION.findall(text):
-        option = Option(name, default not in {"true", "false"})
-        found[f"--{name}"] = option
-        if letter:
-            found[letter] = option
-    return found
-
-
 def _to_words(options: Options) -> str:
     """ "--all --follow,-f --since=", with = where an option takes a value."""
     letters = {o.name: k for k, o in options.items() if not k.startswith("--")}
@@ -224,23 +165,3 @@ def _from_words(words: str) -> Options:
         option = Option(spellings[0].removeprefix("--"), takes)
         found |= dict.fromkeys(spellings, option)
     return found
-
-
-def _run(binary: Path, *arguments: str) -> str:
-    try:
-        done = subprocess.run(
-            [str(binary), *arguments],
-            capture_output=True,
-            text=True,
-            timeout=HELP_TIMEOUT_S,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise KubectlError(f"{binary} cannot be run: {error}") from error
-    if done.returncode:
-        raise KubectlError(f"{binary} {' '.join(arguments)} failed: {done.stderr.strip()[:200]}")
-    return done.stdout
-
-
-if __name__ == "__main__":
-    TABLE.write_text(Kubectl.installed(Path(sys.argv[1])).dump(), encoding="utf-8")

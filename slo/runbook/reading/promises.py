@@ -3,10 +3,10 @@
 import re
 from collections.abc import Iterator, Mapping
 
-from slo.indicators.slis import match
 from slo.model import Comparison, Objective, Source, Unit
 from slo.runbook.reading.line_coverage import LineCoverage
 from slo.runbook.reading.markdown import Columns, Table
+from slo.runbook.reading.quantities import quantity
 from slo.runbook.reading.thresholds import parse_pair
 
 _METRIC = ("metric", "indicator", "sli", "kpi", "objective", "promise", "signal", "measure")
@@ -67,15 +67,15 @@ def _objective(
     below = good.sign is Comparison.BELOW
     if (bad.value < good.value) if below else (bad.value > good.value):
         raise ValueError(f'{title}: what meets the target "{target}" is critical ("{critical}")')
-    sli = match(title)
-    if sli is not None and sli.unit is not good.unit:
+    meant = quantity(title)
+    if meant is not None and meant.unit is not good.unit:
         # Memory in GiB is a promise too, only not one that our indicator measures.
         if good.unit in _SHARED:
             raise ValueError(
-                f'{title}: "{target}" is not in a unit of {sli.name} ({sli.unit.value})'
+                f'{title}: "{target}" is not in a unit of {meant.name} ({meant.unit.value})'
             )
-        sli = None
-    name = sli.name if sli else _slug(title)
+        meant = None
+    name = meant.name if meant else _slug(title)
     if (first := seen.get(name)) is not None:
         raise ValueError(f"{title!r} already has thresholds on line {first.source.line}")
     return Objective(

@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from pathlib import Path
 
+from slo.observe.promtool import promtool_evaluator
 from slo.runbook.lint import RULES, Context, Result, Rule, check
-from slo.runbook.lint.evaluation import promtool_evaluator
 from slo.runbook.lint.expressions import expressions
 from slo.runbook.lint.kubectl import Kubectl
 from slo.runbook.lint.objects import Objects, read_manifests

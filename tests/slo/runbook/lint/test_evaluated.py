@@ -3,12 +3,12 @@
 import math
 from dataclasses import replace
 
+from slo.observe.promtool import promtool_evaluator
 from slo.runbook.lint.evaluation import (
     HEALTHY,
     Answer,
     ExpressionTrial,
     SyntheticSystem,
-    promtool_evaluator,
     system_series,
 )
 from slo.runbook.promql import parse
