@@ -4,7 +4,7 @@ import re
 
 from slo.model import Objective, Severity, Unit
 from slo.runbook.lint.expressions import Expression, words
-from slo.runbook.promql import Kind, kind, selectors
+from slo.runbook.promql import Kind, selectors
 
 _SUBJECTS = (
     ("errors", r"\berrors?\b|\bfail(?:ed|ing|ures?|s)?\b|\b5xx\b|\bsuccess\b"),
@@ -131,11 +131,6 @@ def best(expression: Expression, objectives: tuple[Objective, ...]) -> Objective
     """The objective that the expression speaks of; the most particular where several would do."""
     found = [o for o in objectives if concerns(expression, o)]
     return max(found, key=lambda o: len(particular(o.title)), default=None)
-
-
-def comparable(expression: Expression, objective: Objective) -> bool:
-    """Can the values of the expression be those of the objective? Unknown values can."""
-    return expression.tree is None or fits(kind(expression.tree), objective.unit)
 
 
 def fits(value: Kind, unit: Unit) -> bool:
