@@ -15,12 +15,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from service.gameday import RUNBOOK
 from slo.evidence import journal
 from slo.evidence.categories import Categories
 from slo.evidence.metrics import CLOCK, RULES, Measurement, Series, write_metrics
 from slo.evidence.samples import Samples
 from slo.model import SCHEMA_VERSION, ErrorKind, Indicator, PhaseKind, Severity
-from slo.runbook.reader import BUNDLED_RUNBOOK
 
 Rng = np.random.Generator
 Floats = NDArray[np.float64]
@@ -285,7 +285,7 @@ def write(scene: Scene, run_dir: Path) -> Path:
     run_dir.mkdir(parents=True)
     text = "".join(e.model_dump_json() + "\n" for e in _journal(scene))
     (run_dir / "journal.jsonl").write_text(text, encoding="utf-8")
-    (run_dir / "runbook.md").write_bytes(BUNDLED_RUNBOOK.read_bytes())
+    (run_dir / "runbook.md").write_bytes(RUNBOOK.read_bytes())
     if "samples" not in scene.lost:
         _samples(scene).write_parquet(run_dir / "samples.parquet")
     if "metrics" not in scene.lost:

@@ -9,7 +9,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, PlainSerializer, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer, ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.constructor import DuplicateKeyError
@@ -19,6 +19,12 @@ Model = TypeVar("Model", bound=BaseModel)
 
 _DURATION = re.compile(r"(?P<number>\d+(?:\.\d+)?)\s*(?P<unit>ms|s|m|h|d)")
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+
+
+class Part(BaseModel):
+    """A part of a document: frozen, and a field that it does not know is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class DocumentError(Exception):
@@ -42,18 +48,18 @@ Duration = Annotated[
 ]
 
 
-def read_document(path: Path, model: type[Model]) -> Model:
-    """The YAML file at `path` as a `model`. Raises DocumentError."""
+def read_document(path: Path, model: type[Model], *, context: object = None) -> Model:
+    """The YAML file at `path` as a `model`; validators see `context`. Raises DocumentError."""
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
         raise DocumentError(f"{path}: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise DocumentError(f"{path}: not UTF-8 text") from error
-    return parse_document(text, str(path), model)
+    return parse_document(text, str(path), model, context=context)
 
 
-def parse_document(text: str, file: str, model: type[Model]) -> Model:
+def parse_document(text: str, file: str, model: type[Model], *, context: object = None) -> Model:
     """As read_document, of text that came from `file`."""
     try:
         tree = YAML(typ="rt").load(text)
@@ -69,7 +75,7 @@ def parse_document(text: str, file: str, model: type[Model]) -> Model:
     if not isinstance(tree, CommentedMap):
         raise DocumentError(f"{file}, line 1: expected fields with values")
     try:
-        return model.model_validate(tree)
+        return model.model_validate(tree, context=context)
     except ValidationError as error:
         # A misspelt field is also a missing one; the misspelling is what helps.
         first = min(error.errors(), key=lambda e: e["type"] != "extra_forbidden")

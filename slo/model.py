@@ -175,6 +175,7 @@ class ObjectiveResult:
 
     `judged` says whether the outcome counts towards the verdict; what a fault phase may do to an
     objective is judged by the experiment's expectation instead, and shown here all the same.
+    `user_facing` says whether users notice it themselves.
     `counts` is what the outcome means to the run, and `missed` that the target surely was, whatever
     is open about the critical threshold (see slo.verdict.objectives.Judgement). `formula` and
     `data` say how to come to the value by hand, and from which file. `disagreement` is what the
@@ -191,6 +192,7 @@ class ObjectiveResult:
     reason: str
     counts: Outcome | None = None  # as the outcome, where nothing else is said
     missed: bool = False
+    user_facing: bool = False
     formula: str = ""
     data: str = ""
     disagreement: str = ""

@@ -9,9 +9,9 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from slo.documents import Duration, read_document
+from slo.documents import Duration, Part, read_document
 from slo.model import Severity
 
 BUNDLED_POLICY = Path(__file__).with_name("policy.yaml")
@@ -36,18 +36,14 @@ Ratio = Annotated[float, BeforeValidator(_ratio)]
 Length = Annotated[Duration, AfterValidator(_positive)]
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Slower(_Part):
+class Slower(Part):
     """The smallest slow-down that matters: the larger of the two."""
 
     absolute: Length = timedelta(milliseconds=25)
     relative: Ratio = Field(default=0.25, ge=0)  # of the baseline's quantile
 
 
-class ComparisonPolicy(_Part):
+class ComparisonPolicy(Part):
     """Release against release; slo.compare.comparison says how each is used."""
 
     confidence: Ratio = Field(default=0.99, ge=0.5, lt=1)
@@ -60,7 +56,7 @@ class ComparisonPolicy(_Part):
     minimum_windows: int = Field(default=10, ge=3)
 
 
-class BurnAlert(_Part):
+class BurnAlert(Part):
     """Both windows must burn at least this fast: the long one is sure, the short one is current."""
 
     long: Length
@@ -74,7 +70,7 @@ class BurnAlert(_Part):
         return self
 
 
-class ErrorBudgetPolicy(_Part):
+class ErrorBudgetPolicy(Part):
     """`objective` is the share of requests that succeed over the period."""
 
     objective: Ratio = Field(default=0.999, gt=0, lt=1)
@@ -86,7 +82,7 @@ class ErrorBudgetPolicy(_Part):
     )
 
 
-class DecisionPolicy(_Part):
+class DecisionPolicy(Part):
     """How sure a verdict has to be; slo.verdict.objectives says how each is used."""
 
     confidence: Ratio = Field(default=0.95, ge=0.5, lt=1)
@@ -95,7 +91,7 @@ class DecisionPolicy(_Part):
     clock_skew: Length = timedelta(seconds=1)
 
 
-class GeneratorPolicy(_Part):
+class GeneratorPolicy(Part):
     """When the load generator's health makes its figures doubtful: slo.verdict.load_health."""
 
     sent: Ratio = Field(default=0.95, gt=0, le=1)
@@ -103,7 +99,7 @@ class GeneratorPolicy(_Part):
     cpu: Ratio = Field(default=0.9, gt=0, le=1)
 
 
-class ScorePolicy(_Part):
+class ScorePolicy(Part):
     """How many of the 100 points are for what."""
 
     objectives: int = Field(default=50, ge=0, le=100)
@@ -116,7 +112,7 @@ class ScorePolicy(_Part):
         return self
 
 
-class SeverityRule(_Part):
+class SeverityRule(Part):
     """One row of the severity table; slo.verdict.severity says what each `when` means.
 
     `share` is the ratio that "failing" compares with.
@@ -136,7 +132,7 @@ class SeverityRule(_Part):
         return self
 
 
-class SeverityPolicy(_Part):
+class SeverityPolicy(Part):
     """The severity table, from the worst down, and what keeps it from flapping."""
 
     window: Length = timedelta(seconds=1)
@@ -172,7 +168,13 @@ class SeverityPolicy(_Part):
     )
 
 
-class Policy(_Part):
+class Policy(Part):
+    """`leave_out` are objectives, by name, that nothing measures and that are not judged.
+
+    Without it an objective that nobody measures makes a run inconclusive.
+    """
+
+    leave_out: tuple[str, ...] = ()
     decision: DecisionPolicy = DecisionPolicy()
     severity: SeverityPolicy = SeverityPolicy()
     generator: GeneratorPolicy = GeneratorPolicy()

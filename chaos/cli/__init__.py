@@ -9,7 +9,8 @@ from chaos.run.preflight import LeftoverError
 from slo.exit_codes import ExitCode
 
 # Importing a command's module registers it.
-from chaos.cli import cluster, doctor, recovery, load, offline, plans, procedures, run, runbook  # isort: skip
+from chaos.cli import cluster, doctor, recovery, load, offline, plans, procedures  # isort: skip
+from chaos.cli import prove, run, runbook  # isort: skip
 
 __all__ = [
     "app",
@@ -20,6 +21,7 @@ __all__ = [
     "offline",
     "plans",
     "procedures",
+    "prove",
     "recovery",
     "run",
     "runbook",

@@ -12,6 +12,7 @@ from ruamel.yaml.error import YAMLError
 
 from chaos.cli.app import app
 from chaos.cli.errors import UsageError
+from chaos.cli.system import SystemOption, system_folder
 from chaos.plan import chaos_toolkit
 from chaos.plan.model import Plan, find_plan, read_plan
 from slo.documents import parse_document
@@ -48,10 +49,16 @@ def import_(
 
 
 @plans.command("export")
-def export(plan: Annotated[str, typer.Argument(help="A bundled plan, or a file.")]) -> None:
+def export(
+    plan: Annotated[str, typer.Argument(help="A plan of the system's folder, or a file.")],
+    *,
+    system: SystemOption = None,
+) -> None:
     """Print the experiment as JSON; what has no place in it is said on standard error."""
-    path = find_plan(plan)
-    written, notes = chaos_toolkit.write(read_plan(path), _load(path))
+    folder = system_folder(system, embedded=False)
+    path = find_plan(plan, folder.plans if folder else None)
+    read = read_plan(path, folder.system if folder else None)
+    written, notes = chaos_toolkit.write(read, _load(path))
     _note(path, notes)
     json.dump(written, sys.stdout, indent=2)
     print()

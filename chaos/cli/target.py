@@ -18,12 +18,22 @@ from chaos.kube.system_under_test import SystemUnderTest
 from chaos.prove.shell.ingress_tunnel import ingress_tunnel
 from chaos.prove.shell.shell_session import ShellSession, find_programs
 from chaos.prove.steps.placeholders import key
+from slo.system.folder import SystemFolder
+from slo.system.model import Target as SystemTarget
 
 Kubeconfig = Annotated[str | None, typer.Option(help="Default: as kubectl.")]
 Context = Annotated[str | None, typer.Option(help="A context of the kubeconfig.")]
-Namespace = Annotated[str, typer.Option(help="The only namespace that steps may change.")]
-Workload = Annotated[str, typer.Option(help="The Deployment that users depend on.")]
-Service = Annotated[str, typer.Option(help="The Service, with port, that users go to.")]
+Namespace = Annotated[
+    str | None,
+    typer.Option(help="The only namespace that steps may change. Default: the system's."),
+]
+Workload = Annotated[
+    str | None, typer.Option(help="The workload that users depend on. Default: the system's.")
+]
+Service = Annotated[
+    str | None,
+    typer.Option(help="The Service, with port, that users go to. Default: the system's."),
+]
 Files = Annotated[
     Path | None,
     typer.Option(help="A folder of manifests that the runbook names, e.g. k8s.", file_okay=False),
@@ -39,15 +49,36 @@ Unconfined = Annotated[
 HTTPS = 443
 
 
-def system_under_test(
-    cluster: Cluster, namespace: str, workload: str, service: str
-) -> SystemUnderTest:
+def chosen(
+    folder: SystemFolder | None,
+    namespace: str | None,
+    workload: str | None,
+    service: str | None = None,
+) -> SystemTarget:
+    """The system's target with what options say instead. Raises UsageError where nobody says."""
+    own = folder.system.target if folder is not None else None
+    named = {"namespace": namespace, "workload": workload}
+    if own is None and (namespace is None or workload is None):
+        raise UsageError(
+            "there is no gameday/system.yaml here, so say where with --namespace and --workload"
+        )
+    told: dict[str, object] = {k: v for k, v in named.items() if v is not None}
+    if service is not None:
+        name, port = split(service, "--service")
+        told |= {"service": name, "port": port, "url": None}
+    return SystemTarget.model_validate({**(own.model_dump() if own else {}), **told})
+
+
+def system_under_test(cluster: Cluster, where: SystemTarget) -> SystemUnderTest:
     """Raises UsageError or ClusterError where there is no such thing."""
-    name, port = split(service, "--service")
-    cluster.namespace(namespace)
-    cluster.workload(namespace, workload)
-    url = cluster.service_url(namespace, name, port)
-    return SystemUnderTest(cluster=cluster, namespace=namespace, workload=workload, url=url)
+    cluster.namespace(where.namespace)
+    cluster.workload(where.namespace, where.workload)
+    if where.url is None and where.service is None:
+        raise UsageError("nobody says which Service users go to: give --service NAME:PORT")
+    url = where.url or cluster.service_url(where.namespace, where.service or "", where.port)
+    return SystemUnderTest(
+        cluster=cluster, namespace=where.namespace, workload=where.workload, url=url
+    )
 
 
 def split(service: str, option: str) -> tuple[str, int]:

@@ -7,24 +7,21 @@ from typing import Annotated, Any, Literal, NamedTuple, Self
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     ValidationError,
+    ValidationInfo,
     model_validator,
 )
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from chaos.faults import AnyFault
 from chaos.plan import forbidden
-from slo.documents import Duration, read_document
+from slo.documents import Duration, Part, read_document
 from slo.evidence import journal as entries
 from slo.model import Objective, Severity
-
-BUNDLED = Path(__file__).with_name("plans")
-
-NAME = r"[a-z0-9]([a-z0-9-]*[a-z0-9])?"  # an RFC 1123 label: it names files and objects
+from slo.system.model import LABEL, System, Target
+from slo.system.prometheus import PrometheusAccess
 
 
 def _positive(value: timedelta) -> timedelta:
@@ -52,53 +49,18 @@ def _quantity(value: object) -> float:
 Quantity = Annotated[float, BeforeValidator(_quantity)]
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class PlanTarget(_Part):
-    """The workload under test and where its users reach it."""
-
-    namespace: str
-    workload: str  # a Deployment
-    service: str | None = None
-    port: int = Field(default=80, ge=1, le=65535)
-    url: str | None = Field(default=None, pattern=r"^https?://")
-
-    @model_validator(mode="after")
-    def _reachable(self) -> Self:
-        if (self.service is None) == (self.url is None):
-            raise ValueError("name either 'service' or 'url', so that the load knows where to go")
-        return self
-
-
-class PlanPrometheus(_Part):
-    """A service in the target's namespace, read through the Kubernetes API, or an address."""
-
-    service: str | None = None
-    port: int = Field(default=9090, ge=1, le=65535)
-    url: str | None = Field(default=None, pattern=r"^https?://")
-    scrape_interval: PositiveDuration = timedelta(seconds=15)
-
-    @model_validator(mode="after")
-    def _reachable(self) -> Self:
-        if (self.service is None) == (self.url is None):
-            raise ValueError("name either 'service' or 'url' of Prometheus")
-        return self
-
-
-class PlanLoad(_Part):
+class PlanLoad(Part):
     scenario: str  # a bundled name, or a path
 
 
-class Override(_Part):
+class Override(Part):
     """Thresholds to use instead of the runbook's."""
 
     target: Quantity
     critical: Quantity
 
 
-class StopCondition(_Part):
+class StopCondition(Part):
     """Ends the run, with everything undone, when met `times` evaluations in a row.
 
     On an indicator of the load's last seconds, or on a PromQL expression (its worst element).
@@ -132,7 +94,7 @@ class StopCondition(_Part):
         return f"stop condition {self.sli or self.promql} {limit}"
 
 
-class PlanWatchdog(_Part):
+class PlanWatchdog(Part):
     """The pod that undoes faults when the runner is gone. `enabled: false` does without it."""
 
     enabled: bool = True
@@ -140,7 +102,7 @@ class PlanWatchdog(_Part):
     starts_within: PositiveDuration = timedelta(seconds=60)
 
 
-class Guardrails(_Part):
+class Guardrails(Part):
     """What a run may not exceed. `max_share_of_pods` is a ratio of a workload's pods.
 
     `all_pods_of` names what may lose all of its pods: a workload, or the labels of a selector.
@@ -154,7 +116,7 @@ class Guardrails(_Part):
     stop: tuple[StopCondition, ...] = ()
 
 
-class PlanDegraded(_Part):
+class PlanDegraded(Part):
     """What may degrade while the fault lasts: which endpoints, how far, how long."""
 
     endpoints: tuple[str, ...] = Field(default=("*",), min_length=1)  # "POST /search", "GET *"
@@ -163,7 +125,7 @@ class PlanDegraded(_Part):
     lasting: PositiveDuration | None = Field(default=None, alias="for")
 
 
-class PlanExpectation(_Part):
+class PlanExpectation(Part):
     """The worst that the author expects; anything worse fails the experiment."""
 
     severity: Severity = Severity.SEV3
@@ -195,7 +157,7 @@ class PlanExpectation(_Part):
         )
 
 
-class PlanProcedure(_Part):
+class PlanProcedure(Part):
     """The runbook's procedure that is to cure the fault: carried out when the recovery begins.
 
     `name` is its name or title, `set` fills its placeholders, `limit` ends a step that hangs.
@@ -206,7 +168,7 @@ class PlanProcedure(_Part):
     limit: PositiveDuration = timedelta(minutes=2)
 
 
-class TimedFault(_Part):
+class TimedFault(Part):
     """A fault on the timetable of an experiment's fault phase.
 
     `start_after` counts from the start of the phase or, where one of the same `lane` stands before
@@ -216,7 +178,7 @@ class TimedFault(_Part):
     fault: AnyFault
     start_after: Duration = timedelta(0)
     lasts: PositiveDuration | None = None
-    lane: str | None = Field(default=None, pattern=f"^{NAME}$")
+    lane: str | None = Field(default=None, pattern=f"^{LABEL}$")
 
 
 class Slot(NamedTuple):
@@ -228,7 +190,7 @@ class Slot(NamedTuple):
     lasts: timedelta
 
 
-class Experiment(_Part):
+class Experiment(Part):
     """Faults between a baseline and a recovery phase, all three under load.
 
     `fault` is one that lasts as long as the phase, `faults` are several on a timetable.
@@ -237,7 +199,7 @@ class Experiment(_Part):
     leaves it, carries the procedure out and watches: what cures then is the procedure.
     """
 
-    name: str = Field(pattern=f"^{NAME}$")
+    name: str = Field(pattern=f"^{LABEL}$")
     title: str
     fault: AnyFault | None = None
     faults: tuple[TimedFault, ...] = ()
@@ -298,17 +260,33 @@ class Experiment(_Part):
         )
 
 
-class Plan(_Part):
-    name: str = Field(pattern=f"^{NAME}$")
+class Plan(Part):
+    """`target`, `prometheus` and `load` are the system's where the plan does not name them.
+
+    Without Prometheus, only what the load and Kubernetes see is judged.
+    """
+
+    name: str = Field(pattern=f"^{LABEL}$")
     description: str = ""
     seed: int = 0
-    target: PlanTarget
-    prometheus: PlanPrometheus
+    target: Target
+    prometheus: PrometheusAccess | None = None
     load: PlanLoad
     objectives: dict[str, Override] = Field(default_factory=dict)
     guardrails: Guardrails = Guardrails()
     watchdog: PlanWatchdog = PlanWatchdog()
     experiments: tuple[Experiment, ...] = Field(min_length=1)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_the_system(cls, data: Any, info: ValidationInfo) -> Any:
+        system = info.context
+        if not isinstance(data, dict) or not isinstance(system, System):
+            return data
+        own: dict[str, Any] = {"target": system.target, "prometheus": system.prometheus}
+        if system.load.scenario is not None:
+            own["load"] = {"scenario": system.load.scenario}
+        return {**{k: v for k, v in own.items() if v is not None}, **data}
 
     @model_validator(mode="before")
     @classmethod
@@ -352,17 +330,13 @@ class Plan(_Part):
                 yield (*at, "faults", place, "fault", "kind"), timed.fault
 
 
-def bundled() -> list[str]:
-    """Names of the plans that come with gameday."""
-    return sorted(p.stem for p in BUNDLED.glob("*.yaml"))
+def find_plan(name_or_path: str, folder: Path | None) -> Path:
+    """A plan of the system's folder by name, else the path itself."""
+    path = (folder or Path()) / f"{name_or_path}.yaml"
+    named = folder is not None and "/" not in name_or_path and path.is_file()
+    return path if named else Path(name_or_path)
 
 
-def find_plan(name_or_path: str) -> Path:
-    """A bundled plan by name, else the path itself."""
-    path = BUNDLED / f"{name_or_path}.yaml"
-    return path if path.exists() and "/" not in name_or_path else Path(name_or_path)
-
-
-def read_plan(path: Path) -> Plan:
-    """Raises slo.documents.DocumentError."""
-    return read_document(path, Plan)
+def read_plan(path: Path, system: System | None = None) -> Plan:
+    """What the plan leaves out is the system's. Raises slo.documents.DocumentError."""
+    return read_document(path, Plan, context=system)

@@ -7,18 +7,14 @@ to run instead. So that a correction is proven before somebody writes it into th
 from pathlib import Path
 from typing import Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from chaos.prove.prover import Correction
-from slo.documents import DocumentError, line_of, read_document
+from slo.documents import DocumentError, Part, line_of, read_document
 from slo.runbook.model import Runbook
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class StandIn(_Part):
+class StandIn(Part):
     """Instead of the step on `line`: another text, or nothing at all."""
 
     line: int = Field(ge=1)
@@ -32,13 +28,13 @@ class StandIn(_Part):
         return self
 
 
-class ProcedureOverlay(_Part):
+class ProcedureOverlay(Part):
     procedure: str
     why: str
     steps: tuple[StandIn, ...] = Field(min_length=1)
 
 
-class Overlay(_Part):
+class Overlay(Part):
     corrections: tuple[ProcedureOverlay, ...] = Field(min_length=1)
 
 

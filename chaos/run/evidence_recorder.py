@@ -47,7 +47,7 @@ class EvidenceRecorder:
     def _write_events(self) -> None:
         """Kubernetes events of the target's namespace since the run began."""
         try:
-            events = self._cluster.events(self._scope.namespace)
+            events = self._cluster.events(self._scope.place.namespace)
         except ClusterError:
             return
         since = self._begun - timedelta(seconds=1)  # events have whole seconds

@@ -68,6 +68,7 @@ class Setting:
     scenario: Scenario
     cluster: Cluster
     prometheus: Prometheus
+    scope: Scope
     url: str
     steady_error_rate: float
     gameday_version: str
@@ -97,11 +98,7 @@ class _GameDay:
             setting.run_dir,
             setting.cluster,
             setting.prometheus,
-            Scope(
-                namespace=setting.plan.target.namespace,
-                workload=setting.plan.target.workload,
-                scrape_interval=setting.plan.prometheus.scrape_interval,
-            ),
+            setting.scope,
         )
         self._begun = time.monotonic()
         self._last_pulse = 0.0
@@ -150,7 +147,7 @@ class _GameDay:
             scenario=self._set.scenario.name,
             seed=plan.seed,
             time_scale=self._set.time_scale,
-            scrape_interval_s=plan.prometheus.scrape_interval.total_seconds(),
+            scrape_interval_s=self._set.scope.scrape_interval.total_seconds(),
             thresholds={
                 name: entries.Threshold(target=o.target, critical=o.critical)
                 for name, o in plan.objectives.items()
@@ -209,7 +206,7 @@ class _GameDay:
             )
         else:
             phases = [baseline, *self._break(experiment)]
-            self._hold(self._plan.prometheus.scrape_interval * 1.5, f"{name}: last scrape")
+            self._hold(self._set.scope.scrape_interval * 1.5, f"{name}: last scrape")
             self._evidence.measure(phases)
         self._journal.append(entries.ExperimentEnded(time=self._now(), experiment=name))
 

@@ -17,9 +17,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from chaos.kube import Json
+from slo.documents import Part
 
 LABEL = "gameday.dev/fault"
 UNDO = "undo.gameday.dev/"
@@ -32,11 +33,7 @@ class MarkError(Exception):
     """A mark that cannot be used: damaged, or too large; the message is one sentence."""
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Restore(_Part):
+class Restore(Part):
     """Put a field back. `was` and `put` hold one value, or none where the field was not there."""
 
     do: Literal["restore"] = "restore"
@@ -45,7 +42,7 @@ class Restore(_Part):
     put: tuple[Any, ...] = Field(max_length=1)  # what the fault set: only this is put back
 
 
-class Run(_Part):
+class Run(Part):
     """Run a command in a container of the marked pod; it must be safe to run twice.
 
     With `labels`, in a running pod of these labels instead, the marked object's own or not.
@@ -57,7 +54,7 @@ class Run(_Part):
     labels: str = ""
 
 
-class Remove(_Part):
+class Remove(Part):
     """Delete the marked object: it is the fault's own."""
 
     do: Literal["remove"] = "remove"
@@ -66,7 +63,7 @@ class Remove(_Part):
 Step = Annotated[Restore | Run | Remove, Field(discriminator="do")]
 
 
-class Mark(_Part):
+class Mark(Part):
     """How one fault is undone on one object; `namespace` is where its runner's Lease is."""
 
     id: str = Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")

@@ -5,12 +5,13 @@ from pathlib import Path
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 
-from slo.documents import DocumentError
+from slo.documents import DocumentError, read_document
 from slo.evidence.journal import Entry, JournalError, RunStarted, read_journal
 from slo.evidence.metrics import Measurement, MetricsError, Series, read_metrics
 from slo.evidence.samples import Samples, read_parquet, read_raw
 from slo.policy import Policy, read_policy
 from slo.runbook.reader import Runbook, RunbookError, parse_runbook
+from slo.system.model import System
 
 
 class RecordingError(DocumentError):
@@ -33,12 +34,15 @@ class KubernetesEvent(BaseModel):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recording:
-    """`samples` is None when none were kept; `gaps` says in words what is missing and why."""
+    """`samples` is None when none were kept; `system` None where the run kept none; `gaps` says
+    in words what is missing and why.
+    """
 
     started: RunStarted
     journal: tuple[Entry, ...]
     runbook: Runbook
     policy: Policy
+    system: System | None
     samples: Samples | None
     measurements: tuple[Measurement, ...]
     series: tuple[Series, ...]
@@ -70,6 +74,7 @@ def read_recording(
         journal=journal,
         runbook=_runbook(runbook or run_dir / "runbook.md"),
         policy=policy or _policy(run_dir),
+        system=_system(run_dir),
         samples=_samples(run_dir, gaps),
         measurements=measurements,
         series=series,
@@ -106,6 +111,11 @@ def _runbook(path: Path) -> Runbook:
 def _policy(run_dir: Path) -> Policy:
     path = run_dir / "policy.yaml"
     return read_policy(path) if path.is_file() else Policy()
+
+
+def _system(run_dir: Path) -> System | None:
+    path = run_dir / "system.yaml"
+    return read_document(path, System) if path.is_file() else None
 
 
 def _samples(run_dir: Path, gaps: list[str]) -> Samples | None:

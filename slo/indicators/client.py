@@ -9,18 +9,21 @@ waited: a service does not become faster by not answering, nor by failing fast. 
 whatever kind are in the error rate.
 """
 
+import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from slo.evidence.categories import Categories
 from slo.evidence.samples import Samples
-from slo.model import ErrorKind
+from slo.model import ErrorKind, Unit
 from slo.stats.estimates import Quantiles, Share
 from slo.stats.intervals import Floats
 
+ERROR_RATE, RESPONSE_TIME = "error_rate", "response_time"
 Flags = NDArray[np.bool_]
 Codes = NDArray[np.int32]
 KINDS = tuple(k.value for k in ErrorKind)
@@ -117,6 +120,42 @@ def requests(samples: Samples) -> Requests:
 def _kinds(error: Categories) -> Codes:
     places = np.array([KINDS.index(name) for name in error.names], dtype=np.int32)
     return places[error.codes]
+
+
+class ClientView(NamedTuple):
+    """What the load measures of itself: the error rate, or with a `quantile` the response time."""
+
+    definition: str
+    quantile: float | None = None
+
+    @property
+    def unit(self) -> Unit:
+        return Unit.RATIO if self.quantile is None else Unit.SECONDS
+
+    def evidence(self, found: Requests) -> Quantiles | Share | str:
+        """Over these requests, or why there is none."""
+        return error_rate(found) if self.quantile is None else latency(found, self.quantile)
+
+
+_ERROR_RATE = ClientView(
+    "share of requests without an answer below 400: 4xx, 5xx, timeouts, refused and reset"
+    " connections"
+)
+
+
+def client_view(name: str) -> ClientView | None:
+    """By the objective's name, for every system alike; None for what users do not see."""
+    if name == ERROR_RATE:
+        return _ERROR_RATE
+    match = re.fullmatch(rf"{RESPONSE_TIME}_p(\d+(?:\.\d+)?)", name)
+    if match is None or not 0 < float(match[1]) < 100:  # noqa: PLR2004 - percent
+        return None
+    quantile = float(match[1]) / 100
+    return ClientView(
+        f"{quantile:.4g} quantile of the time from when a request was due to its last byte; of"
+        " requests that were answered below 500, and of timeouts with the time they waited",
+        quantile,
+    )
 
 
 NO_REQUESTS = "no traffic: no request was due in this phase"

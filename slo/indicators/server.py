@@ -45,10 +45,10 @@ def evidence_of(sli: Sli, measured: Measurement, when: Clock) -> Evidence | str:
         return found.missing
     if when.skewed:
         return when.skewed
-    if measured.buckets and sli.server.quantile is not None:
-        shaped = buckets(measured.buckets, sli.server.quantile, found.value)
+    if measured.buckets and sli.quantile is not None:
+        shaped = buckets(measured.buckets, sli.quantile, found.value)
         if shaped is not None:
             return shaped
-    if sli.server.share and found.count > 0:
+    if sli.share and found.count > 0:
         return Share(min(found.count, max(0, round(found.value * found.count))), found.count)
-    return Reading(found.value, found.count, measured.slack or 0.0, sli.server.highest)
+    return Reading(found.value, found.count, measured.slack or 0.0, sli.highest)

@@ -1,9 +1,8 @@
-"""Service level indicators: which measurement answers which promise of a runbook.
+"""Service level indicators of a system: what Prometheus is asked for each promise of a runbook.
 
 Every PromQL expression is evaluated as an instant query at the end of a window, with the window's
-length as its range. Placeholders: {namespace}, {workload}, {window} and {step}, the time between
-scrapes, the last two also as numbers of seconds ({window_s}, {step_s}); `fill` puts values in their
-place. What to know of the expressions:
+length as its range. `fill` puts values in the place of the placeholders (slo.system.indicators has
+them). What to know of the expressions:
 
 - increase() and rate() extrapolate to the window's edges, by up to half a scrape interval (or, for
   series that cover the window, up to 1.1 intervals) on each side; with 2 s scrapes and a window of
@@ -16,23 +15,39 @@ place. What to know of the expressions:
 """
 
 import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from math import inf
 
-from slo.model import Unit
+from slo.model import Comparison, Objective, Unit
+from slo.system.folder import specs
+from slo.system.indicators import IndicatorSpec
+from slo.system.model import System
+from slo.system.presets import preset
+
+NATIVE_ERROR = 0.05
+"""A native histogram's buckets grow by less than a tenth: half of that is its quantiles' error."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ServerView:
-    """How Prometheus answers. `value` gives one number, or nothing where there is no answer.
+class Sli:
+    """An indicator as Prometheus answers it.
 
-    `count` is how many observations are behind the value, and `scrapes` how often, at best, its
-    series was scraped in the window. `empty` says what it means when scrapes are there and the
-    value is not. How sure the value is comes from one of three: `buckets`, the histogram behind a
-    `quantile`; `share`, a part of `count` observations; or `slack`, by how much a reading may be
-    off. `resets` is how often a counter behind it began anew, which increase() and rate() handle.
+    `value` gives one number, or nothing where there is no answer. `count` is how many observations
+    are behind the value, and `scrapes` how often, at best, its series was scraped in the window
+    ("": not known). `empty` says what it means when scrapes are there and the value is not. How
+    sure the value is comes from one of three: `buckets`, the histogram behind a `quantile`, its
+    bounds times `scale` in seconds; `share`, a part of `count` observations; or `slack`, by how
+    much a reading may be off. `resets` is how often a counter behind it began anew, which
+    increase() and rate() handle. `user_facing` indicators are what users notice themselves;
+    severity depends on it.
     """
 
+    name: str
+    unit: Unit
+    definition: str
+    user_facing: bool
+    better: Comparison
     value: str
     count: str
     scrapes: str
@@ -40,6 +55,7 @@ class ServerView:
     empty: str
     quantile: float | None = None
     buckets: str = ""
+    scale: float = 1.0
     share: bool = False
     slack: str = ""
     highest: float = inf  # what a reading cannot exceed
@@ -47,200 +63,245 @@ class ServerView:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sli:
-    """An indicator. With a `quantile`, the client's view is that quantile of latency.
+class Indicators:
+    """All indicators that a system has, to be asked for by a runbook's objectives."""
 
-    `user_facing` indicators are what users notice themselves; severity depends on it.
-    """
+    specs: Mapping[str, IndicatorSpec]
 
-    name: str
-    unit: Unit
-    definition: str
-    user_facing: bool
-    client: bool
-    server: ServerView
-    quantile: float | None = None
+    @classmethod
+    def of_system(cls, system: System | None) -> "Indicators":
+        """Those of Kubernetes where nobody says anything else."""
+        return cls(specs=specs(system) if system else preset("kubernetes").indicators)
+
+    def find(self, objective: Objective) -> Sli | str:
+        """The indicator of an objective, or in one sentence why there is none.
+
+        By name, or by a title that the indicator says it goes by. Unit and direction have to fit:
+        another quantity of the same name would be judged by the wrong threshold.
+        """
+        name, quantile = _split(objective.name)
+        spec = self.specs.get(objective.name) or self._titled(objective.title)
+        if spec is None and quantile is not None:
+            spec = self.specs.get(name)
+            if spec is not None and (spec.histogram is None or spec.quantile is not None):
+                spec = None
+        if spec is None:
+            return f"no indicator measures {objective.title}"
+        if spec.measured_in is not objective.unit:
+            return (
+                f"the indicator of {objective.title} is in {spec.measured_in.value},"
+                f" the runbook's threshold in {objective.unit.value}"
+            )
+        found = sli(objective.name, spec, spec.quantile or quantile)
+        if isinstance(found, Sli) and found.better is not objective.comparison:
+            way = "low" if found.better is Comparison.BELOW else "high"
+            return (
+                f"the indicator of {objective.title} is good when it is {way},"
+                f" the runbook's target says the opposite"
+            )
+        return found
+
+    def known(self, objectives: Iterable[Objective]) -> list[Sli]:
+        """Of those objectives that have one."""
+        return [found for o in objectives if isinstance(found := self.find(o), Sli)]
+
+    def _titled(self, title: str) -> IndicatorSpec | None:
+        wanted = _words(title)
+        return next(
+            (s for s in self.specs.values() if wanted in {_words(t) for t in s.titles}), None
+        )
 
 
-# Probes and scrapes are no requests of users.
-_REQUESTS = 'namespace="{namespace}",endpoint!~"/health|/ready|/metrics"'
-# A Deployment's pods: <name>-<template hash>-<suffix>, and not those of <name>-canary.
-_PODS = 'namespace="{namespace}",pod=~"{workload}-[a-z0-9]+-[a-z0-9]+"'
-_CONTAINERS = _PODS + ',container!="",container!="POD"'
-_DEPLOYMENT = 'namespace="{namespace}",deployment="{workload}"'
-
-_TRAFFIC = f"sum(increase(bizra_requests_total{{{_REQUESTS}}}[{{window}}]))"
-
-
-def _increases(histogram: str, labels: str) -> str:
-    return f"sum by (le) (increase({histogram}_bucket{{{labels}}}[{{window}}]))"
+def yaml_for(objective: Objective) -> str:
+    """What to write into system.yaml so that the objective is measured; an example to be filled."""
+    if objective.unit is Unit.RATIO:
+        part = "errors" if objective.comparison is Comparison.BELOW else "good"
+        return f"indicators: {{{objective.name}: {{total: METRIC, {part}: METRIC}}}}"
+    if objective.unit is Unit.SECONDS:
+        return f"indicators: {{{objective.name}: {{histogram: METRIC, quantile: 0.95}}}}"
+    better = "lower" if objective.comparison is Comparison.BELOW else "higher"
+    unit = objective.unit.value
+    return f"indicators: {{{objective.name}: {{value: PROMQL, unit: {unit}, better: {better}}}}}"
 
 
-def _resets(selector: str) -> str:
-    return f"sum(resets({selector}[{{window}}]))"
+def _split(name: str) -> tuple[str, float | None]:
+    """ "response_time_p95" as ("response_time", 0.95); no quantile where there is none."""
+    match = re.fullmatch(r"(.+)_p(\d+(?:\.\d+)?)", name)
+    if match and 0 < float(match[2]) < 100:  # noqa: PLR2004 - percent
+        return match[1], float(match[2]) / 100
+    return name, None
 
 
-def _limit(resource: str, cadvisor: str) -> str:
-    """Each container's limit in the window, from kube-state-metrics or else from cAdvisor."""
-    by = "max by (namespace, pod, container)"
-    stated = f'kube_pod_container_resource_limits{{{_CONTAINERS},resource="{resource}"}}'
-    return f"({by} (max_over_time({stated}[{{window}}])) or {by} ({cadvisor}))"
+def _words(title: str) -> str:
+    return " ".join(re.findall(r"\w+", title.casefold()))
 
 
-def _scrapes(selector: str) -> str:
-    return f"max(count_over_time({selector}[{{window}}]))"
+def sli(name: str, spec: IndicatorSpec, quantile: float | None = None) -> Sli | str:
+    """The PromQL of an indicator, or why it has none."""
+    if spec.total is not None:
+        return _share(name, spec, spec.total)
+    if spec.histogram is not None:
+        if quantile is None:
+            return f"the indicator {name} is a histogram, and nobody says which quantile"
+        return _quantile(name, spec, spec.histogram, quantile)
+    return _value(name, spec)
 
 
-def response_time(q: float) -> Sli:
-    """Time to the last byte that a share `q` of the requests does not exceed."""
-    name = f"response_time_p{q * 100:g}"
-    histogram = "bizra_request_duration_seconds"
+def _share(name: str, spec: IndicatorSpec, total: tuple[str, ...]) -> Sli:
+    counted = spec.errors or spec.good or ()
+    all_of = _sum("increase", total)
+    # Without any error there is no series of them: that is 0, but only where there is traffic.
+    share = f"({_sum('increase', counted)} or 0 * {all_of}) / ({all_of} > 0)"
+    high = spec.good is not None or spec.better == "higher"
+    if high and spec.good is None:
+        share = f"1 - {share}"
+    return Sli(
+        name=name,
+        unit=Unit.RATIO,
+        definition=spec.definition or f"share of {_metrics(counted)} in {_metrics(total)}",
+        user_facing=spec.user_facing,
+        better=Comparison.ABOVE if high else Comparison.BELOW,
+        value=share,
+        count=all_of,
+        share=True,
+        resets=_sum("resets", total),
+        scrapes=_scrapes(total),
+        series=_metrics(total),
+        empty="no traffic in the window",
+        highest=1.0,
+    )
+
+
+def _quantile(name: str, spec: IndicatorSpec, base: tuple[str, ...], quantile: float) -> Sli:
+    times = f" * {spec.scale:g}" if spec.scale != 1 else ""
+    if spec.native:
+        increases = f"sum({_each('increase', base)})"
+        value = f"histogram_quantile({quantile:g}, {increases}){times}"
+        count, counted = f"histogram_count({increases})", base
+        buckets, slack = "", f"({value}) * {NATIVE_ERROR:g}"
+    else:
+        counted = tuple(_with_suffix(s, "_count") for s in base)
+        series = tuple(_with_suffix(s, "_bucket") for s in base)
+        buckets = f"sum by (le) ({_each('increase', series)})"
+        value = f"histogram_quantile({quantile:g}, {buckets}){times}"
+        count, slack = _sum("increase", counted), ""
     return Sli(
         name=name,
         unit=Unit.SECONDS,
-        definition=f"{q:.4g} quantile of the time from when a request was due to its last byte;"
-        " of requests that were answered below 500, and of timeouts with the time they waited",
-        user_facing=True,
-        client=True,
-        quantile=q,
-        server=ServerView(
-            value=f"histogram_quantile({q:g}, {_increases(histogram, _REQUESTS)})",
-            quantile=q,
-            buckets=_increases(histogram, _REQUESTS),
-            resets=_resets(f"{histogram}_count{{{_REQUESTS}}}"),
-            count=f"sum(increase({histogram}_count{{{_REQUESTS}}}[{{window}}]))",
-            scrapes=_scrapes(f"{histogram}_count{{{_REQUESTS}}}"),
-            series=f"{histogram}_bucket",
-            empty="no traffic in the window",
-        ),
-    )
-
-
-_ERROR_RATE = Sli(
-    name="error_rate",
-    unit=Unit.RATIO,
-    definition="share of requests without an answer below 400: 4xx, 5xx, timeouts, refused and"
-    " reset connections for the client; 5xx alone for the server, which sees no others",
-    user_facing=True,
-    client=True,
-    server=ServerView(
-        # Without any 5xx there is no series of them: that is 0, but only where there is traffic.
-        value=f'(sum(increase(bizra_requests_total{{{_REQUESTS},status=~"5.."}}[{{window}}]))'
-        f" or 0 * {_TRAFFIC}) / ({_TRAFFIC} > 0)",
-        count=_TRAFFIC,
-        share=True,
-        resets=_resets(f"bizra_requests_total{{{_REQUESTS}}}"),
-        scrapes=_scrapes(f"bizra_requests_total{{{_REQUESTS}}}"),
-        series="bizra_requests_total",
+        definition=spec.definition or f"{quantile:.4g} quantile of {_metrics(base)}",
+        user_facing=spec.user_facing,
+        better=Comparison.BELOW,
+        value=value,
+        quantile=quantile,
+        buckets=buckets,
+        scale=spec.scale,
+        slack=slack,
+        resets=_sum("resets", counted),
+        count=count,
+        scrapes=_scrapes(counted),
+        series=_metrics(counted if spec.native else base),
         empty="no traffic in the window",
-    ),
-)
-
-_CPU_SECONDS = f"container_cpu_usage_seconds_total{{{_CONTAINERS}}}"
-_CPU_SHARE = (
-    f"max(sum by (namespace, pod, container) (rate({_CPU_SECONDS}[{{window}}])) / "
-    + _limit(
-        "cpu",
-        f"container_spec_cpu_quota{{{_CONTAINERS}}} / container_spec_cpu_period{{{_CONTAINERS}}}",
     )
-    + ")"
-)
-_CPU = Sli(
-    name="cpu_utilization",
-    unit=Unit.RATIO,
-    definition="mean CPU over the window of the busiest container, as share of its own limit",
-    user_facing=False,
-    client=False,
-    server=ServerView(
-        value=_CPU_SHARE,
-        # rate() extrapolates to the window's edges, by up to a scrape interval in all.
-        slack=f"{_CPU_SHARE} * {{step_s}} / {{window_s}}",
-        resets=_resets(_CPU_SECONDS),
-        count=f"sum(count_over_time({_CPU_SECONDS}[{{window}}]))",
-        scrapes=_scrapes(_CPU_SECONDS),
-        series="container_cpu_usage_seconds_total",
-        empty="no container of the workload has a CPU limit",
-    ),
-)
 
-_WORKING_SET = f"container_memory_working_set_bytes{{{_CONTAINERS}}}"
-_MEMORY = Sli(
-    name="memory_usage",
-    unit=Unit.RATIO,
-    definition="highest working set in the window of any container, as share of its own limit:"
-    " one moment above it is enough to be killed",
-    user_facing=False,
-    client=False,
-    server=ServerView(
-        value="max(max by (namespace, pod, container)"
-        f" (max_over_time({_WORKING_SET}[{{window}}])) / "
-        + _limit("memory", f"container_spec_memory_limit_bytes{{{_CONTAINERS}}} > 0")
-        + ")",
-        count=f"sum(count_over_time({_WORKING_SET}[{{window}}]))",
-        scrapes=_scrapes(_WORKING_SET),
-        series="container_memory_working_set_bytes",
-        empty="no container of the workload has a memory limit",
-    ),
-)
 
-_DESIRED = f"kube_deployment_spec_replicas{{{_DEPLOYMENT}}}"
-_AVAILABLE = f"kube_deployment_status_replicas_available{{{_DEPLOYMENT}}}"
-_AVAILABILITY = Sli(
-    name="pod_availability",
-    unit=Unit.RATIO,
-    definition="mean over the window of available pods divided by desired pods, at most 1;"
-    " as seen at each scrape, so that a pod that is back before the next one was never away",
-    user_facing=False,
-    client=False,
-    server=ServerView(
-        value=f"max(avg_over_time(clamp_max({_AVAILABLE} / ({_DESIRED} > 0), 1)"
-        "[{window}:{step}]))",
-        highest=1.0,
-        # Each change was seen by a scrape and came at any time since the one before.
-        slack=f"max(changes({_AVAILABLE}[{{window}}]) / ({_DESIRED} > 0)) * {{step_s}}"
-        " / {window_s}",
-        count=f"max(count_over_time({_AVAILABLE}[{{window}}]))",
-        scrapes=_scrapes(_AVAILABLE),
-        series="kube_deployment_status_replicas_available",
-        empty="the workload is scaled to no pods",
-    ),
-)
+def _value(name: str, spec: IndicatorSpec) -> Sli:
+    assert spec.value is not None
+    samples = spec.samples or ()
+    return Sli(
+        name=name,
+        unit=spec.measured_in,
+        definition=spec.definition or f"the value of {spec.value}",
+        user_facing=spec.user_facing,
+        better=Comparison.ABOVE if spec.better == "higher" else Comparison.BELOW,
+        value=spec.value,
+        count=spec.count or (f"sum({_each('count_over_time', samples)})" if samples else ""),
+        scrapes=_scrapes(samples) if samples else "",
+        series=_metrics(samples),
+        empty=spec.empty,
+        slack=(spec.slack or "").replace("{value}", spec.value),
+        highest=inf if spec.highest is None else spec.highest,
+    )
 
-_FAISS_INCREASES = _increases("bizra_faiss_query_duration_seconds", 'namespace="{namespace}"')
-_FAISS = Sli(
-    name="faiss_query_time",
-    unit=Unit.SECONDS,
-    definition="0.95 quantile of the time of one FAISS search"
-    " (the runbook names no quantile; its troubleshooting guide judges p95)",
-    user_facing=False,
-    client=False,
-    server=ServerView(
-        value=f"histogram_quantile(0.95, {_FAISS_INCREASES})",
-        quantile=0.95,
-        buckets=_FAISS_INCREASES,
-        resets=_resets('bizra_faiss_query_duration_seconds_count{namespace="{namespace}"}'),
-        count='sum(increase(bizra_faiss_query_duration_seconds_count{namespace="{namespace}"}'
-        "[{window}]))",
-        scrapes=_scrapes('bizra_faiss_query_duration_seconds_count{namespace="{namespace}"}'),
-        series="bizra_faiss_query_duration_seconds_bucket",
-        empty="no search in the window",
-    ),
-)
 
-AVAILABLE_SHARE = f"min(clamp_max({_AVAILABLE} / ({_DESIRED} > 0), 1))"
-"""Available pods as share of the desired ones, at one moment."""
+def _each(function: str, selectors: tuple[str, ...]) -> str:
+    """The function over each selector's series, as one vector."""
+    calls = [f"{function}({s}[{{window}}])" for s in selectors]
+    if len(calls) == 1:
+        return calls[0]
+    # Functions drop a series' name, and `or` drops what then has the same labels.
+    return " or ".join(
+        f'label_replace({call}, "gameday_selector", "{number}", "", "")'
+        for number, call in enumerate(calls)
+    )
+
+
+def _sum(function: str, selectors: tuple[str, ...]) -> str:
+    return f"sum({_each(function, selectors)})"
+
+
+def _scrapes(selectors: tuple[str, ...]) -> str:
+    return f"max({_each('count_over_time', selectors)})"
+
+
+def _with_suffix(selector: str, suffix: str) -> str:
+    name, brace, labels = selector.partition("{")
+    return name.strip() + suffix + brace + labels
+
+
+def _metrics(selectors: tuple[str, ...]) -> str:
+    return " or ".join(dict.fromkeys(s.partition("{")[0].strip() or s for s in selectors))
+
 
 PROMETHEUS_SCRAPES = "max(count_over_time(up[{window}]))"
 """How often, at best, Prometheus scraped anything at all in the window, in vain or not."""
 
-DEFAULT_SLIS = (response_time(0.95), _ERROR_RATE, _CPU, _MEMORY, _AVAILABILITY, _FAISS)
+_KINDS = {
+    "Deployment": (
+        "kube_deployment_status_replicas_available",
+        "kube_deployment_spec_replicas",
+        "deployment",
+    ),
+    "StatefulSet": (
+        "kube_statefulset_status_replicas_available",
+        "kube_statefulset_replicas",
+        "statefulset",
+    ),
+    "DaemonSet": (
+        "kube_daemonset_status_number_available",
+        "kube_daemonset_status_desired_number_scheduled",
+        "daemonset",
+    ),
+}
+AVAILABLE_SHARE = "min(clamp_max({available} / ({desired} > 0), 1))"
+"""Available pods as share of the desired ones, at one moment."""
 
 
-def fill(expr: str, *, namespace: str, workload: str, window_s: float, step_s: float) -> str:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """What placeholders stand for: a workload, and which series are this system's.
+
+    `pods` is a regular expression of its pods' names.
+    """
+
+    namespace: str
+    workload: str
+    kind: str
+    pods: str
+    selector: str
+
+
+def fill(expr: str, place: Place, *, window_s: float, step_s: float) -> str:
     """The expression with its placeholders replaced; durations in whole milliseconds."""
+    available, desired, label = _KINDS[place.kind]
+    one = '{namespace="{namespace}",' + label + '="{workload}"}'
     values = {
-        "{namespace}": namespace,
-        "{workload}": workload,
+        "{available}": available + one,
+        "{desired}": desired + one,
+        **({} if place.selector else {"{selector},": ""}),
+        "{selector}": place.selector,
+        "{namespace}": place.namespace,
+        "{workload}": place.workload,
+        "{pods}": place.pods,
         "{window}": f"{round(window_s * 1000)}ms",
         "{step}": f"{round(step_s * 1000)}ms",
         "{window_s}": f"{window_s:g}",
@@ -249,11 +310,3 @@ def fill(expr: str, *, namespace: str, workload: str, window_s: float, step_s: f
     for placeholder, value in values.items():
         expr = expr.replace(placeholder, value)
     return expr
-
-
-def by_name(name: str) -> Sli | None:
-    """The indicator of this name."""
-    quantile = re.fullmatch(r"response_time_p(\d+(?:\.\d+)?)", name)
-    if quantile and 0 < float(quantile[1]) < 100:  # noqa: PLR2004
-        return response_time(float(quantile[1]) / 100)
-    return next((sli for sli in DEFAULT_SLIS if sli.name == name), None)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from slo.evidence.metrics import ALERTS, CLOCK, REDUNDANCY, RULES, Measurement, Series
-from slo.indicators.slis import AVAILABLE_SHARE, DEFAULT_SLIS, PROMETHEUS_SCRAPES, Sli, fill
+from slo.indicators.slis import AVAILABLE_SHARE, PROMETHEUS_SCRAPES, Place, Sli, fill
 from slo.model import Indicator, Phase
 from slo.observe.prometheus import Prometheus, PrometheusError
 
@@ -24,18 +24,16 @@ MIN_SCRAPES = 3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scope:
-    """What is measured: a Deployment in a namespace, scraped every `scrape_interval`."""
+    """What is measured: a workload's indicators, scraped every `scrape_interval`."""
 
-    namespace: str
-    workload: str
+    place: Place
+    slis: tuple[Sli, ...]
     scrape_interval: timedelta
 
 
-def measure(
-    prometheus: Prometheus, phase: Phase, scope: Scope, slis: Iterable[Sli] = DEFAULT_SLIS
-) -> list[Measurement]:
+def measure(prometheus: Prometheus, phase: Phase, scope: Scope) -> list[Measurement]:
     """Each SLI over the phase. Ask once the phase's last scrape can have been stored."""
-    return [_Window(prometheus, phase, scope).measure(sli) for sli in slis]
+    return [_Window(prometheus, phase, scope).measure(sli) for sli in scope.slis]
 
 
 class _Window:
@@ -46,19 +44,15 @@ class _Window:
         self._length_s = (phase.end - phase.start).total_seconds()
 
     def measure(self, sli: Sli) -> Measurement:
-        expr = self._fill(sli.server.value)
+        expr = self._fill(sli.value)
         buckets: tuple[tuple[float, float], ...] = ()
         slack, resets = None, 0
         try:
             indicator, coverage = self._indicator(sli, expr)
             if indicator.value is not None:
                 buckets = self._buckets(sli)
-                slack = self._number(self._fill(sli.server.slack)) if sli.server.slack else None
-                resets = (
-                    round(self._number(self._fill(sli.server.resets)) or 0)
-                    if (sli.server.resets)
-                    else 0
-                )
+                slack = self._number(self._fill(sli.slack)) if sli.slack else None
+                resets = self._whole(sli.resets)
         except PrometheusError as error:
             indicator, coverage = _missing(f"Prometheus gave no answer: {error}"), 0.0
         return Measurement(
@@ -76,10 +70,11 @@ class _Window:
 
     def _buckets(self, sli: Sli) -> tuple[tuple[float, float], ...]:
         """The histogram behind a quantile, ascending: (upper edge, cumulative count)."""
-        if not sli.server.buckets:
+        if not sli.buckets:
             return ()
-        rows = self._prometheus.instant(self._fill(sli.server.buckets), self._phase.end)
-        return tuple(sorted((float(r.labels["le"]), r.value) for r in rows if "le" in r.labels))
+        rows = self._prometheus.instant(self._fill(sli.buckets), self._phase.end)
+        bounds = ((float(r.labels["le"]) * sli.scale, r.value) for r in rows if "le" in r.labels)
+        return tuple(sorted(bounds))
 
     def _indicator(self, sli: Sli, expr: str) -> tuple[Indicator, float]:
         expected = self._length_s / self._scope.scrape_interval.total_seconds()
@@ -89,17 +84,20 @@ class _Window:
         overall = self._coverage(PROMETHEUS_SCRAPES, expected)
         if overall < MIN_COVERAGE:
             return _missing(f"scrape gap: Prometheus has {overall:.0%} of the scrapes"), overall
-        coverage = self._coverage(self._fill(sli.server.scrapes), expected)
+        coverage = self._coverage(sli.scrapes, expected) if sli.scrapes else overall
+        series = self._fill(sli.series).partition("{")[0]
         if coverage == 0:
-            return _missing(f"no series: nothing exported {sli.server.series}"), coverage
+            return _missing(f"no series: nothing exported {series}"), coverage
         if coverage < MIN_COVERAGE:
-            text = f"target down: {coverage:.0%} of the scrapes have {sli.server.series}"
+            text = f"target down: {coverage:.0%} of the scrapes have {series}"
             return _missing(text), coverage
         value = self._number(expr)
         if value is None:
-            return _missing(sli.server.empty), coverage
-        count = round(self._number(self._fill(sli.server.count)) or 0)
-        return Indicator(value=value, count=count), coverage
+            return _missing(sli.empty), coverage
+        return Indicator(value=value, count=self._whole(sli.count)), coverage
+
+    def _whole(self, expr: str) -> int:
+        return round(self._number(self._fill(expr)) or 0) if expr else 0
 
     def _coverage(self, expr: str, expected: float) -> float:
         # A window holds one scrape more or less than expected, as it happens to lie.
@@ -119,13 +117,8 @@ def _missing(reason: str) -> Indicator:
 
 
 def _fill(expr: str, scope: Scope, window_s: float) -> str:
-    return fill(
-        expr,
-        namespace=scope.namespace,
-        workload=scope.workload,
-        window_s=window_s,
-        step_s=scope.scrape_interval.total_seconds(),
-    )
+    step_s = scope.scrape_interval.total_seconds()
+    return fill(expr, scope.place, window_s=window_s, step_s=step_s)
 
 
 def series(
@@ -133,7 +126,6 @@ def series(
     start: datetime,
     end: datetime,
     scope: Scope,
-    slis: Iterable[Sli] = DEFAULT_SLIS,
 ) -> list[Series]:
     """Each SLI over time, one point per scrape, each over the five scrapes before it.
 
@@ -143,10 +135,10 @@ def series(
     """
     window_s = 5 * scope.scrape_interval.total_seconds()
     found = []
-    for sli in slis:
+    for sli in scope.slis:
         try:
             points = prometheus.range(
-                _fill(sli.server.value, scope, window_s),
+                _fill(sli.value, scope, window_s),
                 start.astimezone(UTC),
                 end.astimezone(UTC),
                 scope.scrape_interval,

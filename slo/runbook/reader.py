@@ -24,7 +24,6 @@ from slo.runbook.reading.rules import RuleReader
 from slo.runbook.reading.steps import is_shell
 
 __all__ = [
-    "BUNDLED_RUNBOOK",
     "Runbook",
     "RunbookError",
     "SeverityLevel",
@@ -34,7 +33,6 @@ __all__ = [
     "survey_runbook",
 ]
 
-BUNDLED_RUNBOOK = Path(__file__).parent.parent / "runbook.md"
 _DRAWN = re.compile(r"[─-╿▀-▟←-⇿▲-◿]|\+--+\+|--+>|<--+")
 
 

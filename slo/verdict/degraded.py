@@ -13,11 +13,9 @@ from fnmatch import fnmatchcase
 from typing import NamedTuple
 
 from slo.evidence.journal import Degraded
-from slo.indicators.client import Requests, error_rate, latency
-from slo.indicators.slis import Sli, by_name
+from slo.indicators.client import ClientView, Requests, client_view
 from slo.model import Check, Objective, Outcome, Unit, worst
 from slo.show import show
-from slo.stats.estimates import Evidence
 from slo.verdict.objectives import Decision
 
 
@@ -28,7 +26,7 @@ class _Limits(NamedTuple):
     endpoints: tuple[int, ...]
     start: float
     end: float
-    at_most: tuple[tuple[Sli, float], ...]
+    at_most: tuple[tuple[ClientView, float], ...]
 
 
 def degraded(
@@ -84,8 +82,8 @@ def _limits(
     end: float,
 ) -> Iterable[_Limits]:
     """Groups of endpoints under the same limits; the first entry that names an endpoint counts."""
-    slis = [(s, o) for o in objectives if (s := by_name(o.name)) and s.client]
-    usual = tuple((s, o.critical) for s, o in slis)
+    views = [(v, o) for o in objectives if (v := client_view(o.name))]
+    usual = tuple((v, o.critical) for v, o in views)
     left = set(range(len(found.names)))
     for entry in allowed:
         mine = tuple(
@@ -97,7 +95,7 @@ def _limits(
         if not mine:
             continue
         until = end if entry.lasting_s is None else min(end, injected + entry.lasting_s)
-        loose = tuple((s, _loose(s, entry, o.critical)) for s, o in slis)
+        loose = tuple((v, _loose(v, entry, o.critical)) for v, o in views)
         words = ", ".join(entry.endpoints)
         yield _Limits(words, mine, injected, until, loose)
         if until < end:
@@ -108,47 +106,43 @@ def _limits(
         yield _Limits(words, tuple(sorted(left)), injected, end, usual)
 
 
-def _loose(sli: Sli, entry: Degraded, critical: float) -> float:
-    wanted = entry.error_rate if sli.quantile is None else entry.response_time_s
+def _loose(view: ClientView, entry: Degraded, critical: float) -> float:
+    wanted = entry.error_rate if view.quantile is None else entry.response_time_s
     return critical if wanted is None else wanted
 
 
 def _judge(
-    found: Requests, limits: _Limits, sli: Sli, most: float, decision: Decision
+    found: Requests, limits: _Limits, view: ClientView, most: float, decision: Decision
 ) -> tuple[Outcome, str]:
     due = found.between(limits.start, limits.end)
     for i in limits.endpoints:
-        alone = _evidence(due.of((i,)), sli)
+        alone = view.evidence(due.of((i,)))
         if not isinstance(alone, str) and alone.surely_above(most, decision.error):
-            seen = show(alone.value, sli.unit)
-            past = f"{found.names[i]}: {_name(sli)} {seen}, more than {show(most, sli.unit)}"
+            seen = show(alone.value, view.unit)
+            past = f"{found.names[i]}: {_name(view)} {seen}, more than {show(most, view.unit)}"
             return Outcome.FAIL, f"{past}, from {alone.count:,} requests"
-    together = _evidence(due.of(limits.endpoints), sli)
+    together = view.evidence(due.of(limits.endpoints))
     if isinstance(together, str):
-        return Outcome.INCONCLUSIVE, f"{limits.words}: {_name(sli)}: {together}"
-    seen = f"{limits.words}: {_name(sli)} {show(together.value, sli.unit)}"
+        return Outcome.INCONCLUSIVE, f"{limits.words}: {_name(view)}: {together}"
+    seen = f"{limits.words}: {_name(view)} {show(together.value, view.unit)}"
     high = together.span(decision.confidence).high
     if together.surely_above(most, decision.error):
-        return Outcome.FAIL, f"{seen}, more than {show(most, sli.unit)}"
-    if most >= 1 and sli.unit is Unit.RATIO:
+        return Outcome.FAIL, f"{seen}, more than {show(most, view.unit)}"
+    if most >= 1 and view.unit is Unit.RATIO:
         return Outcome.PASS, f"{seen}, and all of them might fail"
     if high is not None and high <= most:
         count = f"from {together.count:,} requests"
-        return Outcome.PASS, f"{seen}, at most {show(most, sli.unit)}, {count}"
+        return Outcome.PASS, f"{seen}, at most {show(most, view.unit)}, {count}"
     wanted = together.needed(most, decision.confidence)
     more = "" if wanted is None else f"; about {max(1, wanted - together.count):,} more would tell"
     return (
         Outcome.INCONCLUSIVE,
-        f"{seen}, {together.count:,} requests do not rule out {show(most, sli.unit)}{more}",
+        f"{seen}, {together.count:,} requests do not rule out {show(most, view.unit)}{more}",
     )
 
 
-def _name(sli: Sli) -> str:
-    return "error rate" if sli.quantile is None else f"p{sli.quantile * 100:g}"
-
-
-def _evidence(due: Requests, sli: Sli) -> Evidence | str:
-    return error_rate(due) if sli.quantile is None else latency(due, sli.quantile)
+def _name(view: ClientView) -> str:
+    return "error rate" if view.quantile is None else f"p{view.quantile * 100:g}"
 
 
 def limit_count(allowed: Sequence[Degraded] | None, endpoints: int) -> int:

@@ -7,8 +7,7 @@ from datetime import UTC, datetime
 from slo.evidence import journal
 from slo.evidence.experiment_log import ExperimentLog
 from slo.evidence.metrics import Series
-from slo.indicators.client import Requests
-from slo.indicators.slis import by_name
+from slo.indicators.client import Requests, client_view
 from slo.model import (
     AlertSpell,
     Check,
@@ -140,8 +139,8 @@ def _observe(case: Case) -> Observation:
 
 
 def _timed(objective: Objective) -> bool:
-    sli = by_name(objective.name)
-    return sli is not None and sli.quantile is not None
+    view = client_view(objective.name)
+    return view is not None and view.quantile is not None
 
 
 def _degraded(case: Case) -> Check | None:
@@ -263,8 +262,7 @@ def _respond_within(case: Case, level: Severity) -> float | None:
 
 def _in_incident(result: ObjectiveResult) -> bool:
     """In the fault or recovery phase, by the view that is judged outside of faults."""
-    sli = by_name(result.objective.name)
-    wanted = View.CLIENT if sli is not None and sli.client else View.SERVER
+    wanted = View.CLIENT if client_view(result.objective.name) else View.SERVER
     return result.phase is not PhaseKind.BASELINE and result.view is wanted
 
 

@@ -4,8 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from slo.indicators.client import Requests
-from slo.indicators.slis import by_name
+from slo.indicators.client import Requests, client_view
 from slo.model import Check, Impact, Objective, Outcome
 from slo.stats.intervals import at_least
 
@@ -25,7 +24,7 @@ def impact(
             requests=0, failed=0, slow=0, lost_data=None, data_evidence="no requests were kept"
         )
     due = found.between(start, end)
-    limits = [o.critical for o in objectives if (s := by_name(o.name)) and s.client and s.quantile]
+    limits = [o.critical for o in objectives if (v := client_view(o.name)) and v.quantile]
     slow = due.timed & ~due.failed & (due.response_time > min(limits, default=float("inf")))
     lost, evidence = _data(found, start, due)
     return Impact(

@@ -17,8 +17,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 
-from slo.indicators.client import Requests, error_rate, latency
-from slo.indicators.slis import by_name
+from slo.indicators.client import ClientView, Requests, client_view
 from slo.model import Objective
 from slo.verdict.objectives import past_critical
 
@@ -72,7 +71,7 @@ def recovery(
 
     `error` is the chance that a window called bad was not.
     """
-    judged = [o for o in objectives if (sli := by_name(o.name)) and sli.client]
+    judged = [(o, view) for o in objectives if (view := client_view(o.name))]
     count = int((end - start) / window_s + 1e-9)  # whole windows alone
     states = [
         _state(found.between(start + i * window_s, start + (i + 1) * window_s), judged, error)
@@ -84,7 +83,7 @@ def recovery(
     stable = _first_run(states, trouble[-1] + 1 if trouble else 0, good_windows)
     hopeful = [Window.BAD if s is Window.BAD else Window.GOOD for s in states]
     hope = _first_run(hopeful, bad[-1] + 1 if bad else 0, good_windows)
-    unknown = "" if stable is not None else _unknown(states, judged, hope)
+    unknown = "" if stable is not None else _unknown(states, hope, judged=bool(judged))
 
     def at(i: int | None) -> float | None:
         return None if i is None or unknown else start + i * window_s
@@ -102,15 +101,15 @@ def recovery(
     )
 
 
-def _state(window: Requests, objectives: Sequence[Objective], error: float) -> Window:
+def _state(
+    window: Requests, objectives: Sequence[tuple[Objective, ClientView]], error: float
+) -> Window:
     if len(window) == 0:
         return Window.EMPTY
     # Without a single answer that has a latency, nothing shows that it is good.
     state = Window.GOOD if window.timed.any() else Window.BAD
-    for objective in objectives:
-        sli = by_name(objective.name)
-        assert sli is not None
-        seen = error_rate(window) if sli.quantile is None else latency(window, sli.quantile)
+    for objective, view in objectives:
+        seen = view.evidence(window)
         if isinstance(seen, str) or not past_critical(objective, seen.value):
             continue
         if seen.surely_above(objective.critical, error):
@@ -128,7 +127,7 @@ def _first_run(states: Sequence[Window], first: int, length: int) -> int | None:
     return None
 
 
-def _unknown(states: Sequence[Window], judged: Sequence[Objective], hope: int | None) -> str:
+def _unknown(states: Sequence[Window], hope: int | None, *, judged: bool) -> str:
     """Why nothing is known of a recovery that was not seen; "" where it surely was none."""
     if not judged:
         return "the runbook has no objective that clients could see"

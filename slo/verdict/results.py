@@ -13,9 +13,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from slo.evidence.metrics import Measurement
-from slo.indicators.client import Requests, error_rate, latency
+from slo.indicators.client import ClientView, Requests, client_view, latency
 from slo.indicators.server import Clock, evidence_of
-from slo.indicators.slis import Sli, by_name
+from slo.indicators.slis import Indicators, Sli, yaml_for
 from slo.model import (
     Objective,
     ObjectiveResult,
@@ -40,6 +40,7 @@ class AllEvidence:
 
     found: Requests | None
     measurements: Sequence[Measurement]
+    indicators: Indicators
     load: LoadHealth
     clock: Clock
     decision: Decision
@@ -53,16 +54,22 @@ def phase_results(
     due = None if seen.found is None else seen.found.between(start, end)
     results = []
     for objective in objectives:
-        sli = by_name(objective.name)
-        measured = _measured(sli, phase, seen.measurements)
+        view = client_view(objective.name)
+        sli = seen.indicators.find(objective)
+        measured = None if isinstance(sli, str) else _measured(sli, phase, seen.measurements)
         theirs = _server(objective, sli, measured, seen)
         server = _result(phase, objective, View.SERVER, theirs, _judge(objective, theirs, seen))
-        server = replace(server, formula=measured.expr if measured else "", data=_METRICS)
-        if sli is not None and sli.client:
-            ours = _client(sli, due)
-            judgement = with_load(objective, sli, due, _judge(objective, ours, seen), seen)
+        server = replace(
+            server,
+            user_facing=view is not None or (isinstance(sli, Sli) and sli.user_facing),
+            formula=measured.expr if measured else "",
+            data=_METRICS,
+        )
+        if view is not None:
+            ours = _client(view, due)
+            judgement = with_load(objective, view, due, _judge(objective, ours, seen), seen)
             client = _result(phase, objective, View.CLIENT, ours, judgement)
-            client = replace(client, formula=sli.definition, data=_SAMPLES)
+            client = replace(client, user_facing=True, formula=view.definition, data=_SAMPLES)
             apart = _apart(objective, ours, theirs, seen.decision)
             results.append(replace(client, disagreement=apart))
             results.append(replace(server, judged=False, disagreement=apart))
@@ -86,11 +93,11 @@ def promises(
     due = None if seen.found is None else seen.found.within(windows)
     results = []
     for objective in objectives:
-        sli = by_name(objective.name)
-        if sli is None or not sli.client:
+        view = client_view(objective.name)
+        if view is None:
             continue
-        ours = _client(sli, due)
-        judgement = with_load(objective, sli, due, _judge(objective, ours, seen), seen)
+        ours = _client(view, due)
+        judgement = with_load(objective, view, due, _judge(objective, ours, seen), seen)
         results.append(
             PromiseResult(
                 objective=objective,
@@ -100,7 +107,7 @@ def promises(
                 outcome=judgement.outcome,
                 counts=judgement.counts,
                 reason=judgement.reason,
-                formula=sli.definition,
+                formula=view.definition,
                 data=f"{_SAMPLES}, of {len(calm)} undisturbed phases",
             )
         )
@@ -151,17 +158,11 @@ def _result(
     )
 
 
-def _client(sli: Sli, due: Requests | None) -> Evidence | str:
-    if due is None:
-        return "no requests were kept"
-    return error_rate(due) if sli.quantile is None else latency(due, sli.quantile)
+def _client(view: ClientView, due: Requests | None) -> Evidence | str:
+    return "no requests were kept" if due is None else view.evidence(due)
 
 
-def _measured(
-    sli: Sli | None, phase: Phase, measurements: Sequence[Measurement]
-) -> Measurement | None:
-    if sli is None:
-        return None
+def _measured(sli: Sli, phase: Phase, measurements: Sequence[Measurement]) -> Measurement | None:
     where = (sli.name, phase.experiment, phase.kind)
     return next(
         (m for m in measurements if (m.sli, m.experiment, m.phase) == where),
@@ -170,17 +171,21 @@ def _measured(
 
 
 def _server(
-    objective: Objective, sli: Sli | None, measured: Measurement | None, seen: AllEvidence
+    objective: Objective, sli: Sli | str, measured: Measurement | None, seen: AllEvidence
 ) -> Evidence | str:
-    if sli is None:
-        return f"no indicator is known for {objective.title}"
+    if isinstance(sli, str):
+        return f"{sli}; system.yaml can say how: {yaml_for(objective)}"
     if measured is None:
         return "Prometheus was not asked for this phase"
     return evidence_of(sli, measured, seen.clock)
 
 
 def with_load(
-    objective: Objective, sli: Sli, due: Requests | None, judgement: Judgement, seen: AllEvidence
+    objective: Objective,
+    view: ClientView,
+    due: Requests | None,
+    judgement: Judgement,
+    seen: AllEvidence,
 ) -> Judgement:
     """What is left of a judgement when the load generator was not well: slo.verdict.load_health."""
     load = seen.load
@@ -189,10 +194,10 @@ def with_load(
         return judgement
     breach = judgement.counts in {Outcome.WARN, Outcome.FAIL}
     if breach and due is not None:
-        if sli.quantile is None:
+        if view.quantile is None:
             return judgement  # what failed has failed, however late it was sent
         if load.capable:
-            unhurried = _judge(objective, latency(due.from_start(), sli.quantile), seen)
+            unhurried = _judge(objective, latency(due.from_start(), view.quantile), seen)
             if unhurried.counts.rank >= judgement.counts.rank:
                 return judgement
     elif load.complete:

@@ -11,13 +11,14 @@ independent of one another for that.
 How the score is made up stands in slo.verdict.points.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from slo.evidence.experiment_log import ExperimentLog, experiment_logs
 from slo.evidence.journal import RunEnded
 from slo.evidence.recording import Recording
-from slo.indicators.client import Requests, requests
+from slo.indicators.client import Requests, client_view, requests
 from slo.indicators.server import clock
+from slo.indicators.slis import Indicators
 from slo.model import (
     SCHEMA_VERSION,
     Certainty,
@@ -47,7 +48,10 @@ from slo.verdict.timeline import endpoints, marks, timeline
 def score(recording: Recording) -> Verdict:
     """Judge a run. Raises ThresholdError where the plan's thresholds do not fit the runbook."""
     started, policy = recording.started, recording.policy
-    objectives = override(recording.runbook.objectives, started.thresholds)
+    indicators = Indicators.of_system(recording.system)
+    promised = override(recording.runbook.objectives, started.thresholds)
+    measured = {m.sli for m in recording.measurements}
+    left_out, objectives = _left_out(promised, measured, policy.leave_out)
     stories = experiment_logs(recording.journal)
     found = requests(recording.samples) if recording.samples is not None else None
     fault_phases = [p for story in stories if (p := story.phase(PhaseKind.FAULT))]
@@ -59,6 +63,7 @@ def score(recording: Recording) -> Verdict:
     seen = AllEvidence(
         found=found,
         measurements=recording.measurements,
+        indicators=indicators,
         load=load,
         clock=clock(recording.series, policy.decision.clock_skew.total_seconds()),
         decision=Decision(certainty.confidence, certainty.error),
@@ -117,13 +122,25 @@ def score(recording: Recording) -> Verdict:
         endpoints=endpoints(found),
         timeline=timeline(found, started.time, ended.time if ended else last),
         marks=tuple(moments),
-        notes=_notes(recording, stories, results, seen, ended),
+        notes=_notes(recording, stories, results, seen, ended=ended, left_out=left_out),
         promises=tuple(settled),
         addends=parts,
         certainty=certainty,
         budget=error_budget(found, stories, recording.policy.error_budget),
     )
     return headline(verdict)
+
+
+def _left_out(
+    objectives: Sequence[Objective], measured: Collection[str], names: Collection[str]
+) -> tuple[list[Objective], tuple[Objective, ...]]:
+    """Those that the policy leaves out, and the others. What is measured is judged always."""
+    out = [
+        o
+        for o in objectives
+        if o.name in names and o.name not in measured and client_view(o.name) is None
+    ]
+    return out, tuple(o for o in objectives if o not in out)
 
 
 def _rank(severity: Severity) -> int:
@@ -154,9 +171,16 @@ def _notes(
     stories: Sequence[ExperimentLog],
     results: Sequence[ObjectiveResult],
     seen: AllEvidence,
+    *,
     ended: RunEnded | None,
+    left_out: Sequence[Objective],
 ) -> tuple[str, ...]:
     notes = [*recording.gaps, *(f"{note}." for note in recording.runbook.notes)]
+    notes += [
+        f"{o.title} (line {o.source.line}) was not judged: nothing measures it, and the policy"
+        " leaves it out."
+        for o in left_out
+    ]
     if ended is None:
         notes.append("The journal just stops: the runner was killed, or the machine.")
     elif ended.ended_by != "completed":

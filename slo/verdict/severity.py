@@ -34,8 +34,7 @@ from typing import NamedTuple
 import numpy as np
 
 from slo.evidence.metrics import REDUNDANCY, Series
-from slo.indicators.client import Flags, Requests, error_rate, latency
-from slo.indicators.slis import by_name
+from slo.indicators.client import ClientView, Flags, Requests, client_view
 from slo.model import Objective, ObjectiveResult, Outcome, Severity, SeveritySpan, Unit
 from slo.policy import SeverityPolicy, SeverityRule
 from slo.show import show
@@ -113,8 +112,7 @@ def _by_table(policy: SeverityPolicy, whens: Sequence[str], of: str) -> Severity
 
 
 def _of(result: ObjectiveResult) -> str:
-    sli = by_name(result.objective.name)
-    return "users" if sli is not None and sli.user_facing else "internals"
+    return "users" if result.user_facing else "internals"
 
 
 class _RuleInWindows(NamedTuple):
@@ -165,11 +163,11 @@ class _Windows:
         return [
             _RuleInWindows(
                 rule.severity,
-                self._past(found, objective, _limit(objective, rule)),
+                self._past(found, view, _limit(objective, rule)),
                 f"{objective.title} was past {show(_limit(objective, rule), objective.unit)}",
             )
             for objective in self._objectives
-            if (sli := by_name(objective.name)) and sli.client and sli.user_facing
+            if (view := client_view(objective.name))
         ]
 
     def _window_of(self, found: Requests) -> np.ndarray:
@@ -193,15 +191,13 @@ class _Windows:
             findings.append(_RuleInWindows(rule.severity, holds, words))
         return findings
 
-    def _past(self, found: Requests, objective: Objective, limit: float) -> Flags:
-        sli = by_name(objective.name)
-        assert sli is not None
+    def _past(self, found: Requests, view: ClientView, limit: float) -> Flags:
         window = self._window_of(found)
         edges = np.searchsorted(window, np.arange(self.count + 1))
         past = np.zeros(self.count, dtype=np.bool_)
         for i in range(self.count):
             inside = found.where(slice(int(edges[i]), int(edges[i + 1])))
-            seen = error_rate(inside) if sli.quantile is None else latency(inside, sli.quantile)
+            seen = view.evidence(inside)
             if not isinstance(seen, str) and seen.value > limit:
                 past[i] = seen.surely_above(limit, self._error)
         return past

@@ -12,7 +12,7 @@ import pytest
 
 from service.cluster import embedded
 from service.cluster.kube import DEPLOYMENTS, MERGE_PATCH, NAMESPACES, Kube
-from slo.runbook.reader import BUNDLED_RUNBOOK
+from service.gameday import RUNBOOK
 from tests.e2e.conftest import Command, eventually
 
 pytestmark = pytest.mark.slow
@@ -142,7 +142,7 @@ def test_abort_from_another_terminal_and_a_second_game_day_changes_nothing(
 @pytest.mark.usefixtures("before")
 def test_an_abort_does_not_wait_for_the_procedure_that_is_carried_out(gameday: Command) -> None:
     runbook = gameday.directory / "slow.md"
-    runbook.write_text(BUNDLED_RUNBOOK.read_text("utf-8") + PATIENCE)
+    runbook.write_text(RUNBOOK.read_text("utf-8") + PATIENCE)
     path = gameday.directory / "cured.yaml"
     cured = PLAN.replace("STOP", "").replace("duration: 10m", "duration: 1s")
     cured = cured.replace("recovery: 10s", "recovery: {procedure: patience, lasts: 5s, limit: 10m}")

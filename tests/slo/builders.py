@@ -12,13 +12,13 @@ from pathlib import Path
 from random import Random
 from typing import Literal
 
+from service.gameday import RUNBOOK
 from slo.evidence import journal
 from slo.evidence.journal import Degraded, Entry, Expectation, Threshold
 from slo.evidence.metrics import Measurement, Series, write_metrics
 from slo.evidence.recording import read_recording
 from slo.evidence.samples import Samples
 from slo.model import SCHEMA_VERSION, ErrorKind, Indicator, PhaseKind, Sample, Severity
-from slo.runbook.reader import BUNDLED_RUNBOOK
 from slo.verdict import verdict_json
 from slo.verdict.score import score
 
@@ -108,7 +108,7 @@ def build(run: Run, run_dir: Path) -> Path:
         entries = [e for e in entries if e.time <= limit]
     text = "".join(e.model_dump_json() + "\n" for e in entries)
     (run_dir / "journal.jsonl").write_text(text, encoding="utf-8")
-    book = BUNDLED_RUNBOOK.read_text(encoding="utf-8") if run.runbook is None else run.runbook
+    book = RUNBOOK.read_text(encoding="utf-8") if run.runbook is None else run.runbook
     (run_dir / "runbook.md").write_text(book, encoding="utf-8")
     if run.samples:
         Samples.from_rows(rows).write_parquet(run_dir / "samples.parquet")

@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 
 from chaos.plan.model import Plan, bundled, find_plan, read_plan
+from service.gameday import RUNBOOK
 from slo.documents import DocumentError
 from slo.model import Severity
-from slo.runbook.reader import BUNDLED_RUNBOOK, read_runbook
+from slo.runbook.reader import read_runbook
 
 GOOD = """\
 name: tiny
@@ -45,7 +46,7 @@ def test_quantities_are_seconds_and_ratios(tmp_path: Path) -> None:
 
 
 def test_what_is_steady_is_judged_as_the_run_is(tmp_path: Path) -> None:
-    promised = read_runbook(BUNDLED_RUNBOOK).objectives
+    promised = read_runbook(RUNBOOK).objectives
     lenient = read_plan(write(tmp_path, GOOD.replace("critical: 1%", "critical: 10%")))
     assert lenient.steady_error_rate(promised) == pytest.approx(0.1)
     silent = read_plan(

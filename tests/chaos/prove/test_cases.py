@@ -7,8 +7,9 @@ import pytest
 from chaos.prove.cases import NOT_PUT_BACK, combined
 from chaos.prove.drills import drill_for
 from chaos.prove.drills.graph_away import CUT, DOWN, PASSWORD, GraphAway, cause, since
+from service.gameday import RUNBOOK
 from slo.model import Source
-from slo.runbook.reader import BUNDLED_RUNBOOK, survey, survey_runbook
+from slo.runbook.reader import survey, survey_runbook
 from slo.verdict.proofs import ProcedureProof, ProofOutcome, Sight, StepProof, StepState
 
 ONLINE = '"neo4j", "standard", [], "read-write", "localhost:7687", "primary", TRUE, "online"'
@@ -84,7 +85,7 @@ def test_what_a_log_says_of_the_last_time_is_left_out() -> None:
 
 
 def test_the_diagnosis_of_neo4j_has_a_drill_of_three_cases() -> None:
-    procedure = survey_runbook(BUNDLED_RUNBOOK).procedure("neo4j-does-not-answer")
+    procedure = survey_runbook(RUNBOOK).procedure("neo4j-does-not-answer")
     assert procedure is not None
     drill = drill_for(procedure)
     assert isinstance(drill, GraphAway)

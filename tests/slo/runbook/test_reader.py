@@ -5,8 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from service.gameday import RUNBOOK
 from slo.model import Comparison, Severity, Source, Unit
-from slo.runbook.reader import BUNDLED_RUNBOOK, RunbookError, parse_runbook, read_runbook
+from slo.runbook.reader import RunbookError, parse_runbook, read_runbook
 from slo.runbook.reading.mojibake import repair
 from slo.verdict.objectives import meets_target
 
@@ -49,7 +50,7 @@ def table(*rows: str) -> str:
 
 
 def test_our_own_runbook_has_the_six_objectives_and_four_severities() -> None:
-    book = read_runbook(BUNDLED_RUNBOOK)
+    book = read_runbook(RUNBOOK)
     found = {o.name: (o.comparison, o.target, o.critical, o.unit) for o in book.objectives}
     assert found == PROMISES
     times = {s.severity: s.response_time_s for s in book.severities}
@@ -63,8 +64,8 @@ def test_our_own_runbook_has_the_six_objectives_and_four_severities() -> None:
 
 
 def test_every_promise_names_its_line_and_section() -> None:
-    book = read_runbook(BUNDLED_RUNBOOK)
-    lines = BUNDLED_RUNBOOK.read_text(encoding="utf-8").split("\n")
+    book = read_runbook(RUNBOOK)
+    lines = RUNBOOK.read_text(encoding="utf-8").split("\n")
     promises = [(o.title, o.source) for o in book.objectives]
     promises += [(s.severity.value, s.source) for s in book.severities]
     for title, source in promises:

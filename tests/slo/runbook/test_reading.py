@@ -9,10 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from service.gameday import RUNBOOK
 from slo.model import Comparison, Severity, Unit
 from slo.runbook.durations import seconds
 from slo.runbook.model import Effect, Procedure, Runbook, StepKind
-from slo.runbook.reader import BUNDLED_RUNBOOK, parse_runbook, survey, survey_runbook
+from slo.runbook.reader import parse_runbook, survey, survey_runbook
 from slo.runbook.reading.shell import statements
 
 RUNBOOKS = Path(__file__).parent.parent / "runbooks"
@@ -264,7 +265,7 @@ def test_a_database_teams_scripts_and_rules() -> None:
 
 
 def test_ours_reads_as_it_did() -> None:
-    text = BUNDLED_RUNBOOK.read_text(encoding="utf-8")
+    text = RUNBOOK.read_text(encoding="utf-8")
     book = parse_runbook(text, "runbook.md")
     assert len(book.objectives) == 6
     lines = text.splitlines()

@@ -3,9 +3,10 @@
 import pytest
 
 from chaos.prove.alerts.synthetic import prove
+from service.gameday import RUNBOOK
 from slo.model import Comparison, Objective, Source, Unit
 from slo.runbook.model import Alert
-from slo.runbook.reader import BUNDLED_RUNBOOK, survey, survey_runbook
+from slo.runbook.reader import survey, survey_runbook
 from slo.verdict.proofs import AlertProof, ProofOutcome
 from tests.parts import promtool
 
@@ -51,7 +52,7 @@ def by_world(proof: AlertProof) -> dict[str, ProofOutcome]:
 
 
 def test_every_alert_of_our_own_runbook_is_proven() -> None:
-    book = survey_runbook(BUNDLED_RUNBOOK)
+    book = survey_runbook(RUNBOOK)
     assert book.alerts
     for alert in book.alerts:
         proof = prove(alert, book.objectives, promtool())

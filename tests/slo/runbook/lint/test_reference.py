@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from service.gameday import RUNBOOK
 from slo.runbook.lint import Finding, Result
 from slo.runbook.lint.objects import read_manifests
-from slo.runbook.reader import BUNDLED_RUNBOOK
 from tests.slo.runbook.lint.looking import look
 
 ROOT = Path(__file__).parents[4]
@@ -134,22 +134,22 @@ def test_the_damaged_twin_has_the_same_findings_on_the_same_lines() -> None:
 
 def beside_ours(path: str) -> bool:
     """Relative to our runbook or to the repository, as `runbook check` looks for files."""
-    return any((root / path).exists() for root in (BUNDLED_RUNBOOK.parent, ROOT))
+    return any((root / path).exists() for root in (RUNBOOK.parent, ROOT))
 
 
 def test_our_own_runbook_has_no_findings_in_its_text() -> None:
-    result = look(BUNDLED_RUNBOOK.read_text(encoding="utf-8"), exists=beside_ours)
+    result = look(RUNBOOK.read_text(encoding="utf-8"), exists=beside_ours)
     assert [(f.source.line, f.rule, f.message) for f in result.findings] == []
 
 
 def test_our_own_runbook_has_no_findings_against_the_manifests_either() -> None:
-    text = BUNDLED_RUNBOOK.read_text(encoding="utf-8")
+    text = RUNBOOK.read_text(encoding="utf-8")
     result = look(text, objects=read_manifests(DEPLOY), exists=beside_ours)
     assert [(f.source.line, f.rule, f.message) for f in result.findings] == []
 
 
 def test_files_that_our_runbook_links_to_are_missed_when_they_are_not_there() -> None:
-    text = BUNDLED_RUNBOOK.read_text(encoding="utf-8")
+    text = RUNBOOK.read_text(encoding="utf-8")
     gone = look(text, exists=lambda path: beside_ours(path) and "ingress" not in path)
     missed = [f for f in gone.findings if f.rule == "missing-file"]
     assert ["k8s/ingress.yaml" in f.message for f in missed] == [True]

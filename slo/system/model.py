@@ -1,0 +1,71 @@
+"""What system.yaml says of one service. All paths in it are relative to its folder."""
+
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, StringConstraints, model_validator
+
+from slo.documents import Part
+from slo.system.indicators import NAME, IndicatorSpec
+from slo.system.prometheus import PrometheusAccess
+
+LABEL = r"[a-z0-9]([a-z0-9-]*[a-z0-9])?"  # an RFC 1123 label: it names files and objects
+
+
+class Target(Part):
+    """The workload under test, and where its users reach it.
+
+    `kind` is Deployment, StatefulSet or DaemonSet. Users come in by a Service with its port, or by
+    a `url`; a workload that nobody sends requests to has neither.
+    """
+
+    namespace: str
+    workload: str
+    kind: Literal["Deployment", "StatefulSet", "DaemonSet"] = "Deployment"
+    service: str | None = None
+    port: int = Field(default=80, ge=1, le=65535)
+    url: str | None = Field(default=None, pattern=r"^https?://")
+
+    @model_validator(mode="after")
+    def _one_door(self) -> Self:
+        if self.service is not None and self.url is not None:
+            raise ValueError("name either 'service' or 'url', so that the load knows where to go")
+        return self
+
+    @property
+    def pods(self) -> str:
+        """A regular expression that the names of its pods match, and few others do."""
+        suffix = {
+            "Deployment": "-[a-z0-9]+-[a-z0-9]+",  # template hash and suffix: no <name>-canary
+            "StatefulSet": "-[0-9]+",
+            "DaemonSet": "-[a-z0-9]+",
+        }
+        return self.workload + suffix[self.kind]
+
+
+class SystemLoad(Part):
+    """What users do: a locustfile, and the scenario that is played when none is named."""
+
+    locustfile: Path | None = None
+    scenario: str | None = None
+
+
+IndicatorName = Annotated[str, StringConstraints(pattern=NAME)]
+
+
+class System(Part):
+    """One service. Without `prometheus`, only what the load and Kubernetes see is judged.
+
+    `presets` are the names of well-known instrumentations, `indicators` this system's own; of two
+    with one name the own one counts, else the preset that stands last.
+    """
+
+    name: str = Field(pattern=f"^{LABEL}$")
+    description: str = ""
+    target: Target
+    prometheus: PrometheusAccess | None = None
+    presets: tuple[str, ...] = ("kubernetes",)
+    indicators: dict[IndicatorName, IndicatorSpec] = Field(default_factory=dict)
+    load: SystemLoad = SystemLoad()
+    runbook: Path | None = None
+    policy: Path | None = None
