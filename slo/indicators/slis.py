@@ -167,7 +167,7 @@ def _share(name: str, spec: IndicatorSpec, total: tuple[str, ...]) -> Sli:
         resets=_sum("resets", total),
         scrapes=_scrapes(total),
         series=_metrics(total),
-        empty="no traffic in the window",
+        empty=spec.empty or "no traffic in the window",
         highest=1.0,
     )
 
@@ -200,7 +200,7 @@ def _quantile(name: str, spec: IndicatorSpec, base: tuple[str, ...], quantile: f
         count=count,
         scrapes=_scrapes(counted),
         series=_metrics(counted if spec.native else base),
-        empty="no traffic in the window",
+        empty=spec.empty or "no traffic in the window",
     )
 
 
@@ -217,7 +217,7 @@ def _value(name: str, spec: IndicatorSpec) -> Sli:
         count=spec.count or (f"sum({_each('count_over_time', samples)})" if samples else ""),
         scrapes=_scrapes(samples) if samples else "",
         series=_metrics(samples),
-        empty=spec.empty,
+        empty=spec.empty or "the expression gave no value",
         slack=(spec.slack or "").replace("{value}", spec.value),
         highest=inf if spec.highest is None else spec.highest,
     )

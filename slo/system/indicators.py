@@ -62,7 +62,8 @@ class IndicatorSpec(BaseModel):
     for; without it there is an indicator for each quantile, with its name at the end
     (`response_time` gives `response_time_p95`). `scale` turns the histogram's unit into seconds.
     `samples` is a selector whose scrapes show whether a `value` can be trusted, `slack` an
-    expression for how far it may be off, `highest` what it cannot exceed. `user_facing` marks what
+    expression for how far it may be off, `highest` what it cannot exceed,
+    `empty` what it means when its series are there and give no value. `user_facing` marks what
     users notice themselves: severity depends on it.
     """
 
@@ -85,7 +86,7 @@ class IndicatorSpec(BaseModel):
     samples: Selectors | None = None
     slack: str | None = None
     highest: float | None = None
-    empty: str = "the expression gave no value"
+    empty: str | None = None
 
     @model_validator(mode="after")
     def _one_way(self) -> Self:

@@ -6,19 +6,23 @@
 import json
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import Random
 from typing import Literal
 
-from service.gameday import RUNBOOK
+from service.gameday import FOLDER, RUNBOOK
 from slo.evidence import journal
 from slo.evidence.journal import Degraded, Entry, Expectation, Threshold
 from slo.evidence.metrics import Measurement, Series, write_metrics
 from slo.evidence.recording import read_recording
 from slo.evidence.samples import Samples
+from slo.indicators.slis import Indicators, Place
 from slo.model import SCHEMA_VERSION, ErrorKind, Indicator, PhaseKind, Sample, Severity
+from slo.observe.phases import Scope
+from slo.runbook.reader import read_runbook
+from slo.system.folder import read_system
 from slo.verdict import verdict_json
 from slo.verdict.score import score
 
@@ -39,6 +43,28 @@ HEALTHY: Mapping[str, float] = {
 }
 
 Answer = tuple[float, ErrorKind]  # latency in seconds, and how it failed
+
+SYSTEM = read_system(FOLDER)
+
+
+def scope(namespace: str, workload: str, *slis: str, step_s: float = 2.0) -> Scope:
+    """The reference system's indicators, in a place of a test's own; all of its runbook's if none
+    is named.
+    """
+    promised = read_runbook(RUNBOOK).objectives
+    by_name = {o.name: o for o in promised}
+    wanted = [replace(by_name["response_time_p95"], name=n) for n in slis if n not in by_name]
+    wanted += [by_name[n] for n in slis if n in by_name] if slis else promised
+    target = SYSTEM.system.target.model_copy(update={"namespace": namespace, "workload": workload})
+    place = Place(
+        namespace=namespace,
+        workload=workload,
+        kind=target.kind,
+        pods=target.pods,
+        selector='namespace="{namespace}"',
+    )
+    known = tuple(Indicators.of_system(SYSTEM.system).known(wanted))
+    return Scope(place=place, slis=known, scrape_interval=timedelta(seconds=step_s))
 
 
 def healthy(rng: Random, _offset: float) -> Answer:
@@ -110,6 +136,7 @@ def build(run: Run, run_dir: Path) -> Path:
     (run_dir / "journal.jsonl").write_text(text, encoding="utf-8")
     book = RUNBOOK.read_text(encoding="utf-8") if run.runbook is None else run.runbook
     (run_dir / "runbook.md").write_text(book, encoding="utf-8")
+    (run_dir / "system.yaml").write_bytes(SYSTEM.file.read_bytes())
     if run.samples:
         Samples.from_rows(rows).write_parquet(run_dir / "samples.parquet")
     if run.metrics:

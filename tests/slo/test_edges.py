@@ -13,16 +13,16 @@ import pytest
 from slo.evidence.metrics import Measurement, MetricsError, Series, read_metrics, write_metrics
 from slo.evidence.recording import read_recording
 from slo.model import Indicator, Phase, PhaseKind
-from slo.observe.phases import Scope, measure, series
+from slo.observe.phases import measure, series
 from slo.observe.prometheus import Prometheus, PrometheusError, http_fetch
 from slo.verdict import verdict_json
 from slo.verdict.score import score
 from slo.verdict.verdict_json import VerdictError
-from tests.slo.builders import Run, build
+from tests.slo.builders import Run, build, scope
 
 NOW = datetime(2026, 3, 14, 9, 26, 53, tzinfo=UTC)
 PHASE = Phase(experiment="e", kind=PhaseKind.FAULT, start=NOW, end=NOW + timedelta(seconds=20))
-SCOPE = Scope(namespace="n", workload="w", scrape_interval=timedelta(seconds=2))
+SCOPE = scope("n", "w")
 
 
 @contextmanager

@@ -3,24 +3,23 @@
 import math
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from slo.evidence.metrics import ALERTS, CLOCK, REDUNDANCY, RULES, Measurement
 from slo.indicators.server import Clock, evidence_of
-from slo.indicators.slis import DEFAULT_SLIS, by_name, response_time
 from slo.model import Phase, PhaseKind
-from slo.observe.phases import Scope, measure, series
+from slo.observe.phases import measure, series
 from slo.observe.prometheus import Prometheus, PrometheusError, http_fetch
 from slo.stats.estimates import Buckets
+from tests.slo.builders import scope
 from tests.slo.tsdb import STEP_S, Series, serving
 
 BEGIN = (int(time.time()) // 3600 - 5) * 3600.0
 LENGTH = 20.0
 SCRAPES = int(LENGTH / STEP_S)
-SCOPE = Scope(namespace="shop", workload="bizra-api", scrape_interval=timedelta(seconds=STEP_S))
+SCOPE = scope("shop", "bizra-api", step_s=STEP_S)
 
 # One scene per namespace, all at the same time.
 POD = "bizra-api-5d8f9c-x2kqp"
@@ -165,8 +164,8 @@ def phase(start: float = 0.0, length: float = LENGTH) -> Phase:
 def ask(
     prometheus: Prometheus, namespace: str = "shop", when: Phase | None = None
 ) -> dict[str, Measurement]:
-    scope = replace(SCOPE, namespace=namespace)
-    return {m.sli: m for m in measure(prometheus, when or phase(), scope)}
+    asked = scope(namespace, "bizra-api", step_s=STEP_S)
+    return {m.sli: m for m in measure(prometheus, when or phase(), asked)}
 
 
 def test_prometheus_names_the_metrics_that_it_has(prometheus: Prometheus) -> None:
@@ -231,7 +230,8 @@ def test_a_window_shorter_than_three_scrapes_is_not_judged(prometheus: Prometheu
 def test_series_have_a_point_for_each_scrape(prometheus: Prometheus) -> None:
     when = phase()
     found = {s.name: s for s in series(prometheus, when.start, when.end, SCOPE)}
-    assert found.keys() >= {sli.name for sli in DEFAULT_SLIS}
+    assert found.keys() >= {sli.name for sli in SCOPE.slis}
+    assert len(SCOPE.slis) == 6
     assert len(found["error_rate"].times) == SCRAPES + 1
     assert all(math.isfinite(v) for s in found.values() for v in s.values)
 
@@ -253,8 +253,7 @@ def test_a_quantile_comes_with_its_histogram_and_an_interval_of_whole_buckets(
     prometheus: Prometheus,
 ) -> None:
     found = ask(prometheus)["faiss_query_time"]
-    sli = by_name("faiss_query_time")
-    assert sli is not None
+    (sli,) = scope("shop", "bizra-api", "faiss_query_time").slis
     assert [le for le, _ in found.buckets] == [0.005, 0.01, math.inf]
     seen = evidence_of(sli, found, Clock(skew_s=0.0, limit_s=1.0))
     assert isinstance(seen, Buckets)
@@ -280,7 +279,8 @@ def test_a_counter_that_began_anew_is_counted_across_and_told(prometheus: Promet
 
 
 def test_other_percentiles_can_be_asked_for(prometheus: Prometheus) -> None:
-    (p50,) = measure(prometheus, phase(), SCOPE, [response_time(0.5)])
+    asked = scope("shop", "bizra-api", "response_time_p50", step_s=STEP_S)
+    (p50,) = measure(prometheus, phase(), asked)
     assert p50.indicator.value == pytest.approx(0.025 * 0.5 / 0.9, rel=0.01)
 
 

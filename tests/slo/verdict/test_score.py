@@ -304,7 +304,9 @@ def test_an_objective_that_nothing_measures_is_inconclusive(judge: Judge) -> Non
     book = "# R\n\n| Metric | Target | Critical |\n|-|-|-|\n| Queue depth | < 1 s | > 2 s |\n"
     verdict = judge(Run(runbook=book))
     assert of(verdict) is ExitCode.INCONCLUSIVE
-    assert {r.reason for r in verdict.objectives} == {"no indicator is known for Queue depth"}
+    (reason,) = {r.reason for r in verdict.objectives}
+    assert reason.startswith("no indicator measures Queue depth; system.yaml can say how: ")
+    assert "{queue_depth: {histogram: METRIC, quantile: 0.95}}" in reason
 
 
 def test_clients_and_server_that_disagree_are_a_note(judge: Judge) -> None:
