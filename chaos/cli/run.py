@@ -223,7 +223,7 @@ def _resolve(given: _Given, cluster: Cluster) -> _Place:
     """Names to addresses. Raises what speaks against a run, before anything is made."""
     plan, promises, indicators = given.plan, given.promises, given.indicators
     target = plan.target
-    cluster.workload(target.namespace, target.workload)
+    cluster.workload(target.namespace, target.workload, target.kind)
     if target.url is None and target.service is None:
         raise UsageError(
             "nobody says where the load goes: name 'service' or 'url' in the target of the plan"

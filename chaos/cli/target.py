@@ -72,7 +72,7 @@ def chosen(
 def system_under_test(cluster: Cluster, where: SystemTarget) -> SystemUnderTest:
     """Raises UsageError or ClusterError where there is no such thing."""
     cluster.namespace(where.namespace)
-    cluster.workload(where.namespace, where.workload)
+    cluster.workload(where.namespace, where.workload, where.kind)
     if where.url is None and where.service is None:
         raise UsageError("nobody says which Service users go to: give --service NAME:PORT")
     url = where.url or cluster.service_url(where.namespace, where.service or "", where.port)

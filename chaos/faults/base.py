@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from chaos.faults.changes import Change
 from chaos.faults.injection import Tag
-from chaos.kube import Cluster, Json, Kind, Pod, Ref, kind_of
+from chaos.kube import Cluster, Json, Kind, Pod, Ref, Workload, kind_of
 from slo.evidence.journal import Target
 
 
@@ -33,12 +33,17 @@ class Scene:
 
     cluster: Cluster
     namespace: str
-    workload: str  # the Deployment under test
+    workload: str  # under test
     seed: Random
     max_share: float
     anyway: frozenset[str] = frozenset()
     url: str = ""
     forbidden: frozenset[str] = frozenset()
+    workload_kind: str = "Deployment"
+
+    def under_test(self) -> Workload:
+        """The workload under test, as it is now."""
+        return self.cluster.workload(self.namespace, self.workload, self.workload_kind)
 
 
 class Part(BaseModel):

@@ -96,4 +96,4 @@ class ControlPlaneHiccup(Part):
 
 def _look(scene: Scene) -> None:
     for _ in range(LOOKS):
-        scene.cluster.workload(scene.namespace, scene.workload)
+        scene.under_test()

@@ -85,7 +85,7 @@ class PodKill(Part):
         their Deployment or StatefulSet lags behind them.
         """
         hit = self.select_pods.whole(scene, targets)
-        workload = scene.cluster.workload(scene.namespace, scene.workload)
+        workload = scene.under_test()
         pods = scene.cluster.pods(workload.namespace, workload.selector)
         ready = [p for p in pods if p.ready and not p.ending]
         if hit is None or not workload.whole or len(ready) < workload.desired:

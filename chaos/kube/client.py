@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from chaos.kube.errors import ClusterError
 from chaos.kube.kinds import Json, Kind, Ref, kind_of
 from chaos.kube.quantities import milli, quantity
-from chaos.kube.views import ClusterEvent, Pod, Usage, Workload, event_of, pod_of
+from chaos.kube.views import ClusterEvent, Pod, Usage, Workload, event_of, pod_of, workload_of
 from chaos.kube.wire import Wire
 
 CONFLICT, NOT_FOUND, UNPROCESSABLE = 409, 404, 422
@@ -180,16 +180,7 @@ class Cluster(Wire):
         return self._ask("GET", f"/api/v1/namespaces/{name}", f"find namespace {name}")
 
     def workload(self, namespace: str, name: str, kind: str = "Deployment") -> Workload:
-        found = self.get(Ref.of(kind, namespace, name))
-        spec = found["spec"]
-        labels = spec["selector"].get("matchLabels") or {}
-        return Workload(
-            namespace=namespace,
-            name=name,
-            desired=1 if spec.get("replicas") is None else spec["replicas"],
-            ready=(found.get("status") or {}).get("readyReplicas") or 0,
-            selector=",".join(f"{k}={v}" for k, v in sorted(labels.items())),
-        )
+        return workload_of(self.get(Ref.of(kind, namespace, name)))
 
     def pods(self, namespace: str, selector: str, fields: str | None = None) -> list[Pod]:
         """By label and field selector, sorted by name."""

@@ -10,14 +10,13 @@ _MORE = (
     kinds.Kind("networking.k8s.io/v1", "Ingress", "ingresses"),
     kinds.Kind("policy/v1", "PodDisruptionBudget", "poddisruptionbudgets"),
     kinds.Kind("batch/v1", "CronJob", "cronjobs"),
-    kinds.Kind("apps/v1", "DaemonSet", "daemonsets"),
     # Custom resources: there only where somebody installed them.
     kinds.Kind("autoscaling.k8s.io/v1", "VerticalPodAutoscaler", "verticalpodautoscalers"),
     kinds.Kind("cert-manager.io/v1", "Certificate", "certificates"),
 )
 _LOOKED_AT = (
     "ConfigMap Namespace PersistentVolumeClaim Pod Secret Service ServiceAccount Deployment"
-    " StatefulSet Job NetworkPolicy"
+    " StatefulSet DaemonSet Job NetworkPolicy"
 )
 
 

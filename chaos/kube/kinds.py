@@ -38,6 +38,7 @@ KINDS = {
         Kind("v1", "Secret", "secrets"),
         Kind("v1", "Service", "services"),
         Kind("v1", "ServiceAccount", "serviceaccounts"),
+        Kind("apps/v1", "DaemonSet", "daemonsets"),
         Kind("apps/v1", "Deployment", "deployments"),
         Kind("apps/v1", "ReplicaSet", "replicasets"),
         Kind("apps/v1", "StatefulSet", "statefulsets"),

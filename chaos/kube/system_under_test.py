@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 
 from chaos.kube import Cluster, ClusterError, Json, Kind, Pod, Ref, kind_of
+from chaos.kube.views import selector_of
 
 HTTP_S = 5.0
 POLL_S = 0.25
@@ -38,8 +39,7 @@ class SystemUnderTest:
     def pods(self, labels: str | None = None) -> list[Pod]:
         """Of the workload, unless labels are given; those that are ending left out."""
         if labels is None:
-            chosen = self.deployment["spec"]["selector"].get("matchLabels") or {}
-            labels = ",".join(f"{k}={v}" for k, v in sorted(chosen.items()))
+            labels = selector_of(self.deployment["spec"]["selector"])
         return [p for p in self.cluster.pods(self.namespace, labels) if not p.ending]
 
     def raw_pods(self, labels: str = "") -> list[Json]:

@@ -24,7 +24,7 @@ class Pod:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Workload:
-    """A Deployment's or StatefulSet's own account of itself. `selector` is an expression."""
+    """A workload's own account of itself. `selector` is an expression that finds its pods."""
 
     namespace: str
     name: str
@@ -55,6 +55,42 @@ class Usage(NamedTuple):
 
     milli_cpu: int
     memory: int
+
+
+def workload_of(obj: Json) -> Workload:
+    """Of a Deployment, StatefulSet or DaemonSet, which counts the nodes that should have a pod."""
+    spec, status, metadata = obj["spec"], obj.get("status") or {}, obj["metadata"]
+    if obj["kind"] == "DaemonSet":
+        desired, ready = status.get("desiredNumberScheduled") or 0, status.get("numberReady") or 0
+    else:
+        desired = 1 if spec.get("replicas") is None else spec["replicas"]
+        ready = status.get("readyReplicas") or 0
+    return Workload(
+        namespace=metadata["namespace"],
+        name=metadata["name"],
+        desired=desired,
+        ready=ready,
+        selector=selector_of(spec["selector"]),
+    )
+
+
+_OPERATORS = {"In": "{key} in ({values})", "NotIn": "{key} notin ({values})"}
+_OPERATORS |= {"Exists": "{key}", "DoesNotExist": "!{key}"}
+
+
+def selector_of(selector: Json) -> str:
+    """A label selector as one types it: matchLabels and matchExpressions, all of which must hold.
+
+    https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#label-selectors
+    """
+    labels = [f"{k}={v}" for k, v in sorted((selector.get("matchLabels") or {}).items())]
+    return ",".join(
+        labels
+        + [
+            _OPERATORS[e["operator"]].format(key=e["key"], values=",".join(e.get("values") or ()))
+            for e in selector.get("matchExpressions") or ()
+        ]
+    )
 
 
 def pod_of(pod: Json) -> Pod:

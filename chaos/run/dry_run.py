@@ -69,6 +69,7 @@ def scene_of(
         anyway=plan.guardrails.all_pods_of,
         url=url,
         forbidden=plan.guardrails.forbidden_kinds,
+        workload_kind=plan.target.kind,
     )
 
 
