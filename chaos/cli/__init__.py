@@ -3,10 +3,7 @@
 import sys
 
 from chaos.cli.app import app
-from chaos.cli.errors import USER_ERRORS
 from chaos.run.interrupt import InterruptedRunError
-from chaos.run.preflight import LeftoverError
-from slo.exit_codes import ExitCode
 
 # Importing a command's module registers it.
 from chaos.cli import cluster, doctor, recovery, load, offline, plans, procedures, run, runbook  # isort: skip
@@ -30,13 +27,17 @@ def main() -> None:
     """Run the command line; a user's mistake ends with one sentence and code 2."""
     try:
         app()
-    except USER_ERRORS as error:
-        print(f"gameday: {error}", file=sys.stderr)
-        sys.exit(ExitCode.USAGE)
-    except LeftoverError as error:
-        print(f"gameday: {error}", file=sys.stderr)
-        sys.exit(ExitCode.FAULT_STUCK)
     except InterruptedRunError as error:
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
+        from slo.exit_codes import ExitCode
+
         sys.exit(ExitCode.INTERRUPTED)
+    except Exception as error:
+        from chaos.cli.user_errors import exit_code_of
+
+        code = exit_code_of(error)
+        if code is None:
+            raise
+        print(f"gameday: {error}", file=sys.stderr)
+        sys.exit(code)

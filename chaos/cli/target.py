@@ -6,10 +6,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
 from urllib.parse import urlsplit
-
-import typer
 
 from chaos.cli.errors import UsageError
 from chaos.kube import Cluster
@@ -18,23 +15,6 @@ from chaos.kube.system_under_test import SystemUnderTest
 from chaos.prove.shell.ingress_tunnel import ingress_tunnel
 from chaos.prove.shell.shell_session import ShellSession, find_programs
 from chaos.prove.steps.placeholders import key
-
-Kubeconfig = Annotated[str | None, typer.Option(help="Default: as kubectl.")]
-Context = Annotated[str | None, typer.Option(help="A context of the kubeconfig.")]
-Namespace = Annotated[str, typer.Option(help="The only namespace that steps may change.")]
-Workload = Annotated[str, typer.Option(help="The Deployment that users depend on.")]
-Service = Annotated[str, typer.Option(help="The Service, with port, that users go to.")]
-Files = Annotated[
-    Path | None,
-    typer.Option(help="A folder of manifests that the runbook names, e.g. k8s.", file_okay=False),
-]
-Set = Annotated[
-    list[str] | None,
-    typer.Option("--set", help="A value for a placeholder: pod-name=api-7x."),
-]
-Unconfined = Annotated[
-    bool, typer.Option("--unconfined", help="Also where the kernel cannot confine the steps.")
-]
 
 HTTPS = 443
 

@@ -22,8 +22,6 @@ from slo.documents import Duration, read_document
 from slo.evidence import journal as entries
 from slo.model import Objective, Severity
 
-BUNDLED = Path(__file__).with_name("plans")
-
 NAME = r"[a-z0-9]([a-z0-9-]*[a-z0-9])?"  # an RFC 1123 label: it names files and objects
 
 
@@ -350,17 +348,6 @@ class Plan(_Part):
                 yield (*at, "fault", "kind"), experiment.fault
             for place, timed in enumerate(experiment.faults):
                 yield (*at, "faults", place, "fault", "kind"), timed.fault
-
-
-def bundled() -> list[str]:
-    """Names of the plans that come with gameday."""
-    return sorted(p.stem for p in BUNDLED.glob("*.yaml"))
-
-
-def find_plan(name_or_path: str) -> Path:
-    """A bundled plan by name, else the path itself."""
-    path = BUNDLED / f"{name_or_path}.yaml"
-    return path if path.exists() and "/" not in name_or_path else Path(name_or_path)
 
 
 def read_plan(path: Path) -> Plan:

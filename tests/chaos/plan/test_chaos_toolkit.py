@@ -7,7 +7,8 @@ import pytest
 from ruamel.yaml import YAML
 
 from chaos.plan import chaos_toolkit
-from chaos.plan.model import Plan, bundled, find_plan, read_plan
+from chaos.plan.bundled import bundled, find_plan
+from chaos.plan.model import Plan, read_plan
 from slo.documents import parse_document
 
 AROUND = chaos_toolkit.Around(workload="web", url="http://web.example", prometheus="http://p:9090")

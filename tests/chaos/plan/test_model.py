@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from chaos.plan.model import Plan, bundled, find_plan, read_plan
+from chaos.plan.bundled import bundled, find_plan
+from chaos.plan.model import Plan, read_plan
 from slo.documents import DocumentError
 from slo.model import Severity
 from slo.runbook.reader import BUNDLED_RUNBOOK, read_runbook
