@@ -1,4 +1,9 @@
-"""The `gameday` command: the composition root, thin commands over the packages below."""
+"""The `gameday` command: the composition root, thin commands over the packages below.
+
+The modules imported here declare commands with their arguments; what a command needs is imported
+inside its function, so that the command starts fast. The other modules (`run_checks`, `proving`,
+`conclusion`, ...) are what these functions call.
+"""
 
 import sys
 
