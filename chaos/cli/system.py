@@ -2,9 +2,6 @@
 
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated
-
-import typer
 
 from chaos.cli.errors import UsageError
 from chaos.kube import Cluster, ClusterError
@@ -12,14 +9,11 @@ from service import gameday as reference
 from slo.indicators.slis import Place, Sli
 from slo.observe.phases import Scope
 from slo.observe.prometheus import Fetch, Prometheus, PrometheusError, http_fetch
-from slo.system.folder import SystemFolder, find_system, read_system
+from slo.system.folder import SystemFolder, read_system
 from slo.system.model import Target
+from slo.system.place import find_system
 from slo.system.prometheus import PrometheusAccess
 
-SystemOption = Annotated[
-    Path | None,
-    typer.Option("--system", help="The system's folder. Default: gameday/ here or above."),
-]
 PROMETHEUS_TIMEOUT_S = 10.0
 
 
