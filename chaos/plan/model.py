@@ -341,9 +341,7 @@ def find_plan(name_or_path: str, folder: Path | None) -> Path:
         path = named if named.is_file() else path
     if not path.is_file():
         known = ", ".join(sorted(p.stem for p in folder.glob("*.yaml"))) if folder else ""
-        where = (
-            f"{folder} has {known or 'none'}" if folder else "there is no gameday/system.yaml here"
-        )
+        where = f"{folder} has {known}" if known else "there is no gameday/system.yaml here"
         raise DocumentError(f"there is no plan {name_or_path!r}: it is no file, and {where}")
     return path
 
