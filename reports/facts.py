@@ -19,8 +19,8 @@ from slo.model import (
 from slo.verdict.results import counted, means
 
 ANSWERS = {
-    Outcome.PASS: "the promises held",
-    Outcome.WARN: "the promises held, but not every target",
+    Outcome.PASS: "all promises were kept",
+    Outcome.WARN: "nothing critical, but not every target was met",
     Outcome.FAIL: "a promise was broken",
     Outcome.INCONCLUSIVE: "the evidence does not suffice",
 }
@@ -114,7 +114,9 @@ def _faults(experiments: tuple[ExperimentResult, ...]) -> Fact:
     return Fact(
         label="Faults confirmed",
         value=f"{effect.count(Outcome.PASS)} of {len(experiments)}",
-        detail=f"{undone.count(Outcome.PASS)} of {len(experiments)} seen to be undone",
+        detail=f"{undone.count(Outcome.PASS)} of {len(experiments)} undone, as was checked"
+        if undone
+        else "no fault was injected",
         outcome=worst(effect + undone),
     )
 
@@ -123,7 +125,8 @@ def _recovery(experiments: tuple[ExperimentResult, ...]) -> Fact:
     times = [e.time_to_recover_s for e in experiments if e.time_to_recover_s is not None]
     checks = [c.outcome for e in experiments for c in e.checks if c.name == "recovery"]
     if len(times) < len(experiments) or not times:
-        value, detail = f"{len(times)} of {len(experiments)}", "experiments seen to recover"
+        value = f"{len(times)} of {len(experiments)}"
+        detail = "experiments recovered" if checks else "not measured, as no fault was injected"
     else:
         value = fmt.seconds(sum(times) / len(times))
         detail = f"on average; slowest {fmt.seconds(max(times))}"
@@ -137,9 +140,9 @@ def _load(verdict: Verdict) -> Fact:
     load = verdict.load
     rates = f"{fmt.number(load.achieved_rate)}/s of {fmt.number(load.scheduled_rate)}/s"
     return Fact(
-        label="Requests measured",
-        value=fmt.count(requests),
-        detail=f"{share}; {rates} due",
+        label="Load sent",
+        value=f"{fmt.count(requests)} requests",
+        detail=f"{rates} due; {share}",
         outcome=load.outcome,
     )
 

@@ -167,14 +167,22 @@ def some(value: float | None) -> str:
     return NO_DATA if value is None else seconds(value)
 
 
+def recovered(experiment: ExperimentResult) -> str:
+    """How long until it had recovered; "not recovered" where that was looked for and not seen."""
+    if experiment.time_to_recover_s is not None:
+        return seconds(experiment.time_to_recover_s)
+    looked = (c.outcome for c in experiment.checks if c.name == "recovery")
+    return "not recovered" if Outcome.FAIL in looked else NO_DATA
+
+
 def offset(start: datetime, moment: datetime) -> str:
     """Seconds from the start, a tenth of a second fine: "40.2 s"."""
     return f"{(moment - start).total_seconds():,.1f} s"
 
 
 def detected(experiment: ExperimentResult) -> str:
-    """When clients first felt it: a time; "not felt" where the fault bit and none of them did."""
+    """When users first felt it: a time; "no user impact" where none of them did."""
     if experiment.time_to_detect_s is not None:
         return seconds(experiment.time_to_detect_s)
     bit = any(c.name == "effect" and c.outcome is Outcome.PASS for c in experiment.checks)
-    return "not felt" if bit and experiment.time_to_recover_s is not None else NO_DATA
+    return "no user impact" if bit and experiment.time_to_recover_s is not None else NO_DATA

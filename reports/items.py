@@ -25,7 +25,7 @@ _CHECKS = {
     "procedure": "Procedure carried out",
     "alerts": "Alerts fit the incident",
     "data": "Acknowledged data kept",
-    "load": "Load kept its schedule",
+    "load": "Load generator was on time",
 }
 
 
@@ -66,7 +66,7 @@ def of_promise(promise: PromiseResult) -> Item:
     return Item(
         experiment="",
         name=objective.title,
-        detail=f"all {promise.phases} undisturbed phases together",
+        detail=f"all {promise.phases} phases without a fault together",
         outcome=promise.counts,
         expected=f"{fmt.target(objective)} (critical {fmt.critical(objective)})",
         observed=fmt.measured(promise.indicator, objective),

@@ -130,7 +130,7 @@ def _score(verdict: Verdict) -> Iterable[str]:
         return
     rows = [(_text(a.name), f"{a.points:.1f}", f"{a.of:.1f}", a.because) for a in verdict.addends]
     most = sum(a.of for a in verdict.addends)
-    total = ("**Together**", f"**{verdict.score:.1f}**", f"{most:.1f}", "")
+    total = ("**Total**", f"**{verdict.score:.1f}**", f"{most:.1f}", "")
     yield from _table(("Score", "Points", "Of", "Because"), [*rows, total])
 
 

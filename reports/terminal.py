@@ -103,7 +103,7 @@ def _experiments(verdict: Verdict, signs: dict[Outcome, str]) -> RenderableType:
                 e.observed_severity.value, (f"\nlimit {e.expected_severity.value}", "dim")
             ),
             Text(fmt.detected(e)),
-            Text(fmt.some(e.time_to_recover_s)),
+            Text(fmt.recovered(e)),
         )
     return table
 
@@ -166,9 +166,7 @@ def _score(verdict: Verdict) -> RenderableType:
         row = (fmt.clean(a.name), f"{a.points:.1f}", f"{a.of:.1f}", a.because)
         table.add_row(*map(Text, row))
     most = sum(a.of for a in verdict.addends)
-    table.add_row(
-        *(Text(t, "bold") for t in ("Together", f"{verdict.score:.1f}", f"{most:.1f}", ""))
-    )
+    table.add_row(*(Text(t, "bold") for t in ("Total", f"{verdict.score:.1f}", f"{most:.1f}", "")))
     return table
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer, ValidationError
+from pydantic_core import ErrorDetails
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.constructor import DuplicateKeyError
@@ -80,9 +81,7 @@ def parse_document(text: str, file: str, model: type[Model], *, context: object 
         # A misspelt field is also a missing one; the misspelling is what helps.
         first = min(error.errors(), key=lambda e: e["type"] != "extra_forbidden")
         path = _written_path(tree, first["loc"])
-        raise DocumentError(
-            f"{file}, line {_line_of(tree, path)}: {_say(path, first['type'], first['msg'])}"
-        ) from error
+        raise DocumentError(f"{file}, line {_line_of(tree, path)}: {_say(path, first)}") from error
 
 
 def line_of(path: Path, *keys: str | int) -> int:
@@ -93,6 +92,11 @@ def line_of(path: Path, *keys: str | int) -> int:
 def place_of(path: Path, *keys: str | int) -> str:
     """As errors name it: file, line and field of a document that was read before."""
     return f"{path}, line {line_of(path, *keys)}: field '{_name(keys)}'"
+
+
+def _short(given: object) -> object:
+    """What a sentence can quote."""
+    return given if isinstance(given, str | int | float | None) else type(given).__name__
 
 
 def _has(node: object, step: str | int) -> bool:
@@ -132,11 +136,32 @@ def _name(path: Sequence[str | int]) -> str:
     return "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in path).lstrip(".")
 
 
-def _say(path: Sequence[str | int], kind: str, message: str) -> str:
+_WORDS = {
+    "tuple_type": "a list, like [a, b]",
+    "list_type": "a list, like [a, b]",
+    "dict_type": "fields with values",
+    "model_type": "fields with values",
+    "int_type": "a whole number",
+    "int_parsing": "a whole number",
+    "int_from_float": "a whole number",
+    "float_type": "a number",
+    "float_parsing": "a number",
+    "bool_type": "true or false",
+    "bool_parsing": "true or false",
+    "string_type": "text",
+}
+"""What the validation library calls by the names of Python's types."""
+
+
+def _say(path: Sequence[str | int], error: ErrorDetails) -> str:
+    kind, message, given = error["type"], error["msg"], _short(error["input"])
     name = _name(path)
     if kind == "extra_forbidden":
         return f"unknown field {name!r}"
     if kind == "missing":
         return f"field {name!r} is missing"
+    told = _WORDS.get(kind)
+    if told is not None:
+        return f"field {name!r} must be {told}, not {given!r}"
     message = message.removeprefix("Value error, ").removeprefix("Input should be ")
     return f"field {name!r}: {message}" if name else message

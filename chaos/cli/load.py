@@ -26,7 +26,7 @@ def load(
     *,
     url: Annotated[str | None, typer.Option(help="Where the load goes.")] = None,
     embedded: Annotated[
-        bool, typer.Option("--embedded", help="To the reference service on this machine.")
+        bool, typer.Option("--embedded", help="Send the load to the built-in reference service.")
     ] = False,
     duration: Annotated[
         timedelta | None,

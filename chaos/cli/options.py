@@ -18,7 +18,7 @@ def duration_option(text: str) -> timedelta:
         raise typer.BadParameter(str(error)) from error
 
 
-Kubeconfig = Annotated[str | None, typer.Option(help="Default: as kubectl.")]
+Kubeconfig = Annotated[str | None, typer.Option(help="Default: the one that kubectl uses.")]
 Context = Annotated[str | None, typer.Option(help="A context of the kubeconfig.")]
 System = Annotated[
     Path | None,
@@ -47,7 +47,7 @@ Set = Annotated[
     typer.Option("--set", help="A value for a placeholder: pod-name=api-7x."),
 ]
 Unconfined = Annotated[
-    bool, typer.Option("--unconfined", help="Also where the kernel cannot confine the steps.")
+    bool, typer.Option("--unconfined", help="Run steps even if this kernel cannot sandbox them.")
 ]
 Runs = Annotated[Path, typer.Option(help="Where run directories go.")]
 

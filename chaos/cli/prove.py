@@ -46,7 +46,8 @@ def prove(
         str | None, typer.Option(help="The ConfigMap, with key, that it has its rules from.")
     ] = None,
     time_scale: Annotated[
-        float, typer.Option(min=1, help="Divide windows and waits of alerts, on the cluster.")
+        float,
+        typer.Option(min=1, help="Speed alerts' windows up by this factor, on the cluster."),
     ] = 1.0,
     files: options.Files = None,
     load: options.ScenarioOption = "drill",

@@ -118,8 +118,9 @@ def only_one(cluster: Cluster) -> str:
     busy = [name for name in names if leases.holder(cluster.find(leases.ref(name)))]
     if len(busy) == 1:
         return busy[0]
-    found = f"they run in {', '.join(busy)}: name one with --namespace" if busy else "none runs"
-    raise UsageError(f"which game day? {found}")
+    if not busy:
+        raise UsageError("no game day is running")
+    raise UsageError(f"game days are running in {', '.join(busy)}: choose one with --namespace")
 
 
 def started_run(run: Path) -> RunStarted:

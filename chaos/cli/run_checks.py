@@ -133,7 +133,11 @@ def resolve(given: Given, cluster: Cluster) -> Place:
     url = target.url or cluster.service_url(target.namespace, target.service or "", target.port)
     steady = plan.steady_error_rate(promises.objectives)
     if steady is None:
-        raise UsageError("the runbook has no objective for the error rate, so nothing is steady")
+        raise UsageError(
+            f"{given.runbook_file} needs a row 'Error Rate' in its table of metrics, targets and"
+            " critical thresholds: by it gameday decides whether the service is healthy before a"
+            " fault"
+        )
     slis = tuple(indicators.known(promises.objectives))
     scope = scope_of(plan.prometheus, target, slis)
     return Place(

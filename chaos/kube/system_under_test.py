@@ -111,7 +111,7 @@ class SystemUnderTest:
             yield [base64.b64decode(v).decode(errors="replace") for v in data.values()]
 
     def guesses(self) -> dict[str, str]:
-        """Placeholders that the cluster answers: the workload's pod in the most trouble, the date."""
+        """Placeholders that the cluster answers: the pod in the most trouble, today's date."""
         found = {"date": f"{datetime.now(UTC):%Y%m%d}"}
         if not self.workload:
             return found

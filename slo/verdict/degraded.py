@@ -134,11 +134,10 @@ def _judge(
         count = f"from {together.count:,} requests"
         return Outcome.PASS, f"{seen}, at most {show(most, view.unit)}, {count}"
     wanted = together.needed(most, decision.confidence)
-    more = "" if wanted is None else f"; about {max(1, wanted - together.count):,} more would tell"
-    return (
-        Outcome.INCONCLUSIVE,
-        f"{seen}, {together.count:,} requests do not rule out {show(most, view.unit)}{more}",
-    )
+    enough = max(together.count + 1, wanted or 0)
+    more = "" if wanted is None else f"; about {enough:,} would be enough"
+    few = f"{together.count:,} requests are too few to exclude more than"
+    return Outcome.INCONCLUSIVE, f"{seen}, but {few} {show(most, view.unit)}{more}"
 
 
 def _name(view: ClientView) -> str:

@@ -49,11 +49,11 @@ def _broke(verdict: Verdict) -> str:
     broken = [r for r in verdict.objectives if r.judged and r.outcome is Outcome.FAIL]
     if failed:
         more = f" ({len(failed)} of {_count(len(verdict.experiments), 'experiment')} failed)"
-        return f"The service broke its promises: {_why(failed[0])}{more}."
+        return f"Failed: {_why(failed[0])}{more}."
     if broken:
-        return f"The service broke its promises: {_say(broken[0])}."
+        return f"Failed: {_say(broken[0])}."
     lost = [p for p in verdict.promises if p.outcome is Outcome.FAIL]
-    return f"The service broke its promises: {lost[0].objective.title}, {lost[0].reason}."
+    return f"Failed: {lost[0].objective.title} over all phases without a fault: {lost[0].reason}."
 
 
 def _failed(experiment: ExperimentResult, check: str) -> bool:
@@ -67,8 +67,11 @@ def _why(experiment: ExperimentResult) -> str:
     else:
         return f"{experiment.title!r} failed"
     if check.name == "severity":
-        return f"{experiment.title!r} was {check.observed} where {check.expected} was expected"
-    return f"after {experiment.title!r}, {check.name} was {check.observed}, not {check.expected}"
+        return (
+            f"{experiment.title!r} was {check.observed}, and {check.expected} was allowed:"
+            f" {check.evidence}"
+        )
+    return f"{check.name} after {experiment.title!r}: {check.observed}; expected: {check.expected}"
 
 
 def _unknown(verdict: Verdict) -> str:
@@ -79,7 +82,10 @@ def _why_unknown(verdict: Verdict) -> str:
     if verdict.ended_by == "":
         return "the run just stopped"
     if verdict.ended_by != "completed":
-        return f"the run was {verdict.ended_by}"
+        # The notes have the reason, where the journal has one.
+        said = f"the run was {verdict.ended_by}"
+        told = (n for n in verdict.notes if n.casefold().startswith(said))
+        return next(told, said).removesuffix(".").replace("The run", "the run", 1)
     if verdict.load.outcome is Outcome.INCONCLUSIVE:
         return verdict.load.reason
     for experiment in verdict.experiments:
@@ -91,7 +97,7 @@ def _why_unknown(verdict: Verdict) -> str:
             return f"{result.objective.title} in the {_where(result)}: {result.reason}"
     for promise in verdict.promises:
         if promise.counts is Outcome.INCONCLUSIVE:
-            return f"{promise.objective.title} over all undisturbed phases: {promise.reason}"
+            return f"{promise.objective.title} over all phases without a fault: {promise.reason}"
     return "nothing was tried"
 
 

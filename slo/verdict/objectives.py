@@ -107,27 +107,32 @@ def judge(objective: Objective, evidence: Evidence, decision: Decision) -> Judge
         )
     missed = good is not None and not meets_target(objective, good)
     if bad is None or past_critical(objective, bad):
-        more = _more(objective, objective.critical, evidence, decision)
-        text = f"{seen}, but {evidence.count:,} observations do not rule out"
-        reason = f"{text} {show_critical(objective)}; {more}"
-        return Judgement.of(Outcome.INCONCLUSIVE, reason, missed=missed)
+        limit = show_critical(objective)
+        past = past_critical(objective, evidence.value)
+        enough = _enough(objective.critical, evidence, decision)
+        few = f"{evidence.count:,} observations are too few to be sure"
+        if not past:
+            few = f"{evidence.count:,} observations are too few to exclude {limit}"
+        text = f"{seen} is past the critical threshold {limit}" if past else seen
+        return Judgement.of(Outcome.INCONCLUSIVE, f"{text}, but {few}; {enough}", missed=missed)
     if meets_target(objective, evidence.value) and not _past(objective, bad, objective.target):
         return Judgement.of(Outcome.PASS, f"{seen} meets the target {show_target(objective)}")
     if missed:
         return Judgement.of(Outcome.WARN, f"{seen} misses the target {show_target(objective)}")
-    more = _more(objective, objective.target, evidence, decision)
-    text = f"{seen} is not critical, but the interval spans the target {show_target(objective)}"
-    return Judgement.of(Outcome.INCONCLUSIVE, f"{text}; {more}", counts=Outcome.WARN)
+    enough = _enough(objective.target, evidence, decision)
+    text = (
+        f"{seen} is not critical, but {evidence.count:,} observations cannot show whether the"
+        f" target {show_target(objective)} is met"
+    )
+    return Judgement.of(Outcome.INCONCLUSIVE, f"{text}; {enough}", counts=Outcome.WARN)
 
 
-def _more(objective: Objective, threshold: float, evidence: Evidence, decision: Decision) -> str:
-    """How many more observations would settle it, as the end of a sentence."""
+def _enough(threshold: float, evidence: Evidence, decision: Decision) -> str:
+    """How many observations would be enough, as the end of a sentence."""
     wanted = evidence.needed(threshold, decision.confidence)
     if wanted is None:
-        return "more of the same would not settle it"
-    more = max(1, wanted - evidence.count)
-    limit = show(threshold, objective.unit)
-    return f"about {more:,} more of the same would tell it from {limit}"
+        return "more of them would not help"
+    return f"about {max(evidence.count + 1, wanted):,} would be enough"
 
 
 def unknown(missing: str) -> Judgement:

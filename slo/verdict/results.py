@@ -108,7 +108,7 @@ def promises(
                 counts=judgement.counts,
                 reason=judgement.reason,
                 formula=view.definition,
-                data=f"{_SAMPLES}, of {len(calm)} undisturbed phases",
+                data=f"{_SAMPLES}, of {len(calm)} phases without a fault",
             )
         )
     return results

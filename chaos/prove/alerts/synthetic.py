@@ -77,7 +77,7 @@ def reason_of(trials: Sequence[Trial]) -> str:
     open_ = [t for t in trials if t.finding is not ProofOutcome.PROVEN]
     if open_:
         return "; ".join(f"{t.world}: {t.seen}" for t in open_)
-    return f"as it should in {len(trials)} worlds"
+    return f"as it should on {len(trials)} sets of made-up series"
 
 
 def _rules(alert: Alert) -> str:

@@ -59,10 +59,10 @@ def test_error_rates_by_hand(failed: int, count: int, outcome: Outcome, counts: 
 
 def test_what_is_open_says_how_much_more_would_settle_it() -> None:
     assert judge(ERRORS, Share(0, 100), SURE).reason.endswith(
-        "about 281 more of the same would tell it from 1 %"
+        "too few to exclude > 1 %; about 381 would be enough"
     )
     assert judge(ERRORS, Share(1, 100), SURE).reason.endswith(
-        "more of the same would not settle it"  # exactly at the threshold
+        "more of them would not help"  # exactly at the threshold
     )
     more = needed(0.0, 0.01)
     assert more is not None
@@ -99,7 +99,7 @@ def test_a_histogram_knows_no_more_than_its_buckets() -> None:
     assert judge(objective(0.05, 0.09, Unit.SECONDS), found, SURE).outcome is Outcome.FAIL
     open_ = judge(objective(0.1, 0.2, Unit.SECONDS), found, SURE)
     assert open_.outcome is Outcome.INCONCLUSIVE
-    assert "would not settle it" in open_.reason
+    assert "more of them would not help" in open_.reason
     assert buckets([], 0.95, 0.1) is None
     assert buckets([(0.1, 0.0), (math.inf, 0.0)], 0.95, 0.1) is None
 
