@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 # Two at a time; a file stays whole, as its tests share a cluster.
 PYTEST := $(BIN)/pytest -n 2 --dist loadfile
 
-.PHONY: gameday test test-fast check setup clean
+.PHONY: gameday test test-fast check setup wheel clean
 
 gameday: setup
 	$(BIN)/gameday run smoke --embedded
@@ -35,5 +35,10 @@ $(READY): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[embedded,dev]'
 	@touch $@
 
+# A build keeps what it built before in build/, modules that are gone as well.
+wheel: setup
+	rm -rf build dist
+	$(BIN)/python -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir dist .
+
 clean:
-	rm -rf $(VENV) runs
+	rm -rf $(VENV) runs build dist

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -136,7 +137,8 @@ def test_it_is_the_wheel_that_runs(elsewhere: Elsewhere) -> None:
     assert done.stdout.startswith(str(elsewhere.programs.parent)), done.stderr
     done = elsewhere("gameday", "--version")
     assert done.returncode == 0, done.stderr
-    assert done.stdout.strip() == "0.1.0"
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
+    assert done.stdout.strip() == project["version"]
 
 
 def test_a_runbook_is_checked(elsewhere: Elsewhere) -> None:

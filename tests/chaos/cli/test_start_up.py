@@ -55,10 +55,9 @@ kubectl rollout restart deployment/shop -n shop
 
 def _loaded(script: str, **environment: str) -> set[str]:
     """The packages that a fresh interpreter has loaded when `script` has run."""
-    code = f"import sys\nimport atexit\n{script}"
-    told = "atexit.register(lambda: print('\\nLOADED', *sys.modules, file=sys.stderr))"
+    at_exit = "atexit.register(lambda: print('\\nLOADED', *sys.modules, file=sys.stderr))"
     done = subprocess.run(
-        [sys.executable, "-c", code.replace("import atexit", f"import atexit\n{told}")],
+        [sys.executable, "-c", f"import atexit, sys\n{at_exit}\n{script}"],
         env=os.environ | environment,
         capture_output=True,
         text=True,
