@@ -39,6 +39,7 @@ from reports import proofs as render
 from reports.write import replace_text
 from service.cluster.packages import PROMETHEUS as PROMETHEUS_PROGRAMS
 from slo.exit_codes import ExitCode
+from slo.observe.prometheus import Prometheus
 from slo.runbook.model import Alert, Procedure, Runbook
 from slo.runbook.reader import survey_runbook
 from slo.system.folder import SystemFolder
@@ -140,7 +141,8 @@ def prove(
                 cluster = Cluster.connect(kubeconfig, context)
                 cluster.check()
                 own = target.chosen(folder, namespace, workload, service)
-                _on_cluster(asked, cluster, own, metrics, run_dir=run_dir, found=found)
+                asking = prometheus_of(metrics, folder, own, cluster)
+                _on_cluster(asked, cluster, own, metrics, asking, run_dir=run_dir, found=found)
     except InterruptedRunError as error:
         interrupted = error
     finally:
@@ -188,6 +190,7 @@ def _on_cluster(
     cluster: Cluster,
     own: SystemTarget,
     metrics: PrometheusAccess | None,
+    prometheus: Prometheus,
     *,
     run_dir: Path,
     found: "_Found",
@@ -207,7 +210,7 @@ def _on_cluster(
         if asked.alerts and metrics is not None and metrics.rules is not None:
             live = Live(
                 system=place,
-                prometheus=prometheus_of(metrics, own, cluster),
+                prometheus=prometheus,
                 rules=_rules(metrics),
                 scale=asked.time_scale,
                 objectives=asked.book.objectives,

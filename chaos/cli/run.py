@@ -237,7 +237,7 @@ def _resolve(given: _Given, cluster: Cluster) -> _Place:
     scope = scope_of(plan.prometheus, target, slis)
     return _Place(
         url=url,
-        prometheus=prometheus_of(plan.prometheus, target, cluster),
+        prometheus=prometheus_of(plan.prometheus, given.folder, target, cluster),
         scope=scope,
         steady_error_rate=steady,
         unmeasured=tuple(_unmeasured(promises, indicators, scope)),

@@ -19,7 +19,8 @@ from reports.write import replace_text
 from service.cluster.packages import PROMETHEUS
 from slo.exit_codes import ExitCode
 from slo.observe import kubectl
-from slo.observe.prometheus import Prometheus, PrometheusError, http_fetch
+from slo.observe.answers import PrometheusError
+from slo.observe.prometheus import Prometheus
 from slo.observe.promtool import promtool_evaluator
 from slo.runbook.durations import seconds
 from slo.runbook.lint import Context, Level, check
@@ -100,7 +101,7 @@ def _objects(manifests: Path | None, context: str | None, kubeconfig: str | None
 
 def _metrics(url: str) -> frozenset[str]:
     try:
-        return Prometheus(http_fetch(url, PROMETHEUS_TIMEOUT_S)).names()
+        return Prometheus(url, timeout_s=PROMETHEUS_TIMEOUT_S).names()
     except PrometheusError as error:
         raise UsageError(f"--prometheus: {error}") from error
 
