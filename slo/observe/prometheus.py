@@ -14,11 +14,14 @@ well, a query and its result. What it does otherwise than we need it is wrapped 
 - It hands native histograms on as if they were numbers: they are an error that says what to do.
 """
 
+import base64
 import math
+import re
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple, TypeVar
+from urllib.parse import unquote
 
 import requests
 from prometheus_api_client.exceptions import PrometheusApiClientException
@@ -133,17 +136,12 @@ class Prometheus:
         secrets: Iterable[str] = (),
     ) -> None:
         self._url = url.rstrip("/")
-        credentials = self._url.rpartition("@")[0].partition("//")[2]  # user:password@host
-        self._where = where or self._url.replace(f"{credentials}@", "")
+        inside = re.match(r"\w+://([^/@]*)@", self._url)  # user:password@host
+        self._where = where or self._url.replace(f"{inside[1]}@" if inside else "", "", 1)
         self._timeout_s = timeout_s
         self._auth = auth
-        self._secrets = tuple(
-            sorted(
-                filter(None, [*secrets, credentials, credentials.partition(":")[2]]),
-                key=len,
-                reverse=True,
-            )
-        )
+        known = {*secrets, *(_forms(inside[1]) if inside else ())} - {""}
+        self._secrets = sorted(known, key=len, reverse=True)
         self._told = threading.local()  # the remarks of the last answer that this thread had
         self._session = session or requests.Session()
         self._session.hooks["response"].append(self._listen)
@@ -234,7 +232,14 @@ class Prometheus:
         if result and not isinstance(result[0], _Series):
             rows = [Value({}, float(result[1]))]
         else:
-            rows = [Value(s.metric, s.value[1]) for s in _vector(result) if s.value is not None]
+            rows = []
+            for series in _vector(result):
+                if series.value is None:
+                    raise UnfitAnswerError(
+                        "the expression gives a range of values where one number is wanted: take a"
+                        " function over it, such as avg_over_time()"
+                    )
+                rows.append(Value(series.metric, series.value[1]))
         return Answer([r for r in rows if math.isfinite(r.value)], len(rows), remarks)
 
     def _ask(self, send: Callable[[], Any], shape: "TypeAdapter[_Got]") -> _Got:
@@ -247,12 +252,13 @@ class Prometheus:
             raise PrometheusError(
                 f"no answer from {self._where} within {self._timeout_s:g} s"
             ) from error
-        # requests' errors are OSErrors; ValueError is an address that is none, or bad JSON.
-        except (OSError, PrometheusApiClientException, ValidationError, ValueError) as error:
-            if isinstance(error, ValidationError):
-                text = "what answers is not Prometheus: its result has another shape"
-            else:
-                text = f"cannot reach {self._where}: {why_unreachable(error)}"
+        # The library takes the result out of whatever JSON it gets.
+        except (ValidationError, LookupError, TypeError) as error:
+            text = "what answers is not Prometheus: its result has another shape"
+            raise PrometheusError(text) from error
+        # requests' errors are OSErrors; ValueError is an address that is none.
+        except (OSError, PrometheusApiClientException, ValueError) as error:
+            text = f"cannot reach {self._where}: {why_unreachable(error)}"
             raise self._masked(PrometheusError(text)) from error
 
     def _listen(self, response: requests.Response, **_: Any) -> None:
@@ -292,6 +298,13 @@ def _vector(result: tuple[_Series, ...] | _Point) -> Iterator[_Series]:
                 " histogram_quantile(), histogram_count() or histogram_fraction() of it"
             )
         yield series
+
+
+def _forms(credentials: str) -> set[str]:
+    """How "user:password" of an address may come back in somebody else's text."""
+    plain = unquote(credentials)
+    password = credentials.partition(":")[2]
+    return {password, unquote(password), base64.b64encode(plain.encode()).decode()}
 
 
 def _ms(time: datetime) -> int:
