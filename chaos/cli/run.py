@@ -20,7 +20,14 @@ from chaos.cli.cluster import embedded_cluster
 from chaos.cli.errors import UsageError
 from chaos.cli.offline import conclude
 from chaos.cli.recovery_procedures import check_procedures, recovery_procedures
-from chaos.cli.system import SystemOption, prometheus_of, runbook_of, scope_of, system_folder
+from chaos.cli.system import (
+    SystemOption,
+    prometheus_of,
+    runbook_of,
+    scope_of,
+    system_folder,
+    unanswered,
+)
 from chaos.kube import Cluster
 from chaos.plan.forbidden import ANNOTATION
 from chaos.plan.model import Plan, find_plan, read_plan
@@ -235,12 +242,16 @@ def _resolve(given: _Given, cluster: Cluster) -> _Place:
         raise UsageError("the runbook has no objective for the error rate, so nothing is steady")
     slis = tuple(indicators.known(promises.objectives))
     scope = scope_of(plan.prometheus, target, slis)
+    prometheus = prometheus_of(plan.prometheus, given.folder, target, cluster)
     return _Place(
         url=url,
-        prometheus=prometheus_of(plan.prometheus, given.folder, target, cluster),
+        prometheus=prometheus,
         scope=scope,
         steady_error_rate=steady,
-        unmeasured=tuple(_unmeasured(promises, indicators, scope)),
+        unmeasured=(
+            *_unmeasured(promises, indicators, scope),
+            *unanswered(plan.prometheus, prometheus),
+        ),
     )
 
 

@@ -1,6 +1,6 @@
 """Which system a command is about: its folder, and what of it a command needs."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from http import HTTPStatus
 from pathlib import Path
@@ -76,6 +76,16 @@ def prometheus_of(
         return connect(access, home, timeout_s=PROMETHEUS_TIMEOUT_S, carry=carry)
     except AccessError as error:
         raise UsageError(str(error)) from error
+
+
+def unanswered(access: PrometheusAccess | None, prometheus: Prometheus) -> Iterator[str]:
+    """Why Prometheus gives no answer now, as a wrong token is better known before the run."""
+    if access is None:
+        return
+    try:
+        prometheus.clock()
+    except PrometheusError as error:
+        yield f"what Prometheus alone measures will not be judged while this lasts: {error}"
 
 
 def scope_of(access: PrometheusAccess | None, target: Target, slis: tuple[Sli, ...]) -> Scope:

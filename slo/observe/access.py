@@ -5,6 +5,7 @@ connect(access, folder, timeout_s=10, carry=through_cluster)    to its `service`
 """
 
 import base64
+import http.client
 import io
 import ssl
 from collections.abc import Callable, Mapping
@@ -100,7 +101,7 @@ class _Carried(BaseAdapter):
         status, body = self._carry(parts.path, query, self._headers)
         response = requests.Response()
         response.status_code, response.url, response.request = status, request.url or "", request
-        response.reason = requests.status_codes._codes.get(status, ("",))[0]  # noqa: SLF001
+        response.reason = http.client.responses.get(status, "")
         response.raw = io.BytesIO(body)
         return response
 
