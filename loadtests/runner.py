@@ -185,7 +185,7 @@ class LoadRunner:
         )
         with log.open("wb") as errors:
             process = subprocess.Popen(
-                [sys.executable, "-m", "loadtests.worker", str(spec)],
+                [sys.executable, "-P", "-m", "loadtests.worker", str(spec)],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=errors,

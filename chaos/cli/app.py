@@ -1,12 +1,22 @@
-"""The application object, and the options that commands share."""
+"""The application object, and what all commands share.
+
+The command starts fast: a command's module declares its arguments and imports what it needs inside
+the command's function. Nothing that is loaded at the top of these modules may load Kubernetes,
+pydantic, numpy or the like (tests/chaos/cli/test_start_up.py).
+"""
 
 import json
-from importlib.metadata import version
+from functools import cache
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+DISTRIBUTION = "gameday-runbook"
+"""What the package index calls us: `gameday` there is somebody else's package."""
 
 app = typer.Typer(
     name="gameday",
@@ -16,14 +26,22 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-VERSION = version("gameday")
-
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
 RunDir = Annotated[Path, typer.Argument(help="A run directory, e.g. runs/latest.")]
 
 
-def console(*, quiet: bool = False) -> Console:
+@cache
+def version() -> str:
+    """The version of the installed distribution."""
+    from importlib import metadata
+
+    return metadata.version(DISTRIBUTION)
+
+
+def console(*, quiet: bool = False) -> "Console":
     """Where people read. Machines read standard output, and nothing else goes there then."""
+    from rich.console import Console
+
     return Console(stderr=quiet, quiet=quiet, highlight=False)
 
 
@@ -33,7 +51,7 @@ def print_json(value: Any) -> None:
 
 def _print_version(wanted: bool) -> None:  # noqa: FBT001 - a typer callback
     if wanted:
-        print(VERSION)
+        print(version())
         raise typer.Exit
 
 

@@ -3,50 +3,48 @@
 import tempfile
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
-import numpy as np
 import typer
-from rich.table import Table
 
+from chaos.cli import options
 from chaos.cli.app import Json, app, console, print_json
-from chaos.cli.cluster import embedded_cluster
 from chaos.cli.errors import UsageError
-from chaos.kube import Cluster
 from chaos.run.interrupt import interruptible
-from chaos.run.progress import Progress, Pulse, Quiet, Terminal
-from loadtests.runner import LoadProgress, LoadSummary, run_load
-from loadtests.scenario import load_scenario
-from slo.documents import parse_duration
-from slo.evidence.samples import Samples, read_raw
-from slo.exit_codes import ExitCode
+
+if TYPE_CHECKING:
+    from chaos.run.progress import Progress
+    from loadtests.runner import LoadProgress, LoadSummary
+    from slo.evidence.samples import Samples
 
 QUANTILES = {"p50_s": 0.5, "p95_s": 0.95, "p99_s": 0.99}
 
 
-def duration_option(text: str) -> timedelta:
-    try:
-        return parse_duration(text)
-    except ValueError as error:
-        raise typer.BadParameter(str(error)) from error
-
-
 @app.command()
 def load(
-    scenario: Annotated[str, typer.Argument(help="A bundled scenario or a YAML file.")],
+    scenario: options.Scenario,
     *,
     url: Annotated[str | None, typer.Option(help="Where the load goes.")] = None,
     embedded: Annotated[
         bool, typer.Option("--embedded", help="To the reference service on this machine.")
     ] = False,
     duration: Annotated[
-        timedelta | None, typer.Option(parser=duration_option, help='Stop after, e.g. "30s".')
+        timedelta | None,
+        typer.Option(parser=options.duration_option, help='Stop after, e.g. "30s".'),
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Keep samples.parquet in here.")] = None,
     seed: Annotated[int, typer.Option(help="For arrivals and bodies.")] = 0,
     json: Json = False,
 ) -> None:
     """Run a load scenario alone, and say what came of it."""
+    from chaos.cli.embedded import embedded_cluster
+    from chaos.kube import Cluster
+    from chaos.run.progress import Quiet, Terminal
+    from loadtests.runner import run_load
+    from loadtests.scenario import load_scenario
+    from slo.evidence.samples import read_raw
+    from slo.exit_codes import ExitCode
+
     read = load_scenario(scenario)
     if embedded is (url is not None):
         raise UsageError("say where the load goes: either --url URL or --embedded")
@@ -56,7 +54,7 @@ def load(
     progress: Progress = Quiet() if json else terminal
     with interruptible(), tempfile.TemporaryDirectory(prefix="gameday-") as work:
 
-        def go(target: str) -> LoadSummary:
+        def go(target: str) -> "LoadSummary":
             told = _Told(progress, read.name)
             directory = Path(work)
             try:
@@ -87,10 +85,12 @@ def load(
 class _Told:
     """Turns the generator's progress into pulses."""
 
-    def __init__(self, progress: Progress, scenario: str) -> None:
+    def __init__(self, progress: "Progress", scenario: str) -> None:
         self._progress, self._scenario, self._elapsed = progress, scenario, 0.0
 
-    def __call__(self, seen: LoadProgress) -> None:
+    def __call__(self, seen: "LoadProgress") -> None:
+        from chaos.run.progress import Pulse
+
         self._elapsed += 0.5
         self._progress.pulse(
             Pulse(
@@ -107,7 +107,7 @@ class _Told:
         )
 
 
-def _totals(summary: LoadSummary, samples: Samples) -> dict[str, object]:
+def _totals(summary: "LoadSummary", samples: "Samples") -> dict[str, object]:
     return {
         "scheduled": summary.scheduled,
         "sent": summary.sent,
@@ -117,8 +117,10 @@ def _totals(summary: LoadSummary, samples: Samples) -> dict[str, object]:
     }
 
 
-def _by_endpoint(samples: Samples) -> list[dict[str, object]]:
+def _by_endpoint(samples: "Samples") -> list[dict[str, object]]:
     """Response times from the intended start, over requests that were answered."""
+    import numpy as np
+
     rows: list[dict[str, object]] = []
     for endpoint in samples.endpoint.names:
         chosen = samples.endpoint.are(endpoint)
@@ -137,7 +139,9 @@ def _by_endpoint(samples: Samples) -> list[dict[str, object]]:
     return rows
 
 
-def _show(summary: LoadSummary, samples: Samples) -> None:
+def _show(summary: "LoadSummary", samples: "Samples") -> None:
+    from rich.table import Table
+
     table = Table(box=None, pad_edge=False, header_style="dim")
     for title in ("endpoint", "requests", "p50", "p95", "p99", "errors"):
         table.add_column(title, justify="left" if title in ("endpoint", "errors") else "right")

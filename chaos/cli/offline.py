@@ -4,18 +4,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from chaos.cli.app import Json, RunDir, app, console, print_json
-from reports import terminal, write_all
-from reports.write import replace_text
-from slo.compare.comparison import compare, with_comparison
-from slo.evidence.recording import read_recording
-from slo.exit_codes import ExitCode, of
-from slo.model import Verdict
-from slo.policy import Policy, read_policy
-from slo.verdict import verdict_json
-from slo.verdict.score import score as score_recording
 
 PolicyFile = Annotated[
     Path | None, typer.Option("--policy", help="Judge by this policy, not by the one the run kept.")
@@ -31,55 +21,6 @@ BaselineDir = Annotated[
 ]
 
 
-def conclude(run_dir: Path, screen: Console, *, json: bool = False) -> ExitCode:
-    """Score a run directory, write verdict and reports, show the closing screen."""
-    verdict = _score(run_dir)
-    written = write_all(verdict, run_dir)
-    code = of(verdict)
-    if json:
-        print_json(
-            {
-                "run": str(run_dir),
-                "outcome": verdict.outcome,
-                "exit_code": int(code),
-                "headline": verdict.headline,
-                "error_budget": _budget(verdict),
-                "files": [str(run_dir / "verdict.json"), *map(str, written)],
-            }
-        )
-    else:
-        terminal.show(verdict, screen, run_dir)
-    return code
-
-
-def _budget(verdict: Verdict) -> dict[str, float] | None:
-    """None where no rate is known; the whole of it, with each window, stands in verdict.json."""
-    found = verdict.budget
-    if found is None:
-        return None
-    names = ("objective", "period_s", "requests", "failed", "cost", "burn_rate")
-    return {name: getattr(found, name) for name in names}
-
-
-def _score(
-    run_dir: Path,
-    *,
-    policy: Path | None = None,
-    baseline: Path | None = None,
-    runbook: Path | None = None,
-) -> Verdict:
-    recording = read_recording(run_dir, _read(policy), runbook)
-    verdict = score_recording(recording)
-    if baseline is not None:
-        verdict = with_comparison(verdict, compare(recording, read_recording(baseline)))
-    replace_text(run_dir / "verdict.json", verdict_json.dump(verdict))
-    return verdict
-
-
-def _read(policy: Path | None) -> Policy | None:
-    return read_policy(policy) if policy else None
-
-
 @app.command()
 def score(
     run: RunDir,
@@ -90,7 +31,12 @@ def score(
     json: Json = False,
 ) -> None:
     """Score a finished run again, from its directory alone."""
-    verdict = _score(run, policy=policy, baseline=baseline, runbook=runbook)
+    from chaos.cli import conclusion
+    from reports import terminal
+    from slo.exit_codes import of
+    from slo.verdict import verdict_json
+
+    verdict = conclusion.score(run, policy=policy, baseline=baseline, runbook=runbook)
     if json:
         print(verdict_json.dump(verdict), end="")
     else:
@@ -104,7 +50,13 @@ def report(run: RunDir, *, baseline: BaselineDir = None, json: Json = False) -> 
 
     With a baseline run it is scored against that one first.
     """
-    verdict = verdict_json.read(run) if baseline is None else _score(run, baseline=baseline)
+    from chaos.cli import conclusion
+    from reports import write_all
+    from slo.verdict import verdict_json
+
+    verdict = (
+        verdict_json.read(run) if baseline is None else conclusion.score(run, baseline=baseline)
+    )
     written = write_all(verdict, run)
     if json:
         print_json({"files": [str(p) for p in written]})
@@ -124,7 +76,12 @@ def gate(
     json: Json = False,
 ) -> None:
     """Give the exit code of a run's verdict, for CI."""
-    verdict = _score(run, policy=policy, baseline=baseline, runbook=runbook)
+    from chaos.cli import conclusion
+    from reports import terminal
+    from slo.exit_codes import ExitCode, of
+    from slo.verdict import verdict_json
+
+    verdict = conclusion.score(run, policy=policy, baseline=baseline, runbook=runbook)
     code = of(verdict)
     if strict and code == ExitCode.PASS and verdict.outcome != "pass":
         code = ExitCode.FAIL
@@ -133,7 +90,7 @@ def gate(
             "outcome": verdict.outcome,
             "exit_code": int(code),
             "headline": verdict.headline,
-            "error_budget": _budget(verdict),
+            "error_budget": conclusion.error_budget(verdict),
         }
         against = verdict.comparison and verdict_json.tree(verdict)["comparison"]
         print_json(told | ({"comparison": against} if against else {}))

@@ -4,18 +4,16 @@ import json
 import sys
 from io import StringIO
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
 
+from chaos.cli import options
 from chaos.cli.app import app
 from chaos.cli.errors import UsageError
-from chaos.cli.system import SystemOption, system_folder
-from chaos.plan import chaos_toolkit
-from chaos.plan.model import Plan, find_plan, read_plan
-from slo.documents import parse_document
+
+if TYPE_CHECKING:
+    from ruamel.yaml import YAML
 
 plans = typer.Typer(help="Plans from experiments of the Chaos Toolkit, and back.")
 app.add_typer(plans, name="plan", no_args_is_help=True)
@@ -28,10 +26,16 @@ def import_(
     workload: Annotated[str, typer.Option(help="The Deployment under test.")],
     url: Annotated[str, typer.Option(help="Where its users reach it.")],
     prometheus: Annotated[str, typer.Option(help="Prometheus' address.")],
-    scenario: Annotated[str, typer.Option(help="The load.")] = "steady",
+    scenario: options.ScenarioOption = "steady",
     namespace: Annotated[str, typer.Option(help="Where the actions name none.")] = "default",
 ) -> None:
     """Print the plan; what could not be carried over is said on standard error."""
+    from ruamel.yaml import YAML
+
+    from chaos.plan import chaos_toolkit
+    from chaos.plan.model import Plan
+    from slo.documents import parse_document
+
     around = chaos_toolkit.Around(
         workload=workload, url=url, prometheus=prometheus, scenario=scenario, namespace=namespace
     )
@@ -49,12 +53,12 @@ def import_(
 
 
 @plans.command("export")
-def export(
-    plan: Annotated[str, typer.Argument(help="A plan of the system's folder, or a file.")],
-    *,
-    system: SystemOption = None,
-) -> None:
+def export(plan: options.Plan, *, system: options.System = None) -> None:
     """Print the experiment as JSON; what has no place in it is said on standard error."""
+    from chaos.cli.system import system_folder
+    from chaos.plan import chaos_toolkit
+    from chaos.plan.model import find_plan, read_plan
+
     folder = system_folder(system, embedded=False)
     path = find_plan(plan, folder.plans if folder else None)
     read = read_plan(path, folder.system if folder else None)
@@ -66,6 +70,9 @@ def export(
 
 def _load(file: Path) -> Any:
     """JSON is YAML too."""
+    from ruamel.yaml import YAML
+    from ruamel.yaml.error import YAMLError
+
     try:
         return YAML(typ="safe", pure=True).load(file.read_text(encoding="utf-8"))
     except OSError as error:
@@ -74,7 +81,7 @@ def _load(file: Path) -> Any:
         raise UsageError(f"{file}: neither JSON nor YAML") from error
 
 
-def _dumped(yaml: YAML, document: Any) -> str:
+def _dumped(yaml: "YAML", document: Any) -> str:
     out = StringIO()
     yaml.dump(document, out)
     return out.getvalue()

@@ -1,4 +1,4 @@
-"""`gameday runbook run` and `gameday runbook prove`: carried out by hand, and put to the proof."""
+"""`gameday runbook run`: a procedure of a runbook, carried out."""
 
 import sys
 import tempfile
@@ -9,68 +9,65 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.markup import escape
 
-from chaos.cli import target
+from chaos.cli import completion, options
 from chaos.cli.app import Json, console, print_json
-from chaos.cli.cluster import embedded_cluster
 from chaos.cli.errors import UsageError
-from chaos.cli.load import duration_option
-from chaos.cli.recovery_procedures import find_procedure
-from chaos.cli.run import new_run_dir
 from chaos.cli.runbook import runbook_app
-from chaos.cli.system import SystemOption, runbook_of, system_folder
-from chaos.kube import Cluster
-from chaos.kube.system_under_test import SystemUnderTest
-from chaos.prove.steps.execution import Hand, rehearse
-from chaos.prove.steps.recorder import record
-from chaos.prove.steps.secret_mask import SecretMask
 from chaos.run.interrupt import interruptible
-from chaos.run.journal_writer import JournalWriter
-from chaos.run.progress import Progress, Quiet, Terminal
-from slo.exit_codes import ExitCode
-from slo.runbook.model import Step
-from slo.runbook.reader import survey_runbook
-from slo.verdict.proofs import (
-    StepProof,
-    StepState,
-)
 
-Book = Annotated[Path | None, typer.Option("--runbook", help="The runbook. Default: the system's.")]
 Embedded = Annotated[
     bool, typer.Option("--embedded", help="On the embedded cluster, started if it is not up.")
 ]
 Limit = Annotated[
-    timedelta, typer.Option(parser=duration_option, help="For each step; then it is ended.")
+    timedelta, typer.Option(parser=options.duration_option, help="For each step; then it is ended.")
 ]
-Runs = Annotated[Path, typer.Option(help="Where run directories go.")]
-
 LIMIT = timedelta(minutes=2)
 
 
 @runbook_app.command("run")
 def run(
-    procedure: Annotated[str, typer.Argument(help="Its name or title, as in `runbook show`.")],
+    procedure: Annotated[
+        str,
+        typer.Argument(
+            help="Its name or title, as in `runbook show`.", autocompletion=completion.procedures
+        ),
+    ],
     *,
-    system: SystemOption = None,
-    runbook: Book = None,
-    set_: target.Set = None,
+    system: options.System = None,
+    runbook: options.Runbook = None,
+    set_: options.Set = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print what would run; run nothing.")
     ] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before each step.")] = False,
     embedded: Embedded = False,
-    namespace: target.Namespace = None,
-    workload: target.Workload = None,
-    files: target.Files = None,
+    namespace: options.Namespace = None,
+    workload: options.Workload = None,
+    files: options.Files = None,
     limit: Limit = LIMIT,
-    kubeconfig: target.Kubeconfig = None,
-    context: target.Context = None,
-    unconfined: target.Unconfined = False,
-    runs: Runs = Path("runs"),
+    kubeconfig: options.Kubeconfig = None,
+    context: options.Context = None,
+    unconfined: options.Unconfined = False,
+    runs: options.Runs = Path("runs"),
     json: Json = False,
 ) -> None:
     """Carry out a procedure of a runbook, step by step, as it is written."""
+    from chaos.cli import target
+    from chaos.cli.carrying_out import Told, ask, code_of
+    from chaos.cli.embedded import embedded_cluster
+    from chaos.cli.recovery_procedures import find_procedure
+    from chaos.cli.run_directory import new_run_dir
+    from chaos.cli.system import runbook_of, system_folder
+    from chaos.kube import Cluster
+    from chaos.kube.system_under_test import SystemUnderTest
+    from chaos.prove.steps.execution import Hand, rehearse
+    from chaos.prove.steps.recorder import record
+    from chaos.prove.steps.secret_mask import SecretMask
+    from chaos.run.journal_writer import JournalWriter
+    from chaos.run.progress import Progress, Quiet, Terminal
+    from slo.runbook.reader import survey_runbook
+
     folder = system_folder(system, embedded=embedded)
     runbook = runbook_of(runbook, folder)
     chosen = find_procedure(survey_runbook(runbook), procedure)
@@ -103,8 +100,8 @@ def run(
             session=session,
             values={**where.guesses(), **given},
             limit_s=limit.total_seconds(),
-            ask=None if yes else _ask,
-            tell=_Told(progress),
+            ask=None if yes else ask,
+            tell=Told(progress),
         )
         run_dir = new_run_dir(runs, chosen.name)
         (run_dir / "runbook.md").write_bytes(runbook.read_bytes())
@@ -112,34 +109,4 @@ def run(
             proofs = record(chosen, hand, journal)
     if json:
         print_json({"run": str(run_dir), "steps": [asdict(p) for p in proofs]})
-    raise typer.Exit(_code(proofs))
-
-
-def _ask(step: Step, text: str) -> bool:
-    title = f"{step.title}\n" if step.title and step.title != text else ""
-    print(f"\nline {step.source.line}: {title}{text}")
-    return typer.confirm("done?" if not step.commands else "run it?", default=False)
-
-
-class _Told:
-    """Steps on the screen, as they begin and end."""
-
-    def __init__(self, progress: Progress) -> None:
-        self._progress = progress
-
-    def begins(self, step: Step, text: str) -> None:
-        self._progress.say(f"line {step.source.line}: [cyan]{escape(text)}[/]")
-
-    def ended(self, proof: StepProof) -> None:
-        if proof.output.strip():
-            self._progress.say(escape(proof.output.rstrip()))
-        why = "; ".join(filter(None, (proof.reason, proof.note)))
-        told = f"{proof.state.value}: {why}" if why else proof.state.value
-        self._progress.say(f"line {proof.line}: [bold]{escape(told)}[/]")
-
-
-def _code(proofs: tuple[StepProof, ...]) -> ExitCode:
-    states = {p.state for p in proofs}
-    if states & {StepState.FAILED, StepState.REFUSED}:
-        return ExitCode.FAIL
-    return ExitCode.PASS if states <= {StepState.DONE} else ExitCode.INCONCLUSIVE
+    raise typer.Exit(code_of(proofs))

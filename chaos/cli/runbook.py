@@ -1,36 +1,14 @@
 """`gameday runbook`: what a runbook says, and what is wrong with it."""
 
-import re
-import shutil
-import sys
-from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from chaos.cli.app import VERSION, Json, app, console, print_json
+from chaos.cli import options
+from chaos.cli.app import Json, app, console, print_json, version
 from chaos.cli.errors import UsageError
-from chaos.kube import Cluster
-from chaos.kube.inventory import inventory
-from reports import findings, outline
-from reports.write import replace_text
-from service.cluster.packages import PROMETHEUS
-from slo.exit_codes import ExitCode
-from slo.observe import kubectl
-from slo.observe.answers import PrometheusError
-from slo.observe.prometheus import Prometheus
-from slo.observe.promtool import promtool_evaluator
-from slo.runbook.durations import seconds
-from slo.runbook.lint import Context, Level, check
-from slo.runbook.lint.evaluation import Evaluator
-from slo.runbook.lint.expressions import expressions
-from slo.runbook.lint.kubectl import Kubectl
-from slo.runbook.lint.objects import Objects, merged, read_manifests
-from slo.runbook.reader import survey_runbook
-
-PROMETHEUS_TIMEOUT_S = 10.0
 
 runbook_app = typer.Typer(help="Runbooks: read and checked.", no_args_is_help=True)
 app.add_typer(runbook_app, name="runbook")
@@ -41,6 +19,9 @@ File = Annotated[Path, typer.Argument(help="A runbook in Markdown.")]
 @runbook_app.command("show")
 def show(file: File, *, json: Json = False) -> None:
     """Show what is understood of a runbook, line by line, and what is not."""
+    from reports import outline
+    from slo.runbook.reader import survey_runbook
+
     book = survey_runbook(file)
     if json:
         print_json({k: v for k, v in asdict(book).items() if k != "lines"})
@@ -59,93 +40,28 @@ def check_runbook(
     context: Annotated[
         str | None, typer.Option(help="A live cluster: a context of the kubeconfig.")
     ] = None,
-    kubeconfig: Annotated[str | None, typer.Option(help="Default: as kubectl.")] = None,
+    kubeconfig: options.Kubeconfig = None,
     sarif: Annotated[Path | None, typer.Option(help="Write SARIF 2.1.0 to this file too.")] = None,
     json: Json = False,
 ) -> None:
     """Say what is wrong with a runbook: exit 1 on errors, 0 with at most warnings."""
-    book = survey_runbook(file)
-    objects = _objects(manifests, context, kubeconfig)
-    if objects is not None:
-        book = replace(book, notes=(*book.notes, *objects.notes))
-    found = check(
-        Context(
-            runbook=book,
-            expressions=expressions(book),
-            kubectl=_kubectl(),
-            objects=objects,
-            metrics=_metrics(prometheus) if prometheus else None,
-            evaluator=_evaluator(),
-            exists=_exists(file, manifests),
-            scrape_interval_s=_scrape_interval(objects),
-        )
+    from chaos.cli.lint_context import lint_context
+    from reports import findings
+    from reports.write import replace_text
+    from slo.exit_codes import ExitCode
+    from slo.runbook.lint import Level, check
+
+    given = lint_context(
+        file, manifests=manifests, prometheus=prometheus, context=context, kubeconfig=kubeconfig
     )
+    found = check(given)
     if sarif is not None:
         try:
-            replace_text(sarif, findings.sarif(found, VERSION))
+            replace_text(sarif, findings.sarif(found, version()))
         except OSError as error:
             raise UsageError(f"{sarif}: {error.strerror}") from error
     if json:
-        print_json(findings.as_json(found, book))
+        print_json(findings.as_json(found, given.runbook))
     else:
-        findings.show(found, book, console())
+        findings.show(found, given.runbook, console())
     raise typer.Exit(ExitCode.FAIL if found.count(Level.ERROR) else ExitCode.PASS)
-
-
-def _objects(manifests: Path | None, context: str | None, kubeconfig: str | None) -> Objects | None:
-    found = [read_manifests(manifests)] if manifests is not None else []
-    if context is not None or kubeconfig is not None:
-        found.append(inventory(Cluster.connect(kubeconfig, context)))
-    return merged(found) if found else None
-
-
-def _metrics(url: str) -> frozenset[str]:
-    try:
-        return Prometheus(url, timeout_s=PROMETHEUS_TIMEOUT_S).names()
-    except PrometheusError as error:
-        raise UsageError(f"--prometheus: {error}") from error
-
-
-def _evaluator() -> Evaluator | None:
-    """promtool, from the path or from beside the Prometheus that we have."""
-    beside = PROMETHEUS.find()
-    places = [shutil.which("promtool"), beside.with_name("promtool") if beside else None]
-    binary = next((Path(p) for p in places if p and Path(p).exists()), None)
-    return promtool_evaluator(binary) if binary else None
-
-
-def _kubectl() -> Kubectl:
-    """The table of the kubectl that is installed if it is of another version than ours."""
-    packaged = Kubectl.packaged()
-    path = f"{Path(sys.executable).parent}"
-    binary = shutil.which("kubectl") or shutil.which("kubectl", path=path)
-    if binary is None:
-        return packaged
-    try:
-        same = kubectl.version_of(Path(binary)) == packaged.version
-        return packaged if same else kubectl.installed(Path(binary))
-    except kubectl.KubectlError:
-        return packaged
-
-
-def _exists(file: Path, manifests: Path | None) -> Callable[[str], bool]:
-    """Relative to the runbook, to any directory above it in its repository, or to the manifests."""
-    folder = file.absolute().parent
-    roots = [folder]
-    above = [folder, *folder.parents]
-    top = next((i for i, p in enumerate(above) if (p / ".git").exists()), 0)
-    roots += above[1 : top + 1]
-    if manifests is not None:
-        roots += [manifests, manifests.absolute().parent]
-
-    def exists(path: str) -> bool:
-        return any((root / path).exists() for root in roots)
-
-    return exists
-
-
-def _scrape_interval(objects: Objects | None) -> float | None:
-    """The shortest that the manifests state."""
-    text = objects.text if objects else ""
-    found = [seconds(m) for m in re.findall(r"\bscrape_interval:\s*[\"']?(\w+)", text)]
-    return min((s for s in found if s), default=None)

@@ -4,9 +4,6 @@ from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from http import HTTPStatus
 from pathlib import Path
-from typing import Annotated
-
-import typer
 
 from chaos.cli.errors import UsageError
 from chaos.kube import Cluster, ClusterError
@@ -16,14 +13,11 @@ from slo.observe.access import AccessError, connect, nowhere
 from slo.observe.answers import PrometheusError
 from slo.observe.phases import Scope
 from slo.observe.prometheus import Prometheus
-from slo.system.folder import SystemFolder, find_system, read_system
+from slo.system.folder import SystemFolder, read_system
 from slo.system.model import Target
+from slo.system.place import find_system
 from slo.system.prometheus import PrometheusAccess
 
-SystemOption = Annotated[
-    Path | None,
-    typer.Option("--system", help="The system's folder. Default: gameday/ here or above."),
-]
 PROMETHEUS_TIMEOUT_S = 10.0
 
 

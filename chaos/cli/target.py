@@ -6,10 +6,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
 from urllib.parse import urlsplit
-
-import typer
 
 from chaos.cli.errors import UsageError
 from chaos.kube import Cluster
@@ -19,32 +16,7 @@ from chaos.prove.shell.ingress_tunnel import ingress_tunnel
 from chaos.prove.shell.shell_session import ShellSession, find_programs
 from chaos.prove.steps.placeholders import key
 from slo.system.folder import SystemFolder
-from slo.system.model import Target as SystemTarget
-
-Kubeconfig = Annotated[str | None, typer.Option(help="Default: as kubectl.")]
-Context = Annotated[str | None, typer.Option(help="A context of the kubeconfig.")]
-Namespace = Annotated[
-    str | None,
-    typer.Option(help="The only namespace that steps may change. Default: the system's."),
-]
-Workload = Annotated[
-    str | None, typer.Option(help="The workload that users depend on. Default: the system's.")
-]
-Service = Annotated[
-    str | None,
-    typer.Option(help="The Service, with port, that users go to. Default: the system's."),
-]
-Files = Annotated[
-    Path | None,
-    typer.Option(help="A folder of manifests that the runbook names, e.g. k8s.", file_okay=False),
-]
-Set = Annotated[
-    list[str] | None,
-    typer.Option("--set", help="A value for a placeholder: pod-name=api-7x."),
-]
-Unconfined = Annotated[
-    bool, typer.Option("--unconfined", help="Also where the kernel cannot confine the steps.")
-]
+from slo.system.model import Target
 
 HTTPS = 443
 
@@ -54,7 +26,7 @@ def chosen(
     namespace: str | None,
     workload: str | None,
     service: str | None = None,
-) -> SystemTarget:
+) -> Target:
     """The system's target with what options say instead. Raises UsageError where nobody says."""
     own = folder.system.target if folder is not None else None
     named = {"namespace": namespace, "workload": workload}
@@ -66,10 +38,10 @@ def chosen(
     if service is not None:
         name, port = split(service, "--service")
         told |= {"service": name, "port": port, "url": None}
-    return SystemTarget.model_validate({**(own.model_dump() if own else {}), **told})
+    return Target.model_validate({**(own.model_dump() if own else {}), **told})
 
 
-def system_under_test(cluster: Cluster, where: SystemTarget) -> SystemUnderTest:
+def system_under_test(cluster: Cluster, where: Target) -> SystemUnderTest:
     """Raises UsageError or ClusterError where there is no such thing."""
     cluster.namespace(where.namespace)
     cluster.workload(where.namespace, where.workload, where.kind)

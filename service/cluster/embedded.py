@@ -170,7 +170,7 @@ def _start(wanted: Layout, owner: int | None) -> Layout:
     layout = replace(wanted, octet=octet)
     pki.write(directory, layout.api_host, layout.api_port, [n[1] for n in layout.nodes])
     write_layout(layout)
-    command = [sys.executable, "-m", "service.cluster.supervisor", str(directory)]
+    command = [sys.executable, "-P", "-m", "service.cluster.supervisor", str(directory)]
     if owner is not None:
         command.append(f"--owner={owner}")
     with (directory / "supervisor.log").open("ab") as log:

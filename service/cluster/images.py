@@ -29,7 +29,7 @@ class Entry:
 
 
 def _module(name: str, *arguments: str) -> Entry:
-    return Entry([sys.executable, "-m", name, *arguments])
+    return Entry([sys.executable, "-P", "-m", name, *arguments])
 
 
 # Tried in this order; patterns as in fnmatch, over the whole reference.

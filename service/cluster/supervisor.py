@@ -111,7 +111,7 @@ class Supervisor:
         logs.mkdir(exist_ok=True)
         with (logs / f"{part.name}.log").open("ab") as file:
             self._running[part.name] = subprocess.Popen(
-                [sys.executable, "-m", *part.arguments],
+                [sys.executable, "-P", "-m", *part.arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=file,
                 stderr=file,

@@ -7,9 +7,8 @@ from pathlib import Path
 from slo.documents import DocumentError, place_of, read_document
 from slo.system.indicators import IndicatorSpec
 from slo.system.model import System
+from slo.system.place import FILE
 from slo.system.presets import preset
-
-FOLDER, FILE = "gameday", "system.yaml"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,14 +48,6 @@ class SystemFolder:
             return self.path / named
         path = self.path / usual
         return path if path.is_file() else None
-
-
-def find_system(start: Path) -> Path | None:
-    """The nearest gameday/system.yaml in `start` or above it, or `start` itself if it is one."""
-    for folder in (start, *start.absolute().parents):
-        if (folder / FOLDER / FILE).is_file():
-            return folder / FOLDER
-    return start if (start / FILE).is_file() else None
 
 
 def read_system(folder: Path) -> SystemFolder:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from chaos.cli import diagnosis
 from service.cluster.packages import PACKAGES, user_cache
 
 GAMEDAY = Path(sys.executable).with_name("gameday")
@@ -52,3 +53,10 @@ def test_fix_says_what_it_fetches_and_what_could_not_be_had(environment: dict[st
     for package in PACKAGES:
         assert f"fetching {package.name} …" in done.stdout
         assert package.hint in done.stdout
+
+
+def test_the_advice_names_the_distribution_that_is_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(diagnosis, "EMBEDDED_MODULES", ("no_such_package",))
+    found = next(d for d in diagnosis.examine() if d.name == "embedded cluster")
+    assert found.state is diagnosis.State.MISSING
+    assert found.advice == "pip install 'gameday-runbook[embedded]'"

@@ -7,9 +7,11 @@ import pytest
 from ruamel.yaml import YAML
 
 from chaos.plan import chaos_toolkit
-from chaos.plan.model import Plan, bundled, find_plan, read_plan
+from chaos.plan.model import Plan, read_plan
+from service.gameday import FOLDER
 from slo.documents import parse_document
 
+PLANS = [p.stem for p in (FOLDER / "plans").glob("*.yaml")]
 AROUND = chaos_toolkit.Around(workload="web", url="http://web.example", prometheus="http://p:9090")
 
 
@@ -95,9 +97,9 @@ def test_what_cannot_be_read_is_said(document: Any, why: str) -> None:
         chaos_toolkit.read(document, AROUND)
 
 
-@pytest.mark.parametrize("name", bundled())
+@pytest.mark.parametrize("name", PLANS)
 def test_a_plan_comes_back_as_it_went(name: str) -> None:
-    path = find_plan(name)
+    path = FOLDER / f"plans/{name}.yaml"
     document = YAML(typ="safe", pure=True).load(path)
     written, notes = chaos_toolkit.write(read_plan(path), document)
     assert plan(chaos_toolkit.read(json.loads(json.dumps(written)), AROUND)) == read_plan(path)
@@ -106,7 +108,7 @@ def test_a_plan_comes_back_as_it_went(name: str) -> None:
 
 
 def test_what_is_written_is_read_as_the_same_faults() -> None:
-    written, _ = chaos_toolkit.write(read_plan(find_plan("smoke")), {})
+    written, _ = chaos_toolkit.write(read_plan(FOLDER / "plans/smoke.yaml"), {})
     del written["extensions"]
     found = chaos_toolkit.read(written, AROUND)
     assert (

@@ -5,12 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from chaos.plan.model import Plan, bundled, find_plan, read_plan
-from service.gameday import RUNBOOK
+from chaos.plan.model import Plan, read_plan
+from service.gameday import FOLDER, RUNBOOK
 from slo.documents import DocumentError
 from slo.model import Severity
 from slo.runbook.reader import read_runbook
 
+PLANS = [p.stem for p in (FOLDER / "plans").glob("*.yaml")]
 GOOD = """\
 name: tiny
 target: {namespace: n, workload: w, service: s}
@@ -108,9 +109,9 @@ def test_an_experiment_has_one_fault_or_several(tmp_path: Path) -> None:
             read_plan(write(tmp_path, text))
 
 
-@pytest.mark.parametrize("name", bundled())
+@pytest.mark.parametrize("name", PLANS)
 def test_every_bundled_plan_is_valid_and_called_like_its_file(name: str) -> None:
-    assert read_plan(find_plan(name)).name == name
+    assert read_plan(FOLDER / f"plans/{name}.yaml").name == name
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from chaos.cli import app
-from chaos.cli.errors import USER_ERRORS
+from chaos.cli.user_errors import USER_ERRORS
 from slo.evidence.journal import StepEnded, StepStarted, read_journal
 from tests.cluster.apiserver_fixture import RunningApiServer
 from tests.e2e.conftest import GAMEDAY

@@ -6,7 +6,8 @@ import pytest
 
 from service.gameday import FOLDER
 from slo.documents import DocumentError
-from slo.system.folder import find_system, read_system, specs
+from slo.system.folder import read_system, specs
+from slo.system.place import find_system
 
 SYSTEM = """\
 name: shop

@@ -1,0 +1,165 @@
+"""What speaks against a run is said before anything is made; names become addresses."""
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+
+from chaos.cli.app import print_json
+from chaos.cli.errors import UsageError
+from chaos.cli.recovery_procedures import check_procedures
+from chaos.cli.system import prometheus_of, runbook_of, scope_of, unanswered
+from chaos.kube import Cluster
+from chaos.plan.forbidden import ANNOTATION
+from chaos.plan.model import Plan, find_plan, read_plan
+from chaos.run.dry_run import DryRun
+from chaos.run.preflight import require_allowed
+from loadtests.scenario import Scenario, load_scenario
+from slo.documents import place_of
+from slo.evidence.journal import Threshold
+from slo.indicators.client import client_view
+from slo.indicators.slis import Indicators, yaml_for
+from slo.observe.phases import Scope
+from slo.observe.prometheus import Prometheus
+from slo.policy import BUNDLED_POLICY, read_policy
+from slo.runbook.reader import Runbook, read_runbook
+from slo.system.folder import SystemFolder
+from slo.verdict.objectives import ThresholdError, override
+
+
+def show_dry_run(found: DryRun, screen: Console, *, json: bool) -> None:
+    if json:
+        print_json({"would": found.would, "problems": found.problems})
+        return
+    for line in found.would:
+        screen.print(line)
+    for line in found.problems:
+        screen.print(f"[red]problem[/]: {line}")
+    screen.print("nothing was changed", style="dim")
+
+
+def check_overrides(plan_file: Path, plan: Plan, promises: Runbook) -> None:
+    for name, wanted in plan.objectives.items():
+        threshold = Threshold(target=wanted.target, critical=wanted.critical)
+        try:
+            override(promises.objectives, {name: threshold})
+        except ThresholdError as error:
+            raise UsageError(f"{place_of(plan_file, 'objectives', name)}: {error}") from error
+
+
+def check_forbidden(plan_file: Path, plan: Plan, cluster: Cluster) -> None:
+    """What the namespace itself says, before anything is made."""
+    namespace = plan.target.namespace
+    banned = require_allowed(cluster, namespace)
+    for place, fault in plan.faults():
+        if fault.kind in banned:
+            raise UsageError(
+                f"{place_of(plan_file, *place)}: namespace {namespace} forbids {fault.kind}"
+                f" (its annotation {ANNOTATION})"
+            )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Given:
+    """What people wrote, read and checked, and the files that it stands in."""
+
+    plan_file: Path
+    plan: Plan
+    scenario: Scenario
+    runbook_file: Path
+    promises: Runbook
+    policy_file: Path
+    folder: SystemFolder | None
+
+    @property
+    def indicators(self) -> Indicators:
+        return Indicators.of_system(self.folder.system if self.folder else None)
+
+    def keep(self, run_dir: Path) -> None:
+        """Copies in the run directory, by which the run is judged."""
+        shutil.copyfile(self.plan_file, run_dir / "plan.yaml")
+        shutil.copyfile(self.runbook_file, run_dir / "runbook.md")
+        shutil.copyfile(self.policy_file, run_dir / "policy.yaml")
+        if self.folder is not None:
+            shutil.copyfile(self.folder.file, run_dir / "system.yaml")
+
+
+def read_given(
+    plan: str, folder: SystemFolder | None, runbook: Path | None, policy: Path | None
+) -> Given:
+    """Raises slo.documents.DocumentError or UsageError for whatever cannot be used."""
+    plan_file = find_plan(plan, folder.plans if folder else None)
+    read = read_plan(plan_file, folder.system if folder else None)
+    runbook_file = runbook_of(runbook, folder)
+    policy_file = policy or (folder.policy if folder else None) or BUNDLED_POLICY
+    promises = read_runbook(runbook_file)
+    read_policy(policy_file)
+    check_overrides(plan_file, read, promises)
+    check_procedures(plan_file, read, promises)
+    return Given(
+        plan_file=plan_file,
+        plan=read,
+        scenario=load_scenario(read.load.scenario),
+        runbook_file=runbook_file,
+        promises=promises,
+        policy_file=policy_file,
+        folder=folder,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where a run happens. `steady_error_rate` is a ratio: more is not steady."""
+
+    url: str
+    prometheus: Prometheus
+    scope: Scope
+    steady_error_rate: float
+    unmeasured: tuple[str, ...]  # in words, and what would measure it
+
+
+def resolve(given: Given, cluster: Cluster) -> Place:
+    """Names to addresses. Raises what speaks against a run, before anything is made."""
+    plan, promises, indicators = given.plan, given.promises, given.indicators
+    target = plan.target
+    cluster.workload(target.namespace, target.workload, target.kind)
+    if target.url is None and target.service is None:
+        raise UsageError(
+            "nobody says where the load goes: name 'service' or 'url' in the target of the plan"
+            " or of system.yaml"
+        )
+    url = target.url or cluster.service_url(target.namespace, target.service or "", target.port)
+    steady = plan.steady_error_rate(promises.objectives)
+    if steady is None:
+        raise UsageError("the runbook has no objective for the error rate, so nothing is steady")
+    slis = tuple(indicators.known(promises.objectives))
+    scope = scope_of(plan.prometheus, target, slis)
+    prometheus = prometheus_of(plan.prometheus, given.folder, target, cluster)
+    return Place(
+        url=url,
+        prometheus=prometheus,
+        scope=scope,
+        steady_error_rate=steady,
+        unmeasured=(
+            *_unmeasured(promises, indicators, scope),
+            *unanswered(plan.prometheus, prometheus),
+        ),
+    )
+
+
+def _unmeasured(promises: Runbook, indicators: Indicators, scope: Scope) -> Iterator[str]:
+    """Objectives that this run cannot judge, said before it begins."""
+    measured = {sli.name for sli in scope.slis}
+    for objective in promises.objectives:
+        if objective.name in measured or client_view(objective.name) is not None:
+            continue
+        why = indicators.find(objective)
+        if not isinstance(why, str):
+            yield f"{objective.title} will not be judged: there is no Prometheus to ask"
+        else:
+            yield (
+                f"{objective.title} will not be judged: {why}. In system.yaml this would:"
+                f" {yaml_for(objective)}"
+            )
