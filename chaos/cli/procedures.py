@@ -86,7 +86,7 @@ def run(
             kubeconfig = stack.enter_context(embedded_cluster(progress))
         cluster = Cluster.connect(kubeconfig, context)
         cluster.check()
-        own = target.chosen(folder, namespace, workload)
+        own = target.chosen(folder, namespace, workload or "")
         namespace = own.namespace
         cluster.namespace(namespace)
         where = SystemUnderTest(cluster=cluster, namespace=namespace, workload=own.workload, url="")

@@ -29,7 +29,7 @@ def chosen(
 ) -> Target:
     """The system's target with what options say instead. Raises UsageError where nobody says."""
     own = folder.system.target if folder is not None else None
-    named = {"namespace": namespace, "workload": workload}
+    named = {"namespace": namespace, "workload": workload or (None if own else workload)}
     if own is None and (namespace is None or workload is None):
         raise UsageError(
             "there is no gameday/system.yaml here, so say where with --namespace and --workload"

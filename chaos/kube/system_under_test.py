@@ -111,8 +111,10 @@ class SystemUnderTest:
             yield [base64.b64decode(v).decode(errors="replace") for v in data.values()]
 
     def guesses(self) -> dict[str, str]:
-        """Placeholders that the cluster answers: the pod in the most trouble, today's date."""
+        """Placeholders that the cluster answers: the workload's pod in the most trouble, the date."""
         found = {"date": f"{datetime.now(UTC):%Y%m%d}"}
+        if not self.workload:
+            return found
         with contextlib.suppress(ClusterError):  # a procedure may be about something else
             pods = sorted(self.pods(), key=lambda p: (p.ready, -sum(p.restarts.values()), p.name))
             if pods:

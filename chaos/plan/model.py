@@ -17,7 +17,7 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from chaos.faults import AnyFault
 from chaos.plan import forbidden
-from slo.documents import Duration, Part, read_document
+from slo.documents import DocumentError, Duration, Part, read_document
 from slo.evidence import journal as entries
 from slo.model import Objective, Severity
 from slo.system.model import LABEL, System, Target
@@ -331,10 +331,19 @@ class Plan(Part):
 
 
 def find_plan(name_or_path: str, folder: Path | None) -> Path:
-    """A plan of the system's folder by name, else the path itself."""
-    path = (folder or Path()) / f"{name_or_path}.yaml"
-    named = folder is not None and "/" not in name_or_path and path.is_file()
-    return path if named else Path(name_or_path)
+    """A plan in the folder of a system's plans by name, else the path itself.
+
+    Raises slo.documents.DocumentError where there is neither.
+    """
+    path = Path(name_or_path)
+    if folder is not None and "/" not in name_or_path:
+        named = folder / f"{name_or_path}.yaml"
+        path = named if named.is_file() else path
+    if not path.is_file():
+        known = ", ".join(sorted(p.stem for p in folder.glob("*.yaml"))) if folder else ""
+        where = f"{folder} has {known}" if known else "there is no gameday/system.yaml here"
+        raise DocumentError(f"there is no plan {name_or_path!r}: it is no file, and {where}")
+    return path
 
 
 def read_plan(path: Path, system: System | None = None) -> Plan:

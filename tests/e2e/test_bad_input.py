@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from service.gameday import FOLDER
 from tests.e2e.conftest import Command
 
 
@@ -50,9 +51,19 @@ def test_a_cluster_that_does_not_answer(gameday: Command, tmp_path: Path) -> Non
         "clusters: [{name: c, cluster: {server: 'https://127.0.0.1:9'}}]\n"
         "contexts: [{name: c, context: {cluster: c, user: u}}]\nusers: [{name: u, user: {}}]\n"
     )
-    said = refused(gameday, "run", "smoke", "--kubeconfig", str(config))
-    assert "https://127.0.0.1:9" in said
-    assert "nokubeconfig" in refused(gameday, "run", "smoke", "--kubeconfig", "nokubeconfig")
+    ours = ("run", "smoke", "--system", str(FOLDER), "--kubeconfig")
+    assert "https://127.0.0.1:9" in refused(gameday, *ours, str(config))
+    assert "nokubeconfig" in refused(gameday, *ours, "nokubeconfig")
+
+
+def test_without_a_system_nothing_is_taken_from_another_one(gameday: Command) -> None:
+    said = refused(gameday, "run", "smoke")
+    assert "there is no plan 'smoke': it is no file, and there is no gameday/system.yaml" in said
+    plan = str(FOLDER / "plans/smoke.yaml")
+    assert "there is no runbook to judge by" in refused(gameday, "run", plan)
+    said = refused(gameday, "run", "no-such-plan", "--system", str(FOLDER))
+    assert "has bad-day, smoke" in said
+    assert "there is no runbook to judge by" in refused(gameday, "runbook", "prove")
 
 
 @pytest.mark.parametrize("command", ["score", "report", "gate"])

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from service.gameday import FOLDER
+
 GAMEDAY = Path(sys.executable).with_name("gameday")
-BUNDLED_PLANS = Path(__file__).parents[3] / "chaos/plan/plans"
 HEAVY = {
     "gevent",
     "google",
@@ -113,7 +114,7 @@ def _completed(*words: str) -> list[str]:
 
 @pytest.mark.parametrize("command", [("run",), ("plan", "export")])
 def test_plans_are_completed(command: tuple[str, ...]) -> None:
-    assert _completed(*command, "") == sorted(p.stem for p in BUNDLED_PLANS.glob("*.yaml"))
+    assert _completed(*command, "") == sorted(p.stem for p in (FOLDER / "plans").glob("*.yaml"))
     assert _completed(*command, "sm") == ["smoke"]
 
 

@@ -127,7 +127,7 @@ def test_every_bundled_plan_is_valid_and_called_like_its_file(name: str) -> None
         ("count: 1", "count: 0", "line 11: field 'experiments[0].fault.select.count'"),
         (", count: 1", "", "either 'count' or 'percent'"),
         ("count: 1", "count: 1, percent: 3", "either 'count' or 'percent'"),
-        (", service: s", "", "either 'service' or 'url'"),
+        ("service: s", "service: s, url: http://s", "either 'service' or 'url'"),
         ("target: 1ms", "target: soon", "line 6: field 'objectives.response_time_p95.target'"),
         ("name: tiny", "name: Not A Name", "line 1: field 'name'"),
         (
