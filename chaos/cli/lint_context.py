@@ -12,7 +12,8 @@ from chaos.kube import Cluster
 from chaos.kube.inventory import inventory
 from service.cluster.packages import PROMETHEUS
 from slo.observe import kubectl
-from slo.observe.prometheus import Prometheus, PrometheusError, http_fetch
+from slo.observe.answers import PrometheusError
+from slo.observe.prometheus import Prometheus
 from slo.observe.promtool import promtool_evaluator
 from slo.runbook.durations import seconds
 from slo.runbook.lint import Context
@@ -59,7 +60,7 @@ def _objects(manifests: Path | None, context: str | None, kubeconfig: str | None
 
 def _metrics(url: str) -> frozenset[str]:
     try:
-        return Prometheus(http_fetch(url, PROMETHEUS_TIMEOUT_S)).names()
+        return Prometheus(url, timeout_s=PROMETHEUS_TIMEOUT_S).names()
     except PrometheusError as error:
         raise UsageError(f"--prometheus: {error}") from error
 

@@ -24,6 +24,7 @@ QUANTILES = {"p50_s": 0.5, "p95_s": 0.95, "p99_s": 0.99}
 def load(
     scenario: options.Scenario,
     *,
+    system: options.System = None,
     url: Annotated[str | None, typer.Option(help="Where the load goes.")] = None,
     embedded: Annotated[
         bool, typer.Option("--embedded", help="Send the load to the built-in reference service.")
@@ -38,6 +39,8 @@ def load(
 ) -> None:
     """Run a load scenario alone, and say what came of it."""
     from chaos.cli.embedded import embedded_cluster
+    from chaos.cli.system import system_folder
+    from chaos.cli.target import chosen, system_under_test
     from chaos.kube import Cluster
     from chaos.run.progress import Quiet, Terminal
     from loadtests.runner import run_load
@@ -45,6 +48,7 @@ def load(
     from slo.evidence.samples import read_raw
     from slo.exit_codes import ExitCode
 
+    folder = system_folder(system, embedded=embedded)
     read = load_scenario(scenario)
     if embedded is (url is not None):
         raise UsageError("say where the load goes: either --url URL or --embedded")
@@ -69,7 +73,8 @@ def load(
         else:
             with embedded_cluster(progress) as kubeconfig:
                 cluster = Cluster.connect(kubeconfig)
-                summary = go(cluster.service_url("bizra-system", "bizra-api-internal", 8000))
+                where = system_under_test(cluster, chosen(folder, None, None))
+                summary = go(where.url)
         samples = read_raw(Path(work))
         if out is not None:
             out.mkdir(parents=True, exist_ok=True)

@@ -116,7 +116,9 @@ def prove(
                 cluster = Cluster.connect(kubeconfig, context)
                 cluster.check()
                 own = target.chosen(folder, namespace, workload, service)
-                proving.on_cluster(asked, cluster, own, metrics, run_dir=run_dir, found=found)
+                proving.on_cluster(
+                    asked, cluster, own, metrics, folder=folder, run_dir=run_dir, found=found
+                )
     except InterruptedRunError as error:
         interrupted = error
     finally:

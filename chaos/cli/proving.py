@@ -99,12 +99,14 @@ def on_cluster(
     own: Target,
     metrics: PrometheusAccess | None,
     *,
+    folder: SystemFolder | None,
     run_dir: Path,
     found: "Found",
 ) -> None:
     """Try everything on a cluster. What is known so far stands in `found`, however it ends."""
     say, namespace = asked.progress.say, own.namespace
     require_allowed(cluster, namespace)
+    prometheus = prometheus_of(metrics, folder, own, cluster)
     place = target.system_under_test(cluster, own)
     found.target = f"{namespace}/{own.workload} at {place.url}"
     identity = f"prove-{secrets.token_hex(4)}"
@@ -117,7 +119,7 @@ def on_cluster(
         if asked.alerts and metrics is not None and metrics.rules is not None:
             live = Live(
                 system=place,
-                prometheus=prometheus_of(metrics, own, cluster),
+                prometheus=prometheus,
                 rules=rules_of(metrics),
                 scale=asked.time_scale,
                 objectives=asked.book.objectives,

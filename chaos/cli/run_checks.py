@@ -10,7 +10,7 @@ from rich.console import Console
 from chaos.cli.app import print_json
 from chaos.cli.errors import UsageError
 from chaos.cli.recovery_procedures import check_procedures
-from chaos.cli.system import prometheus_of, runbook_of, scope_of
+from chaos.cli.system import prometheus_of, runbook_of, scope_of, unanswered
 from chaos.kube import Cluster
 from chaos.plan.forbidden import ANNOTATION
 from chaos.plan.model import Plan, find_plan, read_plan
@@ -140,12 +140,16 @@ def resolve(given: Given, cluster: Cluster) -> Place:
         )
     slis = tuple(indicators.known(promises.objectives))
     scope = scope_of(plan.prometheus, target, slis)
+    prometheus = prometheus_of(plan.prometheus, given.folder, target, cluster)
     return Place(
         url=url,
-        prometheus=prometheus_of(plan.prometheus, target, cluster),
+        prometheus=prometheus,
         scope=scope,
         steady_error_rate=steady,
-        unmeasured=tuple(_unmeasured(promises, indicators, scope)),
+        unmeasured=(
+            *_unmeasured(promises, indicators, scope),
+            *unanswered(plan.prometheus, prometheus),
+        ),
     )
 
 

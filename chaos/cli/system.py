@@ -1,14 +1,18 @@
 """Which system a command is about: its folder, and what of it a command needs."""
 
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
+from http import HTTPStatus
 from pathlib import Path
 
 from chaos.cli.errors import UsageError
 from chaos.kube import Cluster, ClusterError
 from service import gameday as reference
 from slo.indicators.slis import Place, Sli
+from slo.observe.access import AccessError, connect, nowhere
+from slo.observe.answers import PrometheusError
 from slo.observe.phases import Scope
-from slo.observe.prometheus import Fetch, Prometheus, PrometheusError, http_fetch
+from slo.observe.prometheus import Prometheus
 from slo.system.folder import SystemFolder, read_system
 from slo.system.model import Target
 from slo.system.place import find_system
@@ -38,31 +42,44 @@ def runbook_of(given: Path | None, folder: SystemFolder | None) -> Path:
     return found
 
 
-def prometheus_of(access: PrometheusAccess | None, target: Target, cluster: Cluster) -> Prometheus:
-    """Through the Kubernetes API where it is a Service, else by its address."""
-    return Prometheus(_fetch(access, target.namespace, cluster))
+def prometheus_of(
+    access: PrometheusAccess | None, folder: SystemFolder | None, target: Target, cluster: Cluster
+) -> Prometheus:
+    """Through the Kubernetes API where it is a Service, else by its address.
 
-
-def _fetch(access: PrometheusAccess | None, namespace: str, cluster: Cluster) -> Fetch:
+    Raises UsageError where credentials or certificates cannot be used.
+    """
     if access is None:
-        return _nowhere
-    if access.url is not None:
-        return http_fetch(access.url + access.path, PROMETHEUS_TIMEOUT_S)
-    service, where = access.service or "", access.namespace or namespace
+        why = "neither the plan nor system.yaml names a Prometheus"
+        return nowhere(why, PROMETHEUS_TIMEOUT_S)
+    service, where = access.service or "", access.namespace or target.namespace
 
-    def through_cluster(path: str, query: dict[str, str]) -> bytes:
-        full = access.path.rstrip("/") + path
+    def carry(path: str, query: Mapping[str, str], headers: Mapping[str, str]) -> tuple[int, bytes]:
         try:
-            return cluster.get_through_service(where, service, access.port, full, query)
+            body = cluster.get_through_service(
+                where, service, access.port, path, query, headers=headers
+            )
         except ClusterError as error:
-            raise PrometheusError(str(error)) from error
+            if not error.body:
+                raise PrometheusError(str(error)) from error
+            return error.status, error.body.encode()
+        return HTTPStatus.OK, body
 
-    return through_cluster
+    home = folder.path if folder else Path()
+    try:
+        return connect(access, home, timeout_s=PROMETHEUS_TIMEOUT_S, carry=carry)
+    except AccessError as error:
+        raise UsageError(str(error)) from error
 
 
-def _nowhere(path: str, query: dict[str, str]) -> bytes:
-    del path, query
-    raise PrometheusError("neither the plan nor system.yaml names a Prometheus")
+def unanswered(access: PrometheusAccess | None, prometheus: Prometheus) -> Iterator[str]:
+    """Why Prometheus gives no answer now, as a wrong token is better known before the run."""
+    if access is None:
+        return
+    try:
+        prometheus.clock()
+    except PrometheusError as error:
+        yield f"what Prometheus alone measures will not be judged while this lasts: {error}"
 
 
 def scope_of(access: PrometheusAccess | None, target: Target, slis: tuple[Sli, ...]) -> Scope:

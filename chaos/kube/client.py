@@ -228,12 +228,22 @@ class Cluster(Wire):
         return f"http://{host}:{port}"
 
     def get_through_service(
-        self, namespace: str, service: str, port: int, path: str, query: Mapping[str, str]
+        self,
+        namespace: str,
+        service: str,
+        port: int,
+        path: str,
+        query: Mapping[str, str],
+        *,
+        headers: Mapping[str, str] | None = None,
     ) -> bytes:
-        """GET an HTTP path of a service through the API server's proxy. Asked once."""
+        """GET an HTTP path of a service through the API server's proxy. Asked once.
+
+        `headers` reach the service, but for Authorization, which the API server takes for itself.
+        """
         where = f"/api/v1/namespaces/{namespace}/services/{service}:{port}/proxy{path}"
         doing = f"read {service}:{port}{path} through the API server"
-        return self._send("GET", where, doing, query=query)
+        return self._send("GET", where, doing, query=query, headers=headers)
 
     def post_through_service(self, namespace: str, service: str, port: int, path: str) -> None:
         """POST an HTTP path of a service, without a body, through the API server's proxy."""

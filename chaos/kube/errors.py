@@ -19,16 +19,23 @@ class ClusterError(Exception):
     """The cluster cannot be reached, or refused; the message is one sentence.
 
     `status` is the HTTP status of the answer, 0 where there was none; `reason` is Kubernetes' word
-    for it, e.g. "AlreadyExists".
+    for it, e.g. "AlreadyExists"; `body` is what was answered, "" where nothing was.
     """
 
     def __init__(
-        self, message: str, *, status: int = 0, reason: str = "", passing: bool = False
+        self,
+        message: str,
+        *,
+        status: int = 0,
+        reason: str = "",
+        passing: bool = False,
+        body: str = "",
     ) -> None:
         super().__init__(message)
         self.status = status
         self.reason = reason
         self.passing = passing  # worth trying again
+        self.body = body
 
 
 @contextmanager
@@ -43,6 +50,7 @@ def translated(doing: str) -> Iterator[None]:
             status=status,
             reason=_told(error, "reason"),
             passing=status in PASSING or status == 0,
+            body=str(error.body or ""),
         ) from error
     except urllib3.exceptions.HTTPError as error:
         raise ClusterError(

@@ -135,16 +135,17 @@ class Wire:
         *,
         query: Mapping[str, str] | None = None,
         body: Any = None,
+        headers: Mapping[str, str] | None = None,
     ) -> bytes:
-        headers = {"Accept": "application/json"}
+        sent = {**(headers or {}), "Accept": "application/json"}
         if body is not None:
-            headers["Content-Type"] = JSON_PATCH if method == "PATCH" else "application/json"
+            sent["Content-Type"] = JSON_PATCH if method == "PATCH" else "application/json"
         with translated(doing):
             request = self._api.param_serialize(
                 method,
                 path,
                 query_params=list((query or {}).items()),
-                header_params=headers,
+                header_params=sent,
                 body=body,
                 auth_settings=["BearerToken"],
             )

@@ -13,7 +13,8 @@ from typing import Self
 
 from chaos.plan.model import StopCondition
 from loadtests.runner import LoadProgress
-from slo.observe.prometheus import Prometheus, PrometheusError
+from slo.observe.answers import PrometheusError
+from slo.observe.prometheus import Prometheus
 
 
 @dataclass(slots=True)

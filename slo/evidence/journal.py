@@ -105,7 +105,7 @@ class ExperimentStarted(_Entry):
     event: Literal["experiment.started"] = "experiment.started"
     experiment: str
     title: str
-    fault: str  # in words: "pod-kill: 1 of app=bizra-api"
+    fault: str  # in words: "pod-kill: 1 of app=web"
     faults: tuple[str, ...] = ("",)  # how the entries below tell several of them apart
     expectation: Expectation
     procedure: str = ""  # of the runbook, that is to cure the fault; "" leaves it to itself

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -41,7 +42,7 @@ class Measurement:
     `coverage` is the share of the expected scrapes that are there, in [0, 1]; `expr` is the PromQL
     that gave the value, evaluated at `time`. `buckets` is the histogram behind a quantile, (upper
     edge, cumulative count); `slack` by how much a reading may be off; `resets` how often counters
-    began anew.
+    began anew. `warnings` are what Prometheus said beside its answers.
     """
 
     sli: str
@@ -54,6 +55,7 @@ class Measurement:
     buckets: tuple[tuple[float, float], ...] = ()
     slack: float | None = None
     resets: int = 0
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,11 +85,12 @@ _LATER: list[tuple[str, pa.DataType]] = [
     ("buckets", pa.list_(pa.list_(pa.float64()))),
     ("slack", pa.float64()),
     ("resets", pa.int64()),
+    ("warnings", pa.list_(pa.string())),
 ]
-"""Columns that files of earlier versions do not have."""
+"""Columns that files of earlier versions do not have: none of them, or the last one."""
 
-_FIRST = pa.schema(_COLUMNS)
 _SCHEMA = pa.schema(_COLUMNS + _LATER)
+_EARLIER = (pa.schema(_COLUMNS), pa.schema(_COLUMNS + _LATER[:-1]))
 
 
 def write_metrics(
@@ -127,6 +130,7 @@ def _measurement_row(measurement: Measurement) -> dict[str, object]:
         buckets=[list(edge) for edge in measurement.buckets],
         slack=measurement.slack,
         resets=measurement.resets,
+        warnings=list(measurement.warnings),
     )
 
 
@@ -136,7 +140,7 @@ def read_metrics(path: Path) -> tuple[tuple[Measurement, ...], tuple[Series, ...
         table = pq.read_table(path)
     except (OSError, pa.ArrowException) as error:
         raise MetricsError(f"{path}: not a readable Parquet file") from error
-    if table.schema.remove_metadata() not in (_SCHEMA, _FIRST):
+    if table.schema.remove_metadata() not in (_SCHEMA, *_EARLIER):
         raise MetricsError(f"{path}: not the columns of metrics.parquet")
     rows = table.to_pylist()
     try:
@@ -166,10 +170,11 @@ def _measurement(row: dict[str, object]) -> Measurement:
         buckets=tuple((float(le), float(n)) for le, n in _list(row.get("buckets"))),
         slack=_maybe(row.get("slack")),
         resets=int(str(row.get("resets") or 0)),
+        warnings=tuple(str(text) for text in _list(row.get("warnings"))),
     )
 
 
-def _list(value: object) -> list[tuple[float, float]]:
+def _list(value: object) -> list[Any]:
     return value if isinstance(value, list) else []
 
 

@@ -291,7 +291,10 @@ class Place:
 
 
 def fill(expr: str, place: Place, *, window_s: float, step_s: float) -> str:
-    """The expression with its placeholders replaced; durations in whole milliseconds."""
+    """The expression with its placeholders replaced; durations in whole milliseconds.
+
+    Names stay within the quotes that stand around them.
+    """
     available, desired, label = _KINDS[place.kind]
     one = '{namespace="{namespace}",' + label + '="{workload}"}'
     values = {
@@ -299,9 +302,9 @@ def fill(expr: str, place: Place, *, window_s: float, step_s: float) -> str:
         "{desired}": desired + one,
         **({} if place.selector else {"{selector},": ""}),
         "{selector}": place.selector,
-        "{namespace}": place.namespace,
-        "{workload}": place.workload,
-        "{pods}": place.pods,
+        "{namespace}": _within_quotes(place.namespace),
+        "{workload}": _within_quotes(place.workload),
+        "{pods}": _within_quotes(place.pods),
         "{window}": f"{round(window_s * 1000)}ms",
         "{step}": f"{round(step_s * 1000)}ms",
         "{window_s}": f"{window_s:g}",
@@ -310,3 +313,8 @@ def fill(expr: str, place: Place, *, window_s: float, step_s: float) -> str:
     for placeholder, value in values.items():
         expr = expr.replace(placeholder, value)
     return expr
+
+
+def _within_quotes(text: str) -> str:
+    """Escapes that PromQL reads alike in strings of single and of double quotes."""
+    return re.sub(r"[\"'`\\\n]", lambda found: f"\\x{ord(found[0]):02x}", text)

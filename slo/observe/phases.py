@@ -13,7 +13,12 @@ from datetime import UTC, datetime, timedelta
 from slo.evidence.metrics import ALERTS, CLOCK, REDUNDANCY, RULES, Measurement, Series
 from slo.indicators.slis import AVAILABLE_SHARE, PROMETHEUS_SCRAPES, Place, Sli, fill
 from slo.model import Indicator, Phase
-from slo.observe.prometheus import Prometheus, PrometheusError
+from slo.observe.answers import (
+    PartialAnswerError,
+    PrometheusError,
+    UnfitAnswerError,
+)
+from slo.observe.prometheus import Answer, Prometheus, Value
 
 MIN_COVERAGE = 0.8
 """Below this share of the expected scrapes a window is not known well enough to be judged."""
@@ -41,20 +46,27 @@ class _Window:
         self._prometheus = prometheus
         self._phase = phase
         self._scope = scope
+        self._said: dict[str, None] = {}  # warnings and remarks, each once
         self._length_s = (phase.end - phase.start).total_seconds()
 
     def measure(self, sli: Sli) -> Measurement:
         expr = self._fill(sli.value)
         buckets: tuple[tuple[float, float], ...] = ()
-        slack, resets = None, 0
+        slack, resets, coverage = None, 0, 0.0
+        self._said = {}
         try:
             indicator, coverage = self._indicator(sli, expr)
             if indicator.value is not None:
                 buckets = self._buckets(sli)
-                slack = self._number(self._fill(sli.slack)) if sli.slack else None
-                resets = self._whole(sli.resets)
+                slack = self._number(self._fill(sli.slack), "slack") if sli.slack else None
+                resets = self._whole(sli.resets, "resets")
+        except PartialAnswerError as error:
+            self._said |= dict.fromkeys(error.warnings)
+            indicator = _missing(str(error))
+        except UnfitAnswerError as error:
+            indicator = _missing(str(error))
         except PrometheusError as error:
-            indicator, coverage = _missing(f"Prometheus gave no answer: {error}"), 0.0
+            indicator = _missing(f"Prometheus gave no answer: {error}")
         return Measurement(
             sli=sli.name,
             experiment=self._phase.experiment,
@@ -66,13 +78,14 @@ class _Window:
             buckets=buckets,
             slack=slack,
             resets=resets,
+            warnings=tuple(self._said),
         )
 
     def _buckets(self, sli: Sli) -> tuple[tuple[float, float], ...]:
         """The histogram behind a quantile, ascending: (upper edge, cumulative count)."""
         if not sli.buckets:
             return ()
-        rows = self._prometheus.instant(self._fill(sli.buckets), self._phase.end)
+        rows = self._ask(self._fill(sli.buckets))
         bounds = ((float(r.labels["le"]) * sli.scale, r.value) for r in rows if "le" in r.labels)
         return tuple(sorted(bounds))
 
@@ -91,22 +104,33 @@ class _Window:
         if coverage < MIN_COVERAGE:
             text = f"target down: {coverage:.0%} of the scrapes have {series}"
             return _missing(text), coverage
-        value = self._number(expr)
+        value = self._number(expr, "value")
         if value is None:
             return _missing(sli.empty), coverage
-        return Indicator(value=value, count=self._whole(sli.count)), coverage
+        return Indicator(value=value, count=self._whole(sli.count, "count")), coverage
 
-    def _whole(self, expr: str) -> int:
-        return round(self._number(self._fill(expr)) or 0) if expr else 0
+    def _whole(self, expr: str, what: str) -> int:
+        return round(self._number(self._fill(expr), what) or 0) if expr else 0
 
     def _coverage(self, expr: str, expected: float) -> float:
         # A window holds one scrape more or less than expected, as it happens to lie.
-        seen = self._number(self._fill(expr)) or 0.0
+        seen = self._number(self._fill(expr), "number of scrapes") or 0.0
         return min(1.0, seen / max(1, math.floor(expected)))
 
-    def _number(self, expr: str) -> float | None:
-        values = self._prometheus.instant(expr, self._phase.end)
+    def _number(self, expr: str, what: str) -> float | None:
+        """None where there is no series. Raises UnfitAnswerError where there are several."""
+        values = self._ask(expr)
+        if values.series > 1:
+            raise UnfitAnswerError(
+                f"the expression of its {what} gives {values.series} series where one number is"
+                " wanted: wrap it in sum() or max()"
+            )
         return values[0].value if values else None
+
+    def _ask(self, expr: str) -> Answer[Value]:
+        found = self._prometheus.instant(expr, self._phase.end)
+        self._said |= dict.fromkeys(found.remarks)
+        return found
 
     def _fill(self, expr: str) -> str:
         return _fill(expr, self._scope, self._length_s)
@@ -130,8 +154,8 @@ def series(
     """Each SLI over time, one point per scrape, each over the five scrapes before it.
 
     Beside them what other questions need: the pods available, the alerts and the rules that make
-    them, and Prometheus' clock. Where Prometheus gives no answer there is no series; `measure` says
-    why.
+    them, and Prometheus' clock. Where Prometheus gives no answer, or a partial one, there is no
+    series; `measure` says why.
     """
     window_s = 5 * scope.scrape_interval.total_seconds()
     found = []
@@ -157,6 +181,7 @@ def _context(
 ) -> Iterable[Series]:
     """What is not an indicator: redundancy, alerts, their rules, the clock."""
     exprs = {REDUNDANCY: _fill(AVAILABLE_SHARE, scope, 0.0), ALERTS: ALERTS}
+    known = set()
     for name, expr in exprs.items():
         with suppress(PrometheusError):
             for p in prometheus.range(
@@ -164,6 +189,14 @@ def _context(
             ):
                 labels = {k: v for k, v in p.labels.items() if k != "__name__"}
                 yield Series(name=name, labels=labels, times=p.times, values=p.values)
+            known.add(name)
+    with suppress(PrometheusError):
+        before = time.time()
+        theirs = prometheus.clock()
+        ours = (before + time.time()) / 2
+        yield Series(name=CLOCK, labels={}, times=(ours,), values=(round(theirs - ours, 3),))
+    if ALERTS not in known:
+        return  # rules would say that Prometheus was asked, and that no alert was there
     at = (end.timestamp(),)
     with suppress(PrometheusError):
         rules = prometheus.alert_rules()
@@ -171,8 +204,3 @@ def _context(
         for rule in rules:
             labels = {**rule.labels, "alertname": rule.name}
             yield Series(name=RULES, labels=labels, times=at, values=(rule.for_s,))
-    with suppress(PrometheusError):
-        before = time.time()
-        theirs = prometheus.clock()
-        ours = (before + time.time()) / 2
-        yield Series(name=CLOCK, labels={}, times=(ours,), values=(round(theirs - ours, 3),))

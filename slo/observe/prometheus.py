@@ -1,24 +1,49 @@
-"""The one module that talks to Prometheus, by the few queries of its HTTP API that we need.
+"""Queries to one Prometheus, sent by prometheus-api-client.
 
-https://prometheus.io/docs/prometheus/latest/querying/api/. How bytes travel is handed in: over
-HTTP directly, or through the Kubernetes API server's service proxy.
+    prometheus = connect(access, folder)             from slo.observe.access
+    prometheus.instant("sum(rate(x[1m]))", now)
+
+https://prometheus.io/docs/prometheus/latest/querying/api/. The library is used for what it does
+well, a query and its result. What it does otherwise than we need it is wrapped here:
+
+- It drops warnings and the reason of a refusal: slo.observe.answers reads each answer first.
+- It rounds the ends of a range to whole seconds: they are sent as parameters, in milliseconds.
+- Prometheus refuses more than 11,000 points of a series at once: longer ranges are cut into pieces.
+  The library's own chunks (get_metric_range_data) are range selectors, which no function fits.
+- It puts label values into quotes as they are: its `label_config` is not used.
+- It hands native histograms on as if they were numbers: they are an error that says what to do.
 """
 
-import json
+import base64
 import math
-from collections.abc import Callable, Mapping
-from datetime import datetime, timedelta
-from typing import Annotated, Literal, NamedTuple, TypeVar
+import re
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple, TypeVar
+from urllib.parse import unquote
 
-import httpx
+import requests
+from prometheus_api_client.exceptions import PrometheusApiClientException
+from prometheus_api_client.prometheus_connect import PrometheusConnect
 from pydantic import BaseModel, Field, TypeAdapter, ValidationError
+from requests.adapters import BaseAdapter
+from requests.auth import AuthBase
+from urllib3 import Retry
 
-Fetch = Callable[[str, dict[str, str]], bytes]
-"""GET a path with query parameters; the body, or a PrometheusError when there is none."""
+from slo.observe.answers import (
+    PartialAnswerError,
+    PrometheusError,
+    UnfitAnswerError,
+    read,
+    why_unreachable,
+)
 
+MOST_POINTS = 10_000
+"""Of a series in one answer; Prometheus refuses more than 11,000."""
 
-class PrometheusError(Exception):
-    """Prometheus cannot be reached, or refused the query; the message is one sentence."""
+_Row = TypeVar("_Row")
+_Got = TypeVar("_Got")
 
 
 class Value(NamedTuple):
@@ -44,6 +69,19 @@ class AlertRule(NamedTuple):
     for_s: float
 
 
+class Answer(list[_Row]):
+    """The rows of an answer.
+
+    `series` is how many there were, those that have no finite value among them; `remarks` is what
+    Prometheus says about the expression.
+    """
+
+    def __init__(self, rows: Iterable[_Row], series: int, remarks: tuple[str, ...]) -> None:
+        super().__init__(rows)
+        self.series = series
+        self.remarks = remarks
+
+
 _Point = tuple[float, float]  # Prometheus sends the value as a string, "NaN" among them
 
 
@@ -51,21 +89,8 @@ class _Series(BaseModel):
     metric: dict[str, str]
     value: _Point | None = None
     values: tuple[_Point, ...] = ()
-
-
-class _Vector(BaseModel):
-    resultType: Literal["vector", "matrix"]  # noqa: N815 - the API's spelling
-    result: tuple[_Series, ...]
-
-
-class _Scalar(BaseModel):
-    resultType: Literal["scalar"]  # noqa: N815 - the API's spelling
-    result: _Point
-
-
-class _Success(BaseModel):
-    status: Literal["success"]
-    data: Annotated[_Vector | _Scalar, Field(discriminator="resultType")]
+    histogram: object = None
+    histograms: object = None
 
 
 class _Rule(BaseModel):
@@ -83,129 +108,208 @@ class _Groups(BaseModel):
     groups: tuple[_Group, ...]
 
 
-class _SuccessRules(BaseModel):
-    status: Literal["success"]
+class _Rules(BaseModel):
     data: _Groups
 
 
-class _Refusal(BaseModel):
-    status: Literal["error"]
-    error: str
-
-
-_ANSWER: TypeAdapter[_Success | _Refusal] = TypeAdapter(
-    Annotated[_Success | _Refusal, Field(discriminator="status")]
-)
-
-
-class _SuccessNames(BaseModel):
-    status: Literal["success"]
-    data: tuple[str, ...]
-
-
-_RULES: TypeAdapter[_SuccessRules | _Refusal] = TypeAdapter(
-    Annotated[_SuccessRules | _Refusal, Field(discriminator="status")]
-)
-_NAMES: TypeAdapter[_SuccessNames | _Refusal] = TypeAdapter(
-    Annotated[_SuccessNames | _Refusal, Field(discriminator="status")]
-)
-_Good = TypeVar("_Good", _Success, _SuccessRules, _SuccessNames)
+_RESULT: TypeAdapter[tuple[_Series, ...] | _Point] = TypeAdapter(tuple[_Series, ...] | _Point)
+_NAMES: TypeAdapter[frozenset[str]] = TypeAdapter(frozenset[str])
 
 
 class Prometheus:
-    """Queries to one Prometheus. Every method raises PrometheusError and nothing else."""
+    """Queries to one Prometheus. Every method raises PrometheusError and nothing else.
 
-    def __init__(self, fetch: Fetch) -> None:
-        self._fetch = fetch
+    `url` is what stands before /api/v1. The session brings TLS settings, `transport` carries
+    requests in place of HTTP, `auth` sets headers. `where` names Prometheus in messages, and
+    `secrets` are replaced in them. Raises PrometheusError where `url` is no address.
+    """
 
-    def instant(self, expr: str, time: datetime) -> list[Value]:
-        """The instant vector of `expr` at `time`, without elements that are NaN or infinite."""
-        data = self._query("/api/v1/query", {"query": expr, "time": _stamp(time)})
-        if isinstance(data, _Scalar):
-            return [Value({}, data.result[1])] if math.isfinite(data.result[1]) else []
-        return [
-            Value(s.metric, s.value[1])
-            for s in data.result
-            if s.value is not None and math.isfinite(s.value[1])
-        ]
+    def __init__(
+        self,
+        url: str,
+        *,
+        timeout_s: float,
+        session: requests.Session | None = None,
+        transport: BaseAdapter | None = None,
+        auth: AuthBase | None = None,
+        where: str = "",
+        secrets: Iterable[str] = (),
+    ) -> None:
+        self._url = url.rstrip("/")
+        inside = re.match(r"\w+://([^/@]*)@", self._url)  # user:password@host
+        self._where = where or self._url.replace(f"{inside[1]}@" if inside else "", "", 1)
+        self._timeout_s = timeout_s
+        self._auth = auth
+        known = {*secrets, *(_forms(inside[1]) if inside else ())} - {""}
+        self._secrets = sorted(known, key=len, reverse=True)
+        self._told = threading.local()  # the remarks of the last answer that this thread had
+        self._session = session or requests.Session()
+        self._session.hooks["response"].append(self._listen)
+        try:
+            self._library = PrometheusConnect(
+                url=self._url,
+                session=self._session,
+                # Annotated more narrowly than requests, which gets them, has it.
+                auth=auth,  # type: ignore[arg-type]
+                timeout=timeout_s,  # type: ignore[arg-type]
+                # The library would try a 503 again, and forget why it was one.
+                retry=Retry(0, read=False),
+            )
+        except ValueError as error:
+            raise PrometheusError(f"{self._where} is no address: {error}") from error
+        if transport is not None:
+            self._session.mount(self._url, transport)  # over the one that the library mounts
 
-    def range(self, expr: str, start: datetime, end: datetime, step: timedelta) -> list[Points]:
+    def instant(self, expr: str, time: datetime) -> Answer[Value]:
+        """The instant vector of `expr` at `time`, without elements that are NaN or infinite.
+
+        Where the expression does not give numbers, that is an UnfitAnswerError.
+        """
+        return self._instant(expr, {"time": _stamp(_ms(time))})
+
+    def range(self, expr: str, start: datetime, end: datetime, step: timedelta) -> Answer[Points]:
         """`expr` at start, start + step, ... up to `end`, without NaN and infinities."""
-        data = self._query(
-            "/api/v1/query_range",
-            {
-                "query": expr,
-                "start": _stamp(start),
-                "end": _stamp(end),
-                "step": f"{step.total_seconds():.3f}",
-            },
-        )
-        if isinstance(data, _Scalar):
-            raise PrometheusError("Prometheus answered a range query with a scalar")
+        found: dict[tuple[tuple[str, str], ...], list[_Point]] = {}
+        remarks: dict[str, None] = {}
+        step_ms = max(1, round(step.total_seconds() * 1000))
+        for first, last in pieces(_ms(start), _ms(end), step_ms):
+            result = self._piece(expr, first, last, step_ms)
+            remarks |= dict.fromkeys(self._told.remarks)
+            for series in _vector(result):
+                key = tuple(sorted(series.metric.items()))
+                found.setdefault(key, []).extend(p for p in series.values if math.isfinite(p[1]))
         rows = []
-        for series in data.result:
-            kept = [point for point in series.values if math.isfinite(point[1])]
-            if kept:
-                times, values = zip(*kept, strict=True)
-                rows.append(Points(series.metric, times, values))
-        return rows
+        for labels, points in found.items():
+            if points:
+                times, values = zip(*points, strict=True)
+                rows.append(Points(dict(labels), times, values))
+        return Answer(rows, len(found), tuple(remarks))
 
     def clock(self) -> float:
         """What Prometheus says the time is, in seconds since the epoch."""
-        data = self._query("/api/v1/query", {"query": "time()"})
-        if not isinstance(data, _Scalar):
+        (row,) = self._instant("time()", {}) or (None,)
+        if row is None:
             raise PrometheusError("Prometheus did not say what time it is")
-        return data.result[1]
+        return row.value
 
     def alert_rules(self) -> list[AlertRule]:
-        """All alerting rules that Prometheus evaluates."""
-        answer = self._ask(_RULES, "/api/v1/rules", {"type": "alert"})
+        """All alerting rules that Prometheus evaluates. The library cannot ask for them."""
+        found = self._ask(
+            lambda: self._session.get(
+                f"{self._url}/api/v1/rules",
+                params={"type": "alert"},
+                auth=self._auth,
+                timeout=self._timeout_s,
+                verify=self._session.verify,  # said, as the environment's is taken otherwise
+            ).json(),
+            TypeAdapter(_Rules),
+        )
         return [
             AlertRule(rule.name, rule.labels, rule.duration)
-            for group in answer.data.groups
+            for group in found.data.groups
             for rule in group.rules
             if rule.type == "alerting"
         ]
 
     def names(self) -> frozenset[str]:
         """The names of all metrics that have samples, and of all recording rules."""
-        return frozenset(self._ask(_NAMES, "/api/v1/label/__name__/values", {}).data)
+        return self._ask(lambda: self._library.get_label_values("__name__"), _NAMES)
 
-    def _query(self, path: str, query: dict[str, str]) -> _Vector | _Scalar:
-        return self._ask(_ANSWER, path, query).data
+    def _piece(
+        self, expr: str, first: int, last: int, step_ms: int
+    ) -> tuple[_Series, ...] | _Point:
+        limits = {"start": _stamp(first), "end": _stamp(last)}
+        start, end = (datetime.fromtimestamp(ms / 1000, UTC) for ms in (first, last))
+        step = _stamp(step_ms)
+        return self._ask(
+            lambda: self._library.custom_query_range(expr, start, end, step, params=limits),
+            _RESULT,
+        )
 
-    def _ask(
-        self, kind: "TypeAdapter[_Good | _Refusal]", path: str, query: dict[str, str]
-    ) -> "_Good":
-        body = self._fetch(path, query)
+    def _instant(self, expr: str, params: dict[str, str]) -> Answer[Value]:
+        result = self._ask(lambda: self._library.custom_query(expr, params=params), _RESULT)
+        remarks = self._told.remarks
+        if result and not isinstance(result[0], _Series):
+            rows = [Value({}, float(result[1]))]
+        else:
+            rows = []
+            for series in _vector(result):
+                if series.value is None:
+                    raise UnfitAnswerError(
+                        "the expression gives a range of values where one number is wanted: take a"
+                        " function over it, such as avg_over_time()"
+                    )
+                rows.append(Value(series.metric, series.value[1]))
+        return Answer([r for r in rows if math.isfinite(r.value)], len(rows), remarks)
+
+    def _ask(self, send: Callable[[], Any], shape: "TypeAdapter[_Got]") -> _Got:
+        """Send a request by the library; the only place where foreign errors come in."""
         try:
-            answer = kind.validate_python(json.loads(body))
-        except (ValueError, ValidationError) as error:
-            raise PrometheusError("what answers is not Prometheus: no JSON of its API") from error
-        if isinstance(answer, _Refusal):
-            raise PrometheusError(f"Prometheus refused the query: {answer.error}")
-        return answer
+            return shape.validate_python(send())
+        except PrometheusError as error:
+            raise self._masked(error) from None
+        except requests.Timeout as error:
+            raise PrometheusError(
+                f"no answer from {self._where} within {self._timeout_s:g} s"
+            ) from error
+        # The library takes the result out of whatever JSON it gets.
+        except (ValidationError, LookupError, TypeError) as error:
+            text = "what answers is not Prometheus: its result has another shape"
+            raise PrometheusError(text) from error
+        # requests' errors are OSErrors; ValueError is an address that is none.
+        except (OSError, PrometheusApiClientException, ValueError) as error:
+            text = f"cannot reach {self._where}: {why_unreachable(error)}"
+            raise self._masked(PrometheusError(text)) from error
+
+    def _listen(self, response: requests.Response, **_: Any) -> None:
+        self._told.remarks = tuple(self._mask(text) for text in read(response, self._where))
+
+    def _masked(self, error: PrometheusError) -> PrometheusError:
+        """Somebody else's text may repeat what we sent."""
+        error.args = (self._mask(str(error)),)
+        if isinstance(error, PartialAnswerError):
+            error.warnings = tuple(self._mask(text) for text in error.warnings)
+        return error
+
+    def _mask(self, text: str) -> str:
+        for secret in self._secrets:
+            text = text.replace(secret, "***")
+        return text
 
 
-def _stamp(time: datetime) -> str:
-    return f"{time.timestamp():.3f}"
+def pieces(start_ms: int, end_ms: int, step_ms: int) -> Iterator[tuple[int, int]]:
+    """The moments start, start + step, ... up to `end` as pieces (first, last), both of them in.
+
+    None has more than MOST_POINTS moments. All arguments in milliseconds.
+    """
+    last = start_ms + (end_ms - start_ms) // step_ms * step_ms
+    for first in range(start_ms, last + 1, MOST_POINTS * step_ms):
+        yield first, min(last, first + (MOST_POINTS - 1) * step_ms)
 
 
-def http_fetch(url: str, timeout_s: float) -> Fetch:
-    """Straight over HTTP to the Prometheus at `url`, each request within `timeout_s` seconds."""
-    base = url.rstrip("/")
+def _vector(result: tuple[_Series, ...] | _Point) -> Iterator[_Series]:
+    """Its series. Raises UnfitAnswerError where they have no numbers."""
+    for series in result:
+        if not isinstance(series, _Series):
+            raise UnfitAnswerError("the expression gives a single number, and no series")
+        if series.histogram is not None or series.histograms is not None:
+            raise UnfitAnswerError(
+                "the expression gives native histograms where numbers are wanted: take"
+                " histogram_quantile(), histogram_count() or histogram_fraction() of it"
+            )
+        yield series
 
-    def fetch(path: str, query: dict[str, str]) -> bytes:
-        try:
-            response = httpx.get(base + path, params=query, timeout=timeout_s)
-        except httpx.TimeoutException as error:
-            raise PrometheusError(f"no answer from {base} within {timeout_s:g} s") from error
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
-            raise PrometheusError(f"cannot reach {base}: {error}") from error
-        # Refusals come as 400, 422 or 503 with the reason in the same JSON envelope.
-        json_body = "json" in response.headers.get("content-type", "")
-        if response.is_success or json_body:
-            return response.content
-        raise PrometheusError(f"{base} answered {response.status_code} {response.reason_phrase}")
 
-    return fetch
+def _forms(credentials: str) -> set[str]:
+    """How "user:password" of an address may come back in somebody else's text."""
+    plain = unquote(credentials)
+    password = credentials.partition(":")[2]
+    return {password, unquote(password), base64.b64encode(plain.encode()).decode()}
+
+
+def _ms(time: datetime) -> int:
+    return round(time.timestamp() * 1000)
+
+
+def _stamp(ms: int) -> str:
+    return f"{ms / 1000:.3f}"

@@ -19,6 +19,7 @@ from slo.runbook.model import Alert
 
 STEP_S = 15.0
 BEFORE_S, AFTER_S, MARGIN_S = 600.0, 900.0, 300.0
+NAMESPACE = "shop"  # unless the alert asks for another one
 PODS = ("api-0", "api-1", "api-2")
 ENDPOINTS = ("/score", "/search")
 READY = "kube_pod_status_ready"
@@ -326,7 +327,7 @@ def _readiness_worlds(
                 well = float(condition == "true")
                 ill = float(condition == "false") if gone else well
                 values = _gauge([(BEFORE_S, well), (gone, ill), (matter_s - gone + AFTER_S, well)])
-                chosen = {"namespace": "bizra-system", "pod": pod, "condition": condition, **labels}
+                chosen = {"namespace": NAMESPACE, "pod": pod, "condition": condition, **labels}
                 series.append((_series(READY, chosen), values))
         return SyntheticIncident(
             name=name, should_fire=fires, matter_s=matter_s, series=tuple(series)
@@ -352,7 +353,7 @@ def _deployment_worlds(
             away = missing if metric == AVAILABLE else 0
             if metric not in {AVAILABLE, DESIRED}:
                 raise NoSeriesError(f"looks at {metric}, too, of which nothing is known here")
-            labels = {"namespace": "bizra-system", "deployment": "api", **_wanted(found, metric)}
+            labels = {"namespace": NAMESPACE, "deployment": "api", **_wanted(found, metric)}
             parts = [(BEFORE_S, 0), (gone_s, away), (matter_s - gone_s + AFTER_S, 0)]
             values = _gauge([(length, float(len(PODS) - n)) for length, n in parts])
             series.append((_series(metric, labels), values))
@@ -391,10 +392,10 @@ def _share_worlds(
         for metric in dict.fromkeys(s.metric for s in found):
             for pod in PODS:
                 shares = (good, busy if pod == PODS[0] else good, good)
-                named = {"namespace": "bizra-system", "pod": pod, "container": "api"}
+                named = {"namespace": NAMESPACE, "pod": pod, "container": "api"}
                 named |= _wanted(found, metric)
                 series.append((_series(metric, named), _used(metric, shares, named, matter_s)))
-            beside = {"namespace": "bizra-system", "pod": PODS[0], "container": "helper"}
+            beside = {"namespace": NAMESPACE, "pod": PODS[0], "container": "helper"}
             beside |= _wanted(found, metric)
             if unlimited and metric == MEMORY_LIMIT:  # cAdvisor says 0, kube-state-metrics nothing
                 series.append((_series(metric, beside), _gauge([(_length(matter_s), 0.0)])))

@@ -116,7 +116,7 @@ def judge_alerts(
     """The check, where there is something to judge, and what is to be said in any case."""
     rules = [line for line in series if line.name == RULES]
     if not rules:
-        text = "not known: Prometheus was not asked for its alerts, or gave no answer"
+        text = "not known: Prometheus was not asked for its alerts, or gave no whole answer"
         check = _check(Outcome.INCONCLUSIVE, watch, "not known", text) if watch.wanted else None
         return check, text
     waits = {r.labels["alertname"]: r.values[0] for r in rules if "alertname" in r.labels}

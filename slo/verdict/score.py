@@ -11,10 +11,11 @@ independent of one another for that.
 How the score is made up stands in slo.verdict.points.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from slo.evidence.experiment_log import ExperimentLog, experiment_logs
 from slo.evidence.journal import RunEnded
+from slo.evidence.metrics import Measurement
 from slo.evidence.recording import Recording
 from slo.indicators.client import Requests, client_view, requests
 from slo.indicators.server import clock
@@ -200,5 +201,18 @@ def _notes(
         for m in recording.measurements
         if m.resets
     ]
+    notes += _warnings(recording.measurements)
     notes += disagreements(results)
     return tuple(notes)
+
+
+def _warnings(measurements: Sequence[Measurement]) -> Iterator[str]:
+    """What Prometheus said beside its answers, each text once."""
+    about: dict[str, list[Measurement]] = {}
+    for measured in measurements:
+        for text in measured.warnings:
+            about.setdefault(text, []).append(measured)
+    for text, behind in about.items():
+        names = ", ".join(dict.fromkeys(m.sli for m in behind))
+        phases = ", ".join(dict.fromkeys(f"{m.experiment} {m.phase.value}" for m in behind))
+        yield f'Prometheus said beside its answers about {names} ({phases}): "{text}".'

@@ -1,89 +1,33 @@
 """Where foreign things come in: Prometheus' answers, metrics.parquet, verdict.json."""
 
 import json
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
+from pyarrow import parquet
 
 from slo.evidence.metrics import Measurement, MetricsError, Series, read_metrics, write_metrics
 from slo.evidence.recording import read_recording
 from slo.model import Indicator, Phase, PhaseKind
+from slo.observe.answers import PrometheusError
 from slo.observe.phases import measure, series
-from slo.observe.prometheus import Prometheus, PrometheusError, http_fetch
+from slo.observe.prometheus import Prometheus
 from slo.verdict import verdict_json
 from slo.verdict.score import score
 from slo.verdict.verdict_json import VerdictError
 from tests.slo.builders import Run, build, scope
+from tests.slo.observe.fronts import answering, body
 
 NOW = datetime(2026, 3, 14, 9, 26, 53, tzinfo=UTC)
 PHASE = Phase(experiment="e", kind=PhaseKind.FAULT, start=NOW, end=NOW + timedelta(seconds=20))
 SCOPE = scope("n", "w")
 
 
-@contextmanager
-def answering(status: int, content_type: str, body: bytes) -> Iterator[str]:
-    """A server that always says the same."""
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self.send_response(status)
-            self.send_header("content-type", content_type)
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    server = HTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
-
-
-def vector(*values: str) -> bytes:
-    result = [{"metric": {"i": str(i)}, "value": [1.5, v]} for i, v in enumerate(values)]
-    return json.dumps(
-        {"status": "success", "data": {"resultType": "vector", "result": result}}
-    ).encode()
-
-
-@pytest.mark.parametrize(
-    ("status", "content_type", "body", "sentence"),
-    [
-        (503, "text/html", b"<h1>no</h1>", "answered 503 Service Unavailable"),
-        (200, "text/html", b"<h1>hello</h1>", "what answers is not Prometheus"),
-        (200, "application/json", b'{"status": "ok"}', "what answers is not Prometheus"),
-        (
-            422,
-            "application/json",
-            b'{"status": "error", "errorType": "execution", "error": "too many samples"}',
-            "Prometheus refused the query: too many samples",
-        ),
-    ],
-)
-def test_every_bad_answer_is_a_prometheus_error(
-    status: int, content_type: str, body: bytes, sentence: str
-) -> None:
-    with answering(status, content_type, body) as url:
-        prometheus = Prometheus(http_fetch(url, 5))
-        with pytest.raises(PrometheusError, match=sentence):
-            prometheus.instant("up", NOW)
-
-
 def test_a_prometheus_that_is_not_there_is_a_reason_and_not_an_exception() -> None:
-    with answering(200, "text/plain", b"") as url:
+    with answering(lambda _: body()) as front:
         pass  # its port is free again
-    prometheus = Prometheus(http_fetch(url, 5))
+    prometheus = Prometheus(front.url, timeout_s=5)
     found = measure(prometheus, PHASE, SCOPE)
     assert len(found) == 6
     for measurement in found:
@@ -94,12 +38,7 @@ def test_a_prometheus_that_is_not_there_is_a_reason_and_not_an_exception() -> No
 @pytest.mark.parametrize("url", ["http://[", "not a url", "http://127.0.0.1:99999"])
 def test_an_address_that_is_none_is_a_prometheus_error(url: str) -> None:
     with pytest.raises(PrometheusError):
-        Prometheus(http_fetch(url, 1)).instant("up", NOW)
-
-
-def test_values_that_are_no_numbers_are_no_values() -> None:
-    prometheus = Prometheus(lambda _path, _query: vector("NaN", "+Inf", "-Inf", "0.5"))
-    assert [v.value for v in prometheus.instant("x", NOW)] == [0.5]
+        Prometheus(url, timeout_s=1).instant("up", NOW)
 
 
 def test_metrics_come_back_as_they_were_written_and_in_the_same_bytes(tmp_path: Path) -> None:
@@ -121,6 +60,7 @@ def test_metrics_come_back_as_they_were_written_and_in_the_same_bytes(tmp_path: 
             indicator=Indicator(value=None, count=0, missing="no series"),
             coverage=0.0,
             expr="max(y)",
+            warnings=("No StoreAPIs matched for this query", "PromQL info: a remark"),
         ),
     )
     lines = (
@@ -132,6 +72,23 @@ def test_metrics_come_back_as_they_were_written_and_in_the_same_bytes(tmp_path: 
     assert read_metrics(first) == (measurements, lines)
     write_metrics(second, *read_metrics(first))
     assert first.read_bytes() == second.read_bytes()
+
+
+@pytest.mark.parametrize("lacking", [["warnings"], ["warnings", "resets", "slack", "buckets"]])
+def test_files_of_earlier_versions_are_read(tmp_path: Path, lacking: list[str]) -> None:
+    measured = Measurement(
+        sli="error_rate",
+        experiment="e",
+        phase=PhaseKind.FAULT,
+        time=NOW,
+        indicator=Indicator(value=0.25, count=1200),
+        coverage=0.9,
+        expr="sum(x)",
+    )
+    path = tmp_path / "metrics.parquet"
+    write_metrics(path, [measured], [])
+    parquet.write_table(parquet.read_table(path).drop_columns(lacking), path)
+    assert read_metrics(path) == ((measured,), ())
 
 
 @pytest.mark.parametrize("content", [b"", b"PAR1", b"PAR1 nothing PAR1"])

@@ -35,21 +35,22 @@ class Series:
 @contextmanager
 def serving(series: Series, folder: Path) -> Iterator[str]:
     """The address of a Prometheus that has these series."""
-    source, data, config = folder / "series.txt", folder / "data", folder / "prometheus.yml"
+    source = folder / "series.txt"
     source.write_text(series.text())
-    config.write_text("global: {}\n")
     subprocess.run(
-        [
-            promtool(),
-            "tsdb",
-            "create-blocks-from",
-            "openmetrics",
-            source,
-            data,
-        ],
+        [promtool(), "tsdb", "create-blocks-from", "openmetrics", source, folder / "data"],
         check=True,
         capture_output=True,
     )
+    with running("global: {}\n", folder) as url:
+        yield url
+
+
+@contextmanager
+def running(config: str, folder: Path, *options: str) -> Iterator[str]:
+    """The address of a Prometheus with this configuration, its data in folder/data."""
+    file = folder / "prometheus.yml"
+    file.write_text(config)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -57,10 +58,11 @@ def serving(series: Series, folder: Path) -> Iterator[str]:
     process = subprocess.Popen(
         [
             prometheus(),
-            f"--config.file={config}",
-            f"--storage.tsdb.path={data}",
+            f"--config.file={file}",
+            f"--storage.tsdb.path={folder / 'data'}",
             f"--web.listen-address=127.0.0.1:{port}",
             "--storage.tsdb.retention.time=1y",
+            *options,
         ],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,

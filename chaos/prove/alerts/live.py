@@ -18,7 +18,8 @@ from chaos.kube.system_under_test import SystemUnderTest, wait
 from chaos.prove.alerts.synthetic import reason_of
 from chaos.undo.snapshot import Snapshot
 from slo.model import Objective
-from slo.observe.prometheus import Points, Prometheus, PrometheusError
+from slo.observe.answers import PrometheusError
+from slo.observe.prometheus import Points, Prometheus
 from slo.runbook.model import Alert
 from slo.runbook.synthetic_series import Subject, scaled, selectors, subject_of
 from slo.verdict.proofs import AlertProof, ProofOutcome, Trial, together

@@ -128,7 +128,7 @@ def container_states(pod: Json) -> list[Json]:
 
 
 def waiting_reasons(stage: Stage) -> dict[str, str]:
-    """Pods of the workload's namespace that wait, and for what: {"bizra-api-x": "ErrImagePull"}."""
+    """Pods of the workload's namespace that wait, and for what: {"web-x": "ErrImagePull"}."""
     found = {}
     for pod in stage.system.raw_pods():
         for state in container_states(pod):
@@ -139,7 +139,7 @@ def waiting_reasons(stage: Stage) -> dict[str, str]:
 
 
 def last_ends(stage: Stage) -> dict[str, str]:
-    """Why containers ended, by pod, e.g. {"bizra-api-x": "OOMKilled"}."""
+    """Why containers ended, by pod, e.g. {"web-x": "OOMKilled"}."""
     found = {}
     for pod in stage.system.raw_pods():
         for state in container_states(pod):

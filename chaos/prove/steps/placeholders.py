@@ -14,7 +14,7 @@ class PlaceholderError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Filled:
-    """The text that runs, and what was put where, e.g. {"<pod-name>": "bizra-api-5d9-x2x"}."""
+    """The text that runs, and what was put where, e.g. {"<pod-name>": "web-5d9-x2x"}."""
 
     text: str
     values: Mapping[str, str]

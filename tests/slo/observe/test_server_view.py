@@ -3,15 +3,18 @@
 import math
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from slo.evidence.metrics import ALERTS, CLOCK, REDUNDANCY, RULES, Measurement
 from slo.indicators.server import Clock, evidence_of
+from slo.indicators.slis import fill
 from slo.model import Phase, PhaseKind
+from slo.observe.answers import PrometheusError
 from slo.observe.phases import measure, series
-from slo.observe.prometheus import Prometheus, PrometheusError, http_fetch
+from slo.observe.prometheus import Prometheus
 from slo.stats.estimates import Buckets
 from tests.slo.builders import scope
 from tests.slo.tsdb import STEP_S, Series, serving
@@ -148,7 +151,7 @@ def world() -> Series:
 @pytest.fixture(scope="module")
 def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
     with serving(world(), tmp_path_factory.mktemp("prometheus")) as url:
-        yield Prometheus(http_fetch(url, 10))
+        yield Prometheus(url, timeout_s=10)
 
 
 def phase(start: float = 0.0, length: float = LENGTH) -> Phase:
@@ -287,3 +290,21 @@ def test_other_percentiles_can_be_asked_for(prometheus: Prometheus) -> None:
 def test_a_query_that_prometheus_refuses_says_why(prometheus: Prometheus) -> None:
     with pytest.raises(PrometheusError, match=r"refused the query: .*parse error"):
         prometheus.instant("sum(", phase().end)
+
+
+@pytest.mark.parametrize("quote", ['"', "'"])
+def test_a_name_stays_within_the_quotes_around_it(prometheus: Prometheus, quote: str) -> None:
+    name = "a\"b'c\\d`e\nf\"} or '} or vector(7)"
+    place = replace(SCOPE.place, namespace=name)
+    empty, label, value = (f"{quote}{text}{quote}" for text in ("", "found", "{namespace}"))
+    expr = fill(
+        f"label_replace(vector(1), {label}, {value}, {empty}, {empty})",
+        place,
+        window_s=20,
+        step_s=2,
+    )
+    (row,) = prometheus.instant(expr, phase().end)
+    assert row.labels == {"found": name}
+    # A range selector with such a name is of that namespace, which has no series.
+    selector = fill(f"up{{namespace={value}}}", place, window_s=20, step_s=2)
+    assert prometheus.instant(selector, phase().end) == []

@@ -9,7 +9,7 @@ import pytest
 from slo.evidence.journal import Threshold
 from slo.evidence.recording import RecordingError, read_recording
 from slo.exit_codes import ExitCode, of
-from slo.model import ErrorKind, Outcome, PhaseKind, Severity, Verdict, View
+from slo.model import ErrorKind, Indicator, Outcome, PhaseKind, Severity, Verdict, View
 from slo.verdict import verdict_json
 from slo.verdict.objectives import ThresholdError
 from slo.verdict.score import score
@@ -243,6 +243,30 @@ def test_prometheus_gone_halfway_is_inconclusive(judge: Judge) -> None:
     verdict = judge(Run(acts=(Act(), Act(name="second", server=gone))))
     assert of(verdict) is ExitCode.INCONCLUSIVE
     assert "Prometheus gave no answer" in verdict.headline
+
+
+def test_a_partial_answer_is_inconclusive_and_quoted_in_the_notes(tmp_path: Path) -> None:
+    warning, remark = "No StoreAPIs matched for this query", "PromQL info: a remark"
+    recording = read_recording(build(Run(), tmp_path / "run"))
+    said = []
+    for m in recording.measurements:
+        if m.sli == "cpu_utilization" and m.phase is PhaseKind.RECOVERY:
+            missing = Indicator(value=None, count=0, missing=f"partial answer: {warning}")
+            said.append(replace(m, indicator=missing, warnings=(warning,)))
+        elif m.sli == "memory_usage":
+            said.append(replace(m, warnings=(remark,)))
+        else:
+            said.append(m)
+    assert score(recording).outcome is Outcome.PASS
+    remarked = score(replace(recording, measurements=tuple(said)))
+    assert remarked.outcome is Outcome.INCONCLUSIVE
+    assert warning in remarked.headline
+    assert (
+        f"Prometheus said beside its answers about cpu_utilization (kill-one recovery)"
+        f': "{warning}".' in remarked.notes
+    )
+    (note,) = [n for n in remarked.notes if remark in n]
+    assert "memory_usage (kill-one baseline, kill-one fault, kill-one recovery)" in note
 
 
 @pytest.mark.parametrize("lost", ["samples", "metrics"])
