@@ -9,7 +9,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
 
 from slo.documents import Duration, Part, read_document
 from slo.model import Severity
@@ -32,7 +32,8 @@ def _positive(value: timedelta) -> timedelta:
     return value
 
 
-Ratio = Annotated[float, BeforeValidator(_ratio)]
+PERCENT = {"type": ["number", "string"], "examples": ["99%", 0.99]}
+Ratio = Annotated[float, BeforeValidator(_ratio), WithJsonSchema(PERCENT)]
 Length = Annotated[Duration, AfterValidator(_positive)]
 
 

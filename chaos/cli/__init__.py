@@ -12,7 +12,7 @@ from chaos.run.interrupt import InterruptedRunError
 
 # Importing a command's module registers it.
 from chaos.cli import cluster, doctor, recovery, load, offline, plans, procedures  # isort: skip
-from chaos.cli import prove, run, runbook  # isort: skip
+from chaos.cli import prove, run, runbook, schema  # isort: skip
 
 __all__ = [
     "app",
@@ -27,6 +27,7 @@ __all__ = [
     "recovery",
     "run",
     "runbook",
+    "schema",
 ]
 
 

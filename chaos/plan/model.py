@@ -11,6 +11,7 @@ from pydantic import (
     Field,
     ValidationError,
     ValidationInfo,
+    WithJsonSchema,
     model_validator,
 )
 from pydantic_core import InitErrorDetails, PydanticCustomError
@@ -46,7 +47,9 @@ def _quantity(value: object) -> float:
     raise ValueError(f'expected a quantity like "100ms", "1%" or 0.01, not {value!r}')
 
 
-Quantity = Annotated[float, BeforeValidator(_quantity)]
+Quantity = Annotated[
+    float, BeforeValidator(_quantity), WithJsonSchema({"type": ["number", "string"]})
+]
 
 
 class PlanLoad(Part):

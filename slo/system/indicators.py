@@ -16,8 +16,9 @@ the last two also as seconds ({window_s}, {step_s}); in `slack` also {value}, th
 import re
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
+from slo.documents import Part
 from slo.model import Unit
 
 NAME = r"^[a-z][a-z0-9_]*$"
@@ -51,11 +52,15 @@ def _selectors(value: object) -> tuple[str, ...]:
     return tuple(one.strip() for one in given)
 
 
-Selectors = Annotated[tuple[str, ...], BeforeValidator(_selectors)]
+Selectors = Annotated[
+    tuple[str, ...],
+    BeforeValidator(_selectors),
+    WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}),
+]
 """One selector or several, whose series are added up."""
 
 
-class IndicatorSpec(BaseModel):
+class IndicatorSpec(Part):
     """One indicator. `titles` are what rows of a runbook call it, beside its own name.
 
     `better` says on which side the good values lie. `quantile` is the one that a histogram stands
@@ -67,13 +72,11 @@ class IndicatorSpec(BaseModel):
     users notice themselves: severity depends on it.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
     titles: tuple[str, ...] = ()
     definition: str = ""
     user_facing: bool = False
     better: Literal["lower", "higher"] = "lower"
-    unit: Annotated[Unit, BeforeValidator(_unit)] | None = None
+    unit: Annotated[Unit, BeforeValidator(_unit), WithJsonSchema({"enum": [*UNITS]})] | None = None
     total: Selectors | None = None
     errors: Selectors | None = None
     good: Selectors | None = None
