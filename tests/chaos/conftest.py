@@ -8,6 +8,7 @@ import pytest
 from chaos.kube import Cluster
 from service.cluster import embedded
 from tests.chaos.cluster_fixture import eventually, make, shop, whole
+from tests.cluster.apiserver_fixture import RunningApiServer, running_apiserver
 
 
 @pytest.fixture(scope="session")
@@ -26,3 +27,9 @@ def cluster(small_kubeconfig: Path) -> Cluster:
     make(found, *shop())
     eventually(lambda: whole(found, "Deployment", "web") and whole(found, "StatefulSet", "store"))
     return found
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningApiServer]:
+    with running_apiserver(tmp_path_factory.mktemp("api")) as running:
+        yield running

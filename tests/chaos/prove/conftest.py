@@ -1,12 +1,10 @@
 """A shell as steps get it: real bash, real programs, the kernel's confinement."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from chaos.prove.shell.shell_session import ShellSession, find_programs
-from tests.cluster.apiserver_fixture import RunningApiServer, running_apiserver
 from tests.parts import KUBECTL
 
 
@@ -22,9 +20,3 @@ def session(tmp_path: Path) -> ShellSession:
         mask=lambda text: text.replace("hunter2-secret", "•••"),
         follow_s=1.0,
     )
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningApiServer]:
-    with running_apiserver(tmp_path_factory.mktemp("api")) as running:
-        yield running

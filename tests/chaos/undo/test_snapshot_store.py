@@ -81,7 +81,7 @@ def recover(
     )
 
 
-@pytest.mark.usefixtures("world")
+@pytest.mark.usefixtures("system")
 def test_what_a_dead_drill_left_is_put_back_and_removed(
     server: RunningApiServer, cluster: Cluster
 ) -> None:
@@ -94,7 +94,7 @@ def test_what_a_dead_drill_left_is_put_back_and_removed(
     assert "nothing is left of any fault" in recover(server).stdout
 
 
-@pytest.mark.usefixtures("world")
+@pytest.mark.usefixtures("system")
 def test_while_its_run_lives_a_drill_is_left_alone(
     server: RunningApiServer, cluster: Cluster
 ) -> None:
@@ -104,7 +104,7 @@ def test_while_its_run_lives_a_drill_is_left_alone(
     assert mode(cluster) == "bad"
 
 
-@pytest.mark.usefixtures("world")
+@pytest.mark.usefixtures("system")
 def test_what_is_old_is_put_back_on_request_alone_and_spares_what_came_later(
     server: RunningApiServer, cluster: Cluster
 ) -> None:
@@ -130,7 +130,7 @@ def test_what_is_old_is_put_back_on_request_alone_and_spares_what_came_later(
         ("password.json", "W10="),
     ],
 )
-@pytest.mark.usefixtures("world")
+@pytest.mark.usefixtures("system")
 def test_what_is_damaged_is_named_and_changes_nothing(
     server: RunningApiServer, cluster: Cluster, key: str, value: str
 ) -> None:
@@ -151,7 +151,7 @@ def test_what_another_drill_kept_is_never_overwritten(system: SystemUnderTest) -
     assert mode(system.cluster) == "good"
 
 
-@pytest.mark.usefixtures("world")
+@pytest.mark.usefixtures("system")
 def test_no_game_day_begins_where_a_drill_died(cluster: Cluster) -> None:
     allowed = [{"op": "add", "path": "/metadata/labels/gameday.dev~1allowed", "value": "true"}]
     cluster.change(Ref.of("Namespace", "", NS), lambda _: allowed)
