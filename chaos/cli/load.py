@@ -12,11 +12,11 @@ from rich.table import Table
 from chaos.cli.app import Json, app, console, print_json
 from chaos.cli.cluster import embedded_cluster
 from chaos.cli.errors import UsageError
+from chaos.cli.reference import reference_scenario
 from chaos.kube import Cluster
 from chaos.run.interrupt import interruptible
 from chaos.run.progress import Progress, Pulse, Quiet, Terminal
 from loadtests.runner import LoadProgress, LoadSummary, run_load
-from loadtests.scenario import load_scenario
 from slo.documents import parse_duration
 from slo.evidence.samples import Samples, read_raw
 from slo.exit_codes import ExitCode
@@ -33,7 +33,7 @@ def duration_option(text: str) -> timedelta:
 
 @app.command()
 def load(
-    scenario: Annotated[str, typer.Argument(help="A bundled scenario or a YAML file.")],
+    scenario: Annotated[str, typer.Argument(help="The name of a scenario, or a YAML file.")],
     *,
     url: Annotated[str | None, typer.Option(help="Where the load goes.")] = None,
     embedded: Annotated[
@@ -47,7 +47,7 @@ def load(
     json: Json = False,
 ) -> None:
     """Run a load scenario alone, and say what came of it."""
-    read = load_scenario(scenario)
+    read = reference_scenario(scenario)
     if embedded is (url is not None):
         raise UsageError("say where the load goes: either --url URL or --embedded")
     if duration is None and read.length_s == float("inf"):

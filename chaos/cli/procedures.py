@@ -20,6 +20,7 @@ from chaos.cli.cluster import embedded_cluster
 from chaos.cli.errors import UsageError
 from chaos.cli.load import duration_option
 from chaos.cli.recovery_procedures import find_procedure
+from chaos.cli.reference import reference_scenario
 from chaos.cli.run import new_run_dir, point_latest_at, prometheus_fetch
 from chaos.cli.runbook import runbook_app
 from chaos.kube import Cluster
@@ -40,7 +41,6 @@ from chaos.run.progress import Progress, Quiet, Terminal
 from chaos.undo.lease import Held
 from chaos.undo.snapshot_store import SnapshotStoreError, put_back
 from loadtests.runner import LoadHandle, LoadRunner
-from loadtests.scenario import load_scenario
 from reports import coverage
 from reports import proofs as render
 from reports.write import replace_text
@@ -260,6 +260,7 @@ def prove(
                     files=files,
                     session=stack.enter_context(opened),
                     load=users,
+                    crowd=reference_scenario("crowd"),
                     book=book,
                     corrections=corrections,
                     error_rate=limits["error_rate"],
@@ -371,7 +372,7 @@ def _critical(book: Runbook, name: str) -> float:
 @contextmanager
 def _users(scenario: str, url: str, run_dir: Path) -> Iterator[LoadHandle]:
     """Users at work for as long as it lasts."""
-    handle = LoadRunner.start(load_scenario(scenario), url, run_dir, seed=0)
+    handle = LoadRunner.start(reference_scenario(scenario), url, run_dir, seed=0)
     try:
         yield handle
     finally:

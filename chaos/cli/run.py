@@ -18,6 +18,7 @@ from chaos.cli.cluster import embedded_cluster
 from chaos.cli.errors import UsageError
 from chaos.cli.offline import conclude
 from chaos.cli.recovery_procedures import check_procedures, recovery_procedures
+from chaos.cli.reference import reference_scenario
 from chaos.kube import Cluster, ClusterError
 from chaos.plan.forbidden import ANNOTATION
 from chaos.plan.model import Plan, PlanPrometheus, find_plan, read_plan
@@ -26,7 +27,6 @@ from chaos.run.dry_run import DryRun, dry_run_of
 from chaos.run.interrupt import InterruptedRunError, interruptible
 from chaos.run.preflight import preflight, require_allowed
 from chaos.run.progress import Progress, Quiet, Terminal
-from loadtests.scenario import load_scenario
 from slo.documents import place_of
 from slo.evidence.journal import Threshold
 from slo.exit_codes import ExitCode
@@ -66,7 +66,7 @@ def run(
     read = read_plan(plan_file)
     promises = read_runbook(runbook)
     read_policy(policy)
-    scenario = load_scenario(read.load.scenario)
+    scenario = reference_scenario(read.load.scenario)
     _check_overrides(plan_file, read, promises)
     check_procedures(plan_file, read, promises)
     if embedded and (kubeconfig or context):
