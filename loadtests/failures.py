@@ -7,11 +7,13 @@ from collections.abc import Iterator
 from slo.model import ErrorKind
 
 CLIENT_ERROR, SERVER_ERROR = 400, 500
-_BY_NAME = {  # by class name, so that gevent and geventhttpclient need not be imported here
+_BY_NAME = {  # by class name, so that the clients' libraries need not be imported here
     "Timeout": ErrorKind.TIMEOUT,
     "HTTPConnectionClosed": ErrorKind.RESET,
     "EmptyResponse": ErrorKind.RESET,
     "HTTPParseError": ErrorKind.OTHER,
+    "WebSocketTimeoutException": ErrorKind.TIMEOUT,
+    "WebSocketConnectionClosedException": ErrorKind.RESET,
 }
 _BY_FAMILY: dict[type[BaseException], ErrorKind] = {  # the first that fits
     TimeoutError: ErrorKind.TIMEOUT,
@@ -32,13 +34,16 @@ _BY_ERRNO = {
 
 
 def error_kind(status: int, error: BaseException | None) -> ErrorKind:
-    """Of one request: its HTTP status (0 without an answer) and what was raised, if anything."""
+    """Of one request: its HTTP status (0 without an answer, or without HTTP) and its exception.
+
+    Without an exception it is a success, whatever its status: the locustfile may have said so.
+    """
+    if error is None:
+        return ErrorKind.NONE
     if status >= SERVER_ERROR:
         return ErrorKind.SERVER_ERROR
     if status >= CLIENT_ERROR:
         return ErrorKind.CLIENT_ERROR
-    if status:
-        return ErrorKind.NONE if error is None else ErrorKind.OTHER
     return next((k for k in map(_kind_of, _chain(error)) if k is not None), ErrorKind.OTHER)
 
 

@@ -9,41 +9,64 @@ import sys
 import time
 from collections import Counter, deque
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from itertools import takewhile
 from pathlib import Path
 
+from loadtests.isolation import ROOT
 from loadtests.scenario import Scenario
+from slo.latency_rule import latency_counts
 
+# The worker's packages are found by their place, and not by the working directory or PYTHONPATH,
+# where the user may have packages of the same names.
+_START = """
+import importlib.util, sys
+for name in ("slo", "loadtests"):
+    place = f"{sys.argv[1]}/{name}"
+    spec = importlib.util.spec_from_file_location(
+        name, f"{place}/__init__.py", submodule_search_locations=[place]
+    )
+    sys.modules[name] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(sys.modules[name])
+from loadtests.worker import main
+main()
+"""
 READY_WITHIN_S = 60.0
+SAMPLES, SUMMARY, LOG = "samples-0.csv", "load-summary.json", "load.log"  # in the run directory
 RECENT_S = 5.0
 KEPT_S = 30.0
 
 
 class LoadError(Exception):
-    """The generator cannot be started; the message is one sentence."""
+    """The generator cannot start, or cannot use the locustfile; the message is one sentence."""
 
 
 @dataclass(frozen=True, slots=True)
 class LoadSummary:
-    """`scheduled`: requests due until the end; `sent`: requests made. `reason` is "" when well.
+    """`sent`: requests made; `scheduled`: with those that the generator owed. "" as `reason`: well.
 
     `cpu_share` is the generator's own use of one core, None when it died before it could say.
+    `waiting` arrivals never got a user, as all were busy or the generator was. `outside` counts
+    requests outside of iterations (on_start, on_stop), which are not among the samples.
     """
 
     scheduled: int
     sent: int
     reason: str
     cpu_share: float | None = None
+    waiting: int = 0
+    outside: int = 0
+    outside_failed: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class LoadProgress:
     """`requests` and `errors` since the start; the rest over the last RECENT_S seconds.
 
-    `rate` in requests/s, `error_rate` a ratio, `p95_s` from the intended start, None without
-    answers.
+    `rate` in requests/s, `error_rate` a ratio, `p95_s` from the intended start, of the requests
+    whose latency counts (slo.latency_rule); None without any.
     """
 
     requests: int
@@ -55,16 +78,15 @@ class LoadProgress:
 
 @dataclass(frozen=True, slots=True)
 class Recent:
-    """Requests that ended within some seconds before now: how many failed, and how long the others
-    took, in seconds from the intended start, ascending.
+    """Requests that ended within some seconds before now.
+
+    `times` are those whose latency counts (slo.latency_rule), which those of failed ones may, in
+    seconds from the intended start, ascending.
     """
 
+    requests: int
     failed: int
     times: tuple[float, ...]
-
-    @property
-    def requests(self) -> int:
-        return self.failed + len(self.times)
 
 
 class _Tail:
@@ -74,7 +96,8 @@ class _Tail:
         self._path, self._offset, self._rest = path, 0, ""
         self.requests = self.errors = 0
         self.failures: Counter[str] = Counter()
-        self._recent: deque[tuple[float, float, bool]] = deque()  # end, response time, failed
+        # End, response time where it counts, failed.
+        self._recent: deque[tuple[float, float | None, bool]] = deque()
 
     def read(self) -> LoadProgress:
         if self._path.exists():
@@ -83,13 +106,14 @@ class _Tail:
                 text = file.read()
                 self._offset = file.tell()
             *lines, self._rest = (self._rest + text).split("\n")
-            for due, start, latency, endpoint, _, error in csv.reader(lines):
+            for due, start, latency, endpoint, status, error in csv.reader(lines):
                 end = float(start) + float(latency)
                 failed = error != "none"
+                counts = latency_counts(int(status), error)
                 self.requests += 1
                 self.errors += failed
                 self.failures[endpoint] += failed
-                self._recent.append((end, end - float(due), failed))
+                self._recent.append((end, end - float(due) if counts else None, failed))
         oldest = time.time() - KEPT_S
         while self._recent and self._recent[0][0] < oldest:
             self._recent.popleft()
@@ -107,18 +131,17 @@ class _Tail:
         since = time.time() - seconds
         # Those that ended last stand last, within the slack of one process that writes them.
         found = list(takewhile(lambda r: r[0] >= since, reversed(self._recent)))
-        times = sorted(t for _, t, failed in found if not failed)
-        return Recent(sum(failed for *_, failed in found), tuple(times))
+        times = sorted(t for _, t, _ in found if t is not None)
+        return Recent(len(found), sum(failed for *_, failed in found), tuple(times))
 
 
 class LoadHandle:
     """A generator that runs. Not for use by several threads."""
 
-    def __init__(
-        self, process: subprocess.Popen[str], scenario: Scenario, samples: Path, summary: Path
-    ) -> None:
+    def __init__(self, process: subprocess.Popen[str], scenario: Scenario, run_dir: Path) -> None:
         self._process, self._scenario = process, scenario
-        self._tail, self._summary = _Tail(samples), summary
+        self._tail, self._summary = _Tail(run_dir / SAMPLES), run_dir / SUMMARY
+        self._log = run_dir / LOG
 
     @property
     def pid(self) -> int:
@@ -142,17 +165,18 @@ class LoadHandle:
         return self._tail.recent(seconds)
 
     def stop(self) -> None:
-        """No new requests; those in flight end by themselves or at their time limit."""
+        """No new iterations; those in flight end, or are given up at their time limit."""
         if self.running:
             self._process.send_signal(signal.SIGTERM)
-            try:
-                self._process.wait(self._scenario.request_timeout.total_seconds() + 15)
+            try:  # once for what is in flight, once for the users' on_stop
+                self._process.wait(2 * self._scenario.request_timeout.total_seconds() + 15)
             except subprocess.TimeoutExpired:
                 self._process.kill()
         self._process.wait()
 
     def result(self) -> LoadSummary:
         """After stop(), or when it ended by itself."""
+        _remove_if_empty(self._log)
         try:
             counts = json.loads(self._summary.read_text())
         except (OSError, ValueError):
@@ -160,7 +184,7 @@ class LoadHandle:
             code = self._process.returncode
             return LoadSummary(seen, seen, f"the load generator died (exit code {code})")
         self._summary.unlink()
-        return LoadSummary(counts["scheduled"], counts["sent"], "", counts["cpu_share"])
+        return LoadSummary(**counts)
 
 
 class LoadRunner:
@@ -170,44 +194,51 @@ class LoadRunner:
     def start(scenario: Scenario, url: str, run_dir: Path, *, seed: int) -> LoadHandle:
         """Samples go to `run_dir`/samples-0.csv. Raises LoadError."""
         run_dir = run_dir.absolute()
-        spec, samples = run_dir / "load.json", run_dir / "samples-0.csv"
-        summary, log = run_dir / "load-summary.json", run_dir / "load.log"
-        spec.write_text(
-            json.dumps(
-                {
-                    "scenario": scenario.model_dump_json(),
-                    "url": url.rstrip("/"),
-                    "seed": seed,
-                    "samples": str(samples),
-                    "summary": str(summary),
-                }
-            )
-        )
-        with log.open("wb") as errors:
+        spec = {
+            "scenario": scenario.model_dump_json(),
+            "url": url.rstrip("/"),
+            "seed": seed,
+            "samples": str(run_dir / SAMPLES),
+            "summary": str(run_dir / SUMMARY),
+        }
+        with (run_dir / LOG).open("wb") as errors:
             process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "loadtests.worker", str(spec)],
-                stdin=subprocess.DEVNULL,
+                [sys.executable, "-P", "-c", _START, str(ROOT)],
+                stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=errors,
                 text=True,
                 start_new_session=True,  # a Ctrl-C at the terminal is for gameday alone
             )
-        if not _says_ready(process):
+        assert process.stdin is not None
+        with suppress(BrokenPipeError):  # it died already, and the log says why
+            process.stdin.write(json.dumps(spec))
+            process.stdin.close()
+        if refusal := _refusal(process, run_dir / LOG):
             process.kill()
             process.wait()
-            lines = log.read_text(errors="replace").strip().splitlines()
-            raise LoadError(f"the load generator did not start: {lines[-1] if lines else 'silent'}")
-        spec.unlink()
-        if not log.read_bytes():
-            log.unlink()
-        return LoadHandle(process, scenario, samples, summary)
+            raise LoadError(refusal)
+        return LoadHandle(process, scenario, run_dir)
 
 
-def _says_ready(process: subprocess.Popen[str]) -> bool:
+def _refusal(process: subprocess.Popen[str], log: Path) -> str:
+    """Why the generator does not start, in one sentence; "" when it is ready."""
     assert process.stdout is not None
     with selectors.DefaultSelector() as selector:
         selector.register(process.stdout, selectors.EVENT_READ)
-        return bool(selector.select(READY_WITHIN_S)) and process.stdout.readline() == "ready\n"
+        line = process.stdout.readline() if selector.select(READY_WITHIN_S) else ""
+    if not line:
+        lines = log.read_text(errors="replace").strip().splitlines()
+        return f"the load generator did not start: {lines[-1] if lines else 'silent'}"
+    refused: str = json.loads(line).get("refused", "")
+    if refused:
+        _remove_if_empty(log)
+    return refused
+
+
+def _remove_if_empty(log: Path) -> None:
+    if log.exists() and not log.stat().st_size:
+        log.unlink()
 
 
 def run_load(

@@ -1,25 +1,70 @@
 """Scenarios: which requests, when, how many; YAML that a person writes."""
 
+import os
+from collections.abc import Mapping
 from math import inf
 from pathlib import Path
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from loadtests.arrivals import Stage
-from slo.documents import Duration, read_document
+from loadtests.requests_yaml import Request, mistake_in
+from slo.documents import DocumentError, Duration, place_of, read_document
 
-BUNDLED = Path(__file__).parent / "scenarios"
-
-Endpoint = Literal["score", "search", "attest", "related", "health"]
+Weight = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+
+class Traffic(_Part):
+    """What is sent: the users of a locustfile, or requests; at most one of them.
+
+    Paths are relative to the file that names them, until `within` makes them absolute.
+    """
+
+    locustfile: Path | None = None
+    requests: tuple[Request, ...] = ()
+
+    @model_validator(mode="after")
+    def _one_of_them(self) -> Self:
+        if self.locustfile is not None and self.requests:
+            raise ValueError("give either 'locustfile' or 'requests'")
+        return self
+
+    @property
+    def said(self) -> bool:
+        """Does it name anything to send?"""
+        return self.locustfile is not None or bool(self.requests)
+
+    def within(self, folder: Path) -> Self:
+        """The same, with paths relative to `folder` made absolute."""
+        folder = folder.absolute()
+        file = self.locustfile and folder / self.locustfile
+        requests = tuple(
+            r.model_copy(update={"values": r.values and folder / r.values}) for r in self.requests
+        )
+        return self.model_copy(update={"locustfile": file, "requests": requests})
+
+    def check(self, path: Path, *above: str, environ: Mapping[str, str] = os.environ) -> None:
+        """That what the document `path` names is there: files, columns, environment variables.
+
+        `above` are the fields of the document around this one. Raises DocumentError.
+        """
+        here = self.within(path.parent)
+        if here.locustfile is not None and not here.locustfile.is_file():
+            place = place_of(path, *above, "locustfile")
+            raise DocumentError(f"{place}: there is no file {here.locustfile}")
+        for i, request in enumerate(here.requests):
+            if mistake := mistake_in(request, environ):
+                fields, sentence = mistake
+                raise DocumentError(f"{place_of(path, *above, 'requests', i, *fields)}: {sentence}")
 
 
 class ScenarioStage(_Part):
-    """`rate` in requests/s all the way, or from `from_rate` to `to_rate`."""
+    """`rate` in arrivals/s all the way, or from `from_rate` to `to_rate`."""
 
     rate: float | None = Field(default=None, ge=0, le=10_000)
     from_rate: float | None = Field(default=None, ge=0, le=10_000)
@@ -46,19 +91,26 @@ class ScenarioStage(_Part):
         return Stage(self.from_rate or 0.0, self.to_rate or 0.0, length)
 
 
-class Scenario(_Part):
+class Scenario(Traffic):
+    """`mix` holds weights by user class, or by task; none: the weights of the locustfile.
+
+    Each arrival is one iteration of one user: the next task of that user, as Locust chooses it.
+    """
+
     name: str = Field(pattern=r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$")
     description: str = ""
     arrivals: Literal["constant", "poisson"] = "poisson"
-    mix: dict[Endpoint, float] = Field(min_length=1)  # weights
+    mix: dict[str, Weight] | None = Field(default=None, min_length=1)
+    tags: tuple[str, ...] = ()
+    exclude_tags: tuple[str, ...] = ()
     stages: tuple[ScenarioStage, ...] = Field(min_length=1)
     request_timeout: Duration
     max_in_flight: int = Field(ge=1, le=5_000)  # beyond it arrivals wait, and are seen to be late
 
     @model_validator(mode="after")
     def _sensible(self) -> Self:
-        if min(self.mix.values()) < 0 or not any(self.mix.values()):
-            raise ValueError("'mix': weights are at least 0, and not all of them 0")
+        if self.mix is not None and not any(self.mix.values()):
+            raise ValueError("'mix': not all weights may be 0")
         if any(s.duration is None for s in self.stages[:-1]):
             raise ValueError("'stages': only the last one may be without 'duration'")
         if self.request_timeout.total_seconds() <= 0:
@@ -71,14 +123,40 @@ class Scenario(_Part):
         return sum(s.stage().length_s for s in self.stages)
 
 
-def bundled() -> list[str]:
-    """Names of the scenarios that come with gameday."""
-    return sorted(p.stem for p in BUNDLED.glob("*.yaml"))
+def names_in(folder: Path) -> list[str]:
+    """Names of the scenarios in a folder."""
+    return sorted(p.stem for p in folder.glob("*.yaml"))
 
 
-def load_scenario(name_or_path: str) -> Scenario:
-    """A bundled one by name, else a file. Raises slo.documents.DocumentError."""
-    path = BUNDLED / f"{name_or_path}.yaml"
-    if "/" in name_or_path or not path.exists():
-        path = Path(name_or_path)
-    return read_document(path, Scenario)
+def load_scenario(
+    name_or_path: str,
+    *,
+    folder: Path | None = None,
+    default: Traffic | None = None,
+    environ: Mapping[str, str] = os.environ,
+) -> Scenario:
+    """The scenario of that name in `folder`, else the file; its paths are absolute.
+
+    `default` (with absolute paths) is what is sent by a scenario that names nothing itself. Raises
+    slo.documents.DocumentError, also for files and environment variables that are not there.
+    """
+    path = Path(name_or_path)
+    if folder is not None and "/" not in name_or_path:
+        named = folder / f"{name_or_path}.yaml"
+        if named.exists():
+            path = named
+        elif not path.exists():
+            known = ", ".join(names_in(folder)) or "none"
+            raise DocumentError(f"there is no scenario {name_or_path!r}; the names are: {known}")
+    scenario = read_document(path, Scenario)
+    scenario.check(path, environ=environ)
+    scenario = scenario.within(path.parent)
+    if scenario.said:
+        return scenario
+    if default is None or not default.said:
+        raise DocumentError(
+            f"{path}: the scenario does not say what is sent: give 'locustfile' or 'requests'"
+        )
+    return scenario.model_copy(
+        update={"locustfile": default.locustfile, "requests": default.requests}
+    )

@@ -1,147 +1,209 @@
-"""The load generator's own process: `python -m loadtests.worker SPEC`.
+"""The load generator's own process, started by loadtests.runner.
 
-An open model on top of Locust: a pacer releases each request when it is due, into a bounded pool
-of greenlets. When all of them are busy, requests wait and are seen to be late (start after
-intended start); none is dropped in silence.
+It reads what to do as one JSON object from its standard input, and answers on its standard output,
+in one line, that it is ready or why it refuses. What a locustfile prints goes to the log.
 """
 
-from locust.env import Environment  # first: it patches the process
+from loadtests.clients import limit_time, patch_clients  # isort: skip - first, it patches
 
-import csv  # isort: skip
+import contextlib
 import ctypes
+import io
 import json
+import logging
+import os
+import random
 import signal
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
-from random import Random
 from typing import Any, TextIO
 
 import gevent
 from gevent.event import Event
-from gevent.local import local
-from gevent.pool import Pool
 
 from loadtests.arrivals import arrivals
-from loadtests.failures import error_kind
+from loadtests.isolation import release_our_names
+from loadtests.locustfile import LocustfileError, environment_of, shares_of, user_classes_in
+from loadtests.pool import UserPool, patch_locust
+from loadtests.recorder import Clock, Recorder
 from loadtests.scenario import Scenario
-from loadtests.users import ReferenceUser
+from loadtests.yaml_user import user_of
 
 PR_SET_PDEATHSIG = 1
-FLUSH_EVERY_S = 0.25
+LOG_MOST = 256 * 1024  # characters: a task that fails says so with a traceback, each time
+BUSY_CPU = 0.9  # of one core: what keeps arrivals waiting is the generator itself
 
 
-class Clock:
-    """Wall-clock seconds, UTC, that never jump: one reading of both clocks, then monotonic."""
+class BoundedLog(io.TextIOBase):
+    """Passes on the first LOG_MOST characters."""
 
-    def __init__(self) -> None:
-        self._wall, self._monotonic = time.time(), time.monotonic()
+    def __init__(self, stream: TextIO) -> None:
+        self._stream, self._left = stream, LOG_MOST
 
-    def __call__(self) -> float:
-        return self._wall + (time.monotonic() - self._monotonic)
+    def write(self, text: str) -> int:
+        if self._left > 0:
+            self._left -= len(text)
+            self._stream.write(text if self._left > 0 else "\nThe rest is left out.\n")
+            self._stream.flush()
+        return len(text)
 
-
-class Recorder:
-    """One row for every request that Locust reports."""
-
-    def __init__(self, file: TextIO, clock: Clock) -> None:
-        self._file, self._clock = file, clock
-        self._writer = csv.writer(file, lineterminator="\n")
-        self.due = local()  # per greenlet: when its request was due
-        self.sent = 0
-
-    def on_request(  # the signature of Locust's event
-        self,
-        *,
-        request_type: str,
-        name: str,
-        response_time: float,
-        response: Any = None,
-        exception: BaseException | None = None,
-        **_: object,
-    ) -> None:
-        latency = response_time / 1000
-        status = getattr(response, "status_code", 0) or 0
-        error = exception or getattr(response, "error", None)
-        kind = error_kind(status, error)
-        start = self._clock() - latency
-        endpoint = f"{request_type} {name}"
-        due = f"{self.due.at:.6f}"
-        self._writer.writerow([due, f"{start:.6f}", f"{latency:.6f}", endpoint, status, kind.value])
-        self.sent += 1
-
-    def keep_flushing(self) -> None:
-        while True:
-            gevent.sleep(FLUSH_EVERY_S)
-            self._file.flush()
+    def fileno(self) -> int:
+        return self._stream.fileno()
 
 
 class Worker:
-    def __init__(self, scenario: Scenario, url: str, seed: int, recorder: Recorder) -> None:
+    """One scenario against one URL. `stopping` ends it: no new iterations."""
+
+    def __init__(
+        self, scenario: Scenario, url: str, seed: int, recorder: Recorder, clock: Clock
+    ) -> None:
         self._scenario, self._seed, self._recorder = scenario, seed, recorder
-        timeout = scenario.request_timeout.total_seconds()
-        user_class = type(
-            "User",
-            (ReferenceUser,),
-            {
-                "host": url,
-                "network_timeout": timeout,
-                "connection_timeout": timeout,
-                "concurrency": scenario.max_in_flight,
-                "random": Random(f"{seed}/bodies"),  # noqa: S311 - repeatable on purpose
-            },
-        )
-        environment = Environment(user_classes=[user_class])
-        environment.events.request.add_listener(recorder.on_request)
-        self._user = user_class(environment)
-        self._pool = Pool(scenario.max_in_flight)
+        self._timeout_s = scenario.request_timeout.total_seconds()
+        self._clock = clock
         self.stopping = Event()
-        self.scheduled = 0
+        self._late = 0  # arrivals that were due, and not even handed to the pool
+        self._environment, shares = _prepared(scenario, url)
+        self._environment.stop_timeout = self._timeout_s + 1
+        self._environment.events.request.add_listener(recorder.on_request)
+        self._pool = UserPool(
+            self._environment,
+            shares,
+            limit=scenario.max_in_flight,
+            seed=seed,
+            recorder=recorder,
+            clock=clock,
+        )
+        patch_locust(lambda: self._pool)
 
-    def run(self, clock: Clock) -> None:
-        """Until the scenario ends or `stopping` is set; then what is in flight is waited for."""
-        choose = Random(f"{self._seed}/mix")  # noqa: S311 - repeatable on purpose
-        names = sorted(self._scenario.mix)
-        weights = [self._scenario.mix[n] for n in names]
+    def start(self) -> None:
+        """Fires `test_start`, and the first users log in. Raises LocustfileError."""
+        events = self._environment.events
+        events.test_start.fire(environment=self._environment)
+        events.test_stopping.add_listener(lambda **_: self.stopping.set())  # runner.quit()
+        if why := self._pool.warm_up(self._timeout_s + 1):
+            raise LocustfileError(f"{self._scenario.locustfile or 'requests'}: {why}")
+        count = len(self._environment.runner.user_greenlets)
+        events.spawning_complete.fire(user_count=count)
+
+    def run(self) -> dict[str, Any]:
+        """Until the scenario ends or `stopping` is set, and what is in flight is over.
+
+        Returns the summary that LoadSummary is made of.
+        """
+        begun, cpu = self._clock(), time.process_time()
         stages = [s.stage() for s in self._scenario.stages]
-        begun = clock()
-        for offset in arrivals(stages, self._scenario.arrivals, self._seed):
-            due = begun + offset
-            wait = due - clock()
-            if self.stopping.wait(max(0.0, wait)):
+        schedule = arrivals(stages, self._scenario.arrivals, self._seed)
+        for offset in schedule:
+            if self.stopping.wait(max(0.0, begun + offset - self._clock())):
+                now = self._clock() - begun
+                self._late = sum(1 for _ in _until(now, offset, schedule))
                 break
-            self.scheduled += 1
-            (name,) = choose.choices(names, weights)
-            self._pool.spawn(self._send, due, name)  # waits when the pool is full
-        self._pool.join(self._scenario.request_timeout.total_seconds() + 1)
+            self._pool.arrive(begun + offset)
+        waiting = self._late + self._drained()
+        share = (time.process_time() - cpu) / max(1e-9, self._clock() - begun)
+        return self._summary(waiting, share)
 
-    def _send(self, due: float, name: str) -> None:
-        self._recorder.due.at = due
-        getattr(self._user, name)()
+    def _drained(self) -> int:
+        """How many arrivals still waited when it was over."""
+        deadline = self._clock() + self._timeout_s + 1
+        while self._pool.waiting and self._clock() < deadline and not self.stopping.is_set():
+            self.stopping.wait(0.02)
+        waiting = self._pool.close()
+        while self._pool.busy and self._clock() < deadline:
+            gevent.sleep(0.02)
+        return waiting + self._pool.abandon()
+
+    def _summary(self, waiting: int, cpu_share: float) -> dict[str, Any]:
+        self._recorder.close()
+        rows, due = self._recorder.rows, self._recorder.rows + waiting
+        own_fault = waiting > 0 and cpu_share >= BUSY_CPU
+        reason = (
+            f"the load generator could not keep up: {waiting} of {due} requests that were due were"
+            f" never sent, and it used {cpu_share:.0%} of a core"
+        )
+        return {
+            # Where users wait for the service, those that do make requests show what it is like.
+            "scheduled": due if own_fault else rows,
+            "sent": rows,
+            "waiting": waiting,
+            "reason": reason if own_fault else "",
+            "cpu_share": cpu_share,
+            "outside": self._recorder.outside,
+            "outside_failed": self._recorder.outside_failed,
+        }
+
+    def quit(self) -> None:
+        """Users stop, with their on_stop; `test_stop`, `quitting` and `quit` are fired."""
+        self._environment.runner.quit()
+        events = self._environment.events
+        events.quitting.fire(environment=self._environment, reverse=True)
+        events.quit.fire(exit_code=self._environment.process_exit_code or 0)
+
+
+def _until(now: float, first: float, rest: Iterator[float]) -> Iterator[float]:
+    """Those of an ascending schedule that were due by now."""
+    offset: float | None = first
+    while offset is not None and offset <= now:
+        yield offset
+        offset = next(rest, None)
+
+
+def _prepared(scenario: Scenario, url: str) -> tuple[Any, dict[Any, float]]:
+    """Locust's Environment, and the shares of its user classes. Raises LocustfileError."""
+    file = scenario.locustfile
+    if file is None:
+        try:
+            classes: list[Any] = [user_of(scenario.requests)]
+        except KeyError as error:
+            name = error.args[0]
+            raise LocustfileError(f"the environment variable {name} is not set") from error
+        except ValueError as error:
+            raise LocustfileError(str(error)) from error
+    else:
+        classes = user_classes_in(file)
+    environment = environment_of(
+        file, classes, url, tags=scenario.tags, exclude_tags=scenario.exclude_tags
+    )
+    shares = shares_of(file, environment.user_classes, scenario.mix, scenario.max_in_flight)
+    for user_class in shares:
+        limit_time(user_class, scenario.request_timeout.total_seconds())
+    return environment, shares
+
+
+def _own_channel() -> TextIO:
+    """The standard output for us alone; what others print there goes to the log."""
+    channel = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    sys.stdout = sys.stderr = BoundedLog(sys.stderr)
+    logging.basicConfig(level=logging.WARNING, stream=sys.stderr)
+    return channel
 
 
 def main() -> None:
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    spec = json.loads(Path(sys.argv[1]).read_text())
+    spec = json.loads(sys.stdin.read())
+    channel = _own_channel()
     scenario = Scenario.model_validate_json(spec["scenario"])
-    clock = Clock()
+    random.seed(f"{spec['seed']}/users")  # Locust's choice of tasks, and most locustfiles' bodies
+    patch_clients()
+    release_our_names()
     with Path(spec["samples"]).open("w", newline="", encoding="utf-8") as file:
+        clock = Clock()
         recorder = Recorder(file, clock)
-        worker = Worker(scenario, spec["url"], spec["seed"], recorder)
-        for number in (signal.SIGTERM, signal.SIGINT):
-            gevent.signal_handler(number, worker.stopping.set)
+        try:
+            worker = Worker(scenario, spec["url"], spec["seed"], recorder, clock)
+            for number in (signal.SIGTERM, signal.SIGINT):
+                gevent.signal_handler(number, worker.stopping.set)
+            worker.start()
+        except LocustfileError as error:
+            print(json.dumps({"refused": " ".join(str(error).split())}), file=channel, flush=True)
+            return
+        print(json.dumps({"ready": True}), file=channel, flush=True)
         flushing = gevent.spawn(recorder.keep_flushing)
-        print("ready", flush=True)
-        begun, cpu = clock(), time.process_time()
-        worker.run(clock)
+        summary = worker.run()
         flushing.kill()
-    summary = {
-        "scheduled": worker.scheduled,
-        "sent": recorder.sent,
-        "cpu_share": (time.process_time() - cpu) / max(1e-9, clock() - begun),
-    }
-    Path(spec["summary"]).write_text(json.dumps(summary))
-
-
-if __name__ == "__main__":
-    main()
+        Path(spec["summary"]).write_text(json.dumps(summary))
+        with contextlib.suppress(gevent.GreenletExit):
+            worker.quit()

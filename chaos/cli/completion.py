@@ -18,10 +18,8 @@ def plans() -> list[str]:
 
 
 def scenarios() -> list[str]:
-    """The bundled scenarios."""
-    from loadtests.scenario import bundled
-
-    return bundled()
+    """The scenarios of the system's folder."""
+    return sorted(path.stem for path in (_folder() / "scenarios").glob("*.yaml"))
 
 
 def procedures(ctx: typer.Context) -> list[str]:

@@ -39,17 +39,16 @@ def load(
 ) -> None:
     """Run a load scenario alone, and say what came of it."""
     from chaos.cli.embedded import embedded_cluster
-    from chaos.cli.system import system_folder
+    from chaos.cli.system import scenario_of, system_folder
     from chaos.cli.target import chosen, system_under_test
     from chaos.kube import Cluster
     from chaos.run.progress import Quiet, Terminal
     from loadtests.runner import run_load
-    from loadtests.scenario import load_scenario
     from slo.evidence.samples import read_raw
     from slo.exit_codes import ExitCode
 
     folder = system_folder(system, embedded=embedded)
-    read = load_scenario(scenario)
+    read = scenario_of(scenario, folder)
     if embedded is (url is not None):
         raise UsageError("say where the load goes: either --url URL or --embedded")
     if duration is None and read.length_s == float("inf"):

@@ -59,11 +59,22 @@ Plan = Annotated[
 ]
 Scenario = Annotated[
     str,
-    typer.Argument(help="A bundled scenario or a YAML file.", autocompletion=completion.scenarios),
+    typer.Argument(
+        help="A scenario of the system's folder, or a YAML file.",
+        autocompletion=completion.scenarios,
+    ),
+]
+ScenarioChoice = Annotated[
+    str | None,
+    typer.Option(
+        help="The load. Default: the system's scenario `drill`, else the one of system.yaml.",
+        autocompletion=completion.scenarios,
+    ),
 ]
 ScenarioOption = Annotated[
     str,
     typer.Option(
-        help="The load: a bundled scenario or a YAML file.", autocompletion=completion.scenarios
+        help="The load: a scenario of the system's folder, or a YAML file.",
+        autocompletion=completion.scenarios,
     ),
 ]

@@ -50,7 +50,7 @@ def prove(
         typer.Option(min=1, help="Speed alerts' windows up by this factor, on the cluster."),
     ] = 1.0,
     files: options.Files = None,
-    load: options.ScenarioOption = "drill",
+    load: options.ScenarioChoice = None,
     limit: Limit = LIMIT,
     cure_within: Annotated[
         timedelta | None,
@@ -66,7 +66,7 @@ def prove(
     from chaos.cli import proving, target
     from chaos.cli.embedded import embedded_cluster
     from chaos.cli.run_directory import new_run_dir, point_latest_at
-    from chaos.cli.system import runbook_of, system_folder
+    from chaos.cli.system import runbook_of, system_folder, users_of
     from chaos.kube import Cluster
     from chaos.prove.alerts import synthetic
     from chaos.prove.overlay import read_overlay
@@ -80,6 +80,7 @@ def prove(
     runbook = runbook_of(runbook, folder)
     book = survey_runbook(runbook)
     alerts, procedures = proving.chosen_of(book, only)
+    users, crowd = users_of(load, folder)
     screen = console(quiet=json)
     terminal = Terminal(screen)
     progress: Progress = Quiet() if json else terminal
@@ -90,7 +91,8 @@ def prove(
         corrections=read_overlay(overlay, book) if overlay else {},
         values=target.values(set_),
         limits={} if offline else proving.limits_of(book),
-        scenario=load,
+        scenario=users,
+        crowd=crowd,
         step_limit_s=limit.total_seconds(),
         cure_within_s=cure_within.total_seconds() if cure_within else None,
         time_scale=time_scale,

@@ -22,7 +22,7 @@ from chaos.run.progress import Progress
 from chaos.undo.lease import Held
 from chaos.undo.snapshot_store import SnapshotStoreError, put_back
 from loadtests.runner import LoadHandle, LoadRunner
-from loadtests.scenario import load_scenario
+from loadtests.scenario import Scenario
 from reports import coverage
 from reports import proofs as render
 from reports.write import replace_text
@@ -84,7 +84,8 @@ class Asked:
     corrections: Mapping[str, Correction]
     values: Mapping[str, str]
     limits: Mapping[str, float]
-    scenario: str
+    scenario: Scenario
+    crowd: Scenario
     step_limit_s: float
     cure_within_s: float | None
     time_scale: float
@@ -137,6 +138,7 @@ def on_cluster(
             files=asked.files,
             session=stack.enter_context(opened),
             load=users,
+            crowd=asked.crowd,
             book=asked.book,
             corrections=asked.corrections,
             error_rate=asked.limits["error_rate"],
@@ -200,9 +202,9 @@ def critical_of(book: Runbook, name: str) -> float:
 
 
 @contextmanager
-def users_at_work(scenario: str, url: str, run_dir: Path) -> Iterator[LoadHandle]:
+def users_at_work(scenario: Scenario, url: str, run_dir: Path) -> Iterator[LoadHandle]:
     """Users at work for as long as it lasts."""
-    handle = LoadRunner.start(load_scenario(scenario), url, run_dir, seed=0)
+    handle = LoadRunner.start(scenario, url, run_dir, seed=0)
     try:
         yield handle
     finally:

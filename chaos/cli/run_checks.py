@@ -10,13 +10,13 @@ from rich.console import Console
 from chaos.cli.app import print_json
 from chaos.cli.errors import UsageError
 from chaos.cli.recovery_procedures import check_procedures
-from chaos.cli.system import prometheus_of, runbook_of, scope_of, unanswered
+from chaos.cli.system import prometheus_of, runbook_of, scenario_of, scope_of, unanswered
 from chaos.kube import Cluster
 from chaos.plan.forbidden import ANNOTATION
 from chaos.plan.model import Plan, find_plan, read_plan
 from chaos.run.dry_run import DryRun
 from chaos.run.preflight import require_allowed
-from loadtests.scenario import Scenario, load_scenario
+from loadtests.scenario import Scenario
 from slo.documents import place_of
 from slo.evidence.journal import Threshold
 from slo.indicators.client import client_view
@@ -101,7 +101,7 @@ def read_given(
     return Given(
         plan_file=plan_file,
         plan=read,
-        scenario=load_scenario(read.load.scenario),
+        scenario=scenario_of(read.load.scenario, folder),
         runbook_file=runbook_file,
         promises=promises,
         policy_file=policy_file,

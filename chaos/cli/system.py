@@ -7,6 +7,7 @@ from pathlib import Path
 
 from chaos.cli.errors import UsageError
 from chaos.kube import Cluster, ClusterError
+from loadtests.scenario import Scenario, Traffic, load_scenario
 from service import gameday as reference
 from slo.indicators.slis import Place, Sli
 from slo.observe.access import AccessError, connect, nowhere
@@ -31,6 +32,35 @@ def system_folder(given: Path | None, *, embedded: bool) -> SystemFolder | None:
     if found is None and embedded:
         found = reference.FOLDER
     return None if found is None else read_system(found)
+
+
+def scenario_of(name: str, folder: SystemFolder | None) -> Scenario:
+    """A scenario of the system by name, else a file. Raises slo.documents.DocumentError.
+
+    One that does not say what is sent gets the system's own users.
+    """
+    if folder is None:
+        return load_scenario(name)
+    locustfile = folder.locustfile.absolute() if folder.locustfile else None
+    return load_scenario(name, folder=folder.scenarios, default=Traffic(locustfile=locustfile))
+
+
+def users_of(name: str | None, folder: SystemFolder | None) -> tuple[Scenario, Scenario]:
+    """Who is at work while a runbook is proved, and who comes on top when a drill wants a crowd.
+
+    Raises UsageError where nobody says, slo.documents.DocumentError.
+    """
+    own = folder.system.load.scenario if folder is not None else None
+    usual = "drill" if _has(folder, "drill") else own
+    chosen = name or usual
+    if chosen is None:
+        raise UsageError("nobody says what users do meanwhile: give a scenario with --load")
+    users = scenario_of(chosen, folder)
+    return users, scenario_of("crowd", folder) if _has(folder, "crowd") else users
+
+
+def _has(folder: SystemFolder | None, scenario: str) -> bool:
+    return folder is not None and (folder.scenarios / f"{scenario}.yaml").is_file()
 
 
 def runbook_of(given: Path | None, folder: SystemFolder | None) -> Path:

@@ -23,7 +23,7 @@ from chaos.run.journal_writer import JournalWriter
 from chaos.undo.snapshot import Snapshot
 from chaos.undo.snapshot_store import forget, keep
 from loadtests.runner import LoadError, LoadHandle, LoadRunner
-from loadtests.scenario import load_scenario
+from loadtests.scenario import Scenario
 from slo.evidence.samples import read_raw
 from slo.indicators.client import requests
 from slo.policy import SeverityPolicy
@@ -47,7 +47,10 @@ class Correction:
 
 @dataclass(slots=True, kw_only=True)
 class Prover:
-    """`session` opens a fresh shell in a folder; `load` are the users; `identity` is the run's."""
+    """`session` opens a fresh shell in a folder; `load` are the users, `crowd` is who comes on top.
+
+    `identity` is the run's.
+    """
 
     system: SystemUnderTest
     identity: str
@@ -56,6 +59,7 @@ class Prover:
     files: Path | None
     session: Callable[[Path, Callable[[str], str]], ShellSession]
     load: LoadHandle
+    crowd: Scenario
     book: Runbook
     corrections: Mapping[str, Correction]
     error_rate: float
@@ -276,7 +280,7 @@ class _Course:
         folder = self._folder / "crowd"
         folder.mkdir(parents=True)
         url = self._set.system.url
-        self._more = LoadRunner.start(load_scenario("crowd"), url, folder, seed=0)
+        self._more = LoadRunner.start(self._set.crowd, url, folder, seed=0)
         return self._more
 
     def _steps(self) -> tuple[StepProof, ...]:

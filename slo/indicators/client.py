@@ -4,9 +4,8 @@ A request's response time counts from the moment when it was *due* by the schedu
 a stalled service cannot hide the queue in front of it ("coordinated omission", Tene, "How NOT to
 Measure Latency", 2013). A request belongs to the window in which it was due.
 
-Latency is that of requests that were answered below 500, and of timeouts, with the time that they
-waited: a service does not become faster by not answering, nor by failing fast. All failures of
-whatever kind are in the error rate.
+Which requests have a latency that counts says slo.latency_rule. All failures of whatever kind are
+in the error rate.
 """
 
 import re
@@ -19,6 +18,7 @@ from numpy.typing import NDArray
 
 from slo.evidence.categories import Categories
 from slo.evidence.samples import Samples
+from slo.latency_rule import latencies_count
 from slo.model import ErrorKind, Unit
 from slo.stats.estimates import Quantiles, Share
 from slo.stats.intervals import Floats
@@ -103,14 +103,14 @@ def requests(samples: Samples) -> Requests:
     """The samples as the verdict sees them."""
     samples = samples.ordered()
     due, service_time, status = samples.intended_start, samples.latency, samples.status
-    answered = (status > 0) & (status < 500)  # noqa: PLR2004 - HTTP
+    succeeded = samples.error.are(ErrorKind.NONE.value)
     return Requests(
         due=due,
         response_time=samples.start - due + service_time,
         service_time=service_time,
-        failed=~samples.error.are(ErrorKind.NONE.value),
+        failed=~succeeded,
         absent=(status == 404) | (status == 410),  # noqa: PLR2004 - HTTP: not found, gone
-        timed=answered | samples.error.are(ErrorKind.TIMEOUT.value),
+        timed=latencies_count(status, succeeded, samples.error.are(ErrorKind.TIMEOUT.value)),
         endpoint=samples.endpoint.codes,
         kind=_kinds(samples.error),
         names=samples.endpoint.names,

@@ -16,19 +16,20 @@ ERROR = 0.01  # the chance that what is refuted was within its threshold
 Judged = tuple[ProofOutcome, str]
 
 
-def users_served(failed: int, times_s: Floats, *, error_rate: float, p95_s: float) -> Judged:
-    """`failed` requests beside those answered in `times_s` (ascending); and what was seen.
+def users_served(
+    requests: int, failed: int, times_s: Floats, *, error_rate: float, p95_s: float
+) -> Judged:
+    """Of `requests`, `failed` ones, and the latencies that count (ascending); and what was seen.
 
     `error_rate` is a ratio, `p95_s` in seconds: what is past them is critical.
     """
-    count = failed + times_s.size
-    if not count:
+    if not requests:
         return ProofOutcome.INCONCLUSIVE, "no request was made"
     if not times_s.size:
-        return ProofOutcome.REFUTED, f"no answer to any of {count} requests"
-    share, late = Share(failed, count), Quantiles(times_s, 0.95)
+        return ProofOutcome.REFUTED, f"no answer to any of {requests} requests"
+    share, late = Share(failed, requests), Quantiles(times_s, 0.95)
     found = together((decided(share, error_rate), decided(late, p95_s)))
-    seen = f"errors {share.value:.2%} of {count} requests, p95 {late.value * 1000:.0f} ms"
+    seen = f"errors {share.value:.2%} of {requests} requests, p95 {late.value * 1000:.0f} ms"
     if found is ProofOutcome.INCONCLUSIVE:
         seen += ", too few to tell chance from harm"
     return found, seen

@@ -38,11 +38,19 @@ def test_an_answer_counts_by_its_status(status: int, kind: ErrorKind) -> None:
         (socket.gaierror(-2, "unknown name"), ErrorKind.OTHER),
         (ssl.SSLError(), ErrorKind.OTHER),
         (RuntimeError(), ErrorKind.OTHER),
-        (None, ErrorKind.OTHER),
+        (None, ErrorKind.NONE),  # a client without statuses
     ],
 )
 def test_an_error_counts_by_what_it_is(error: BaseException | None, kind: ErrorKind) -> None:
     assert error_kind(0, error) is kind
+
+
+def test_what_the_locustfile_calls_a_success_is_one() -> None:
+    assert error_kind(404, None) is ErrorKind.NONE
+
+
+def test_an_answer_that_is_never_complete_is_a_timeout() -> None:
+    assert error_kind(200, TimeoutError()) is ErrorKind.TIMEOUT
 
 
 def test_a_wrapped_error_counts_as_what_caused_it() -> None:

@@ -6,49 +6,50 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from datetime import timedelta
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from loadtests.runner import LoadError, LoadRunner, run_load
+from loadtests.runner import LoadError, LoadRunner
 from loadtests.scenario import Scenario
 from slo.evidence.samples import read_raw
+from tests.loadtests.service import Handler, eventually, played, scenario, service
 
-SERVER = """
-import asyncio, sys, uvicorn
-mode = sys.argv[2]
-async def app(scope, receive, send):
-    if scope["type"] != "http":
-        return
-    while (await receive()).get("more_body"):
-        pass
-    if mode == "stall":
-        await asyncio.sleep(1.5)
-    status = {"500": 500, "404": 404}.get(mode, 200)
-    if mode == "forgets" and scope["path"].endswith("/related"):
-        status = 404
-    headers = [(b"content-type", b"application/json")]
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": b'{"id": "x"}'})
-uvicorn.run(app, port=int(sys.argv[1]), log_level="error", lifespan="off")
+SHOP = """
+from locust import FastHttpUser, task
+
+class Shopper(FastHttpUser):
+    @task
+    def pay(self):
+        self.client.post("/pay", json={})
+    @task
+    def health(self):
+        self.client.get("/health")
 """
 
 
-def scenario(rate: float = 50, *, timeout: str = "3s", in_flight: int = 500) -> Scenario:
-    return Scenario.model_validate(
-        {
-            "name": "test",
-            "arrivals": "constant",
-            "mix": {"score": 1, "health": 1},
-            "stages": [{"rate": rate}],
-            "request_timeout": timeout,
-            "max_in_flight": in_flight,
-        }
-    )
+@pytest.fixture
+def chosen(tmp_path: Path) -> Callable[..., Scenario]:
+    """A scenario without an end, of two endpoints."""
+    file = tmp_path / "locustfile.py"
+    file.write_text(SHOP)
+
+    def made(*, timeout: str = "10s", in_flight: int = 500) -> Scenario:
+        return scenario(
+            locustfile=file,
+            stages=[{"rate": 50}],
+            request_timeout=timeout,
+            max_in_flight=in_flight,
+        )
+
+    return made
+
+
+def stall(handler: Handler) -> None:
+    time.sleep(1.5)
+    handler.text()
 
 
 def free_port() -> int:
@@ -58,54 +59,22 @@ def free_port() -> int:
     return port
 
 
-def eventually(condition: Callable[[], bool], within_s: float = 30) -> None:
-    deadline = time.monotonic() + within_s
-    while not condition():
-        assert time.monotonic() < deadline, "did not come true in time"
-        time.sleep(0.02)
-
-
-def answers(port: int) -> bool:
-    try:
-        socket.create_connection(("127.0.0.1", port), timeout=1).close()
-    except OSError:
-        return False
-    return True
-
-
-@contextmanager
-def server(mode: str) -> Iterator[str]:
-    port = free_port()
-    process = subprocess.Popen([sys.executable, "-c", SERVER, str(port), mode])
-    try:
-        eventually(lambda: answers(port))
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        process.kill()
-        process.wait()
-
-
 def load_for(seconds: float, url: str, run_dir: Path, chosen: Scenario) -> None:
-    summary = run_load(
-        chosen,
-        url,
-        run_dir,
-        seed=1,
-        duration=timedelta(seconds=seconds),
-        on_progress=lambda _: None,
-    )
+    summary, samples = played(chosen, url, run_dir, seconds=seconds)
     assert summary.reason == ""
-    assert summary.scheduled == summary.sent == len(read_raw(run_dir))
+    assert summary.scheduled == summary.sent == len(samples)
 
 
-def test_every_request_is_kept_with_all_its_columns(tmp_path: Path) -> None:
-    with server("well") as url:
+def test_every_request_is_kept_with_all_its_columns(
+    tmp_path: Path, chosen: Callable[..., Scenario]
+) -> None:
+    with service() as there:
         before = time.time()
-        load_for(2, url, tmp_path, scenario())
+        load_for(2, there.url, tmp_path, chosen())
         after = time.time()
     samples = read_raw(tmp_path)
     assert len(samples) > 20
-    assert set(samples.endpoint) == {"POST /score", "GET /health"}
+    assert set(samples.endpoint) == {"POST /pay", "GET /health"}
     assert set(samples.error) == {"none"}
     assert set(samples.status) == {200}
     assert np.all(np.diff(samples.intended_start) >= 0)
@@ -113,43 +82,53 @@ def test_every_request_is_kept_with_all_its_columns(tmp_path: Path) -> None:
     assert np.all(samples.start >= samples.intended_start - 0.005)
 
 
-def test_a_stalled_server_does_not_slow_the_arrivals(tmp_path: Path) -> None:
+def test_a_stalled_server_does_not_slow_the_arrivals(
+    tmp_path: Path, chosen: Callable[..., Scenario]
+) -> None:
     """Intended starts are spaced by the schedule although each answer takes 1.5 s."""
-    with server("stall") as url:
-        load_for(3, url, tmp_path, scenario())
+    with service(stall) as there:
+        load_for(3, there.url, tmp_path, chosen())
     samples = read_raw(tmp_path)
     assert np.allclose(np.diff(samples.intended_start), 1 / 50, atol=1e-4)
     assert samples.latency.min() >= 1.4
 
 
-def test_requests_that_find_no_place_wait_and_are_seen_to_be_late(tmp_path: Path) -> None:
+def test_requests_that_find_no_place_wait_and_are_seen_to_be_late(
+    tmp_path: Path, chosen: Callable[..., Scenario]
+) -> None:
     """One at a time, 1.5 s each: the second is due at once and starts more than a second late."""
-    with server("stall") as url:
-        load_for(4, url, tmp_path, scenario(in_flight=1, timeout="10s"))
+    with service(stall) as there:
+        load_for(4, there.url, tmp_path, chosen(in_flight=1, timeout="10s"))
     samples = read_raw(tmp_path)
     assert (samples.start - samples.intended_start).max() > 1
 
 
 @pytest.mark.parametrize(("mode", "kind"), [("500", "5xx"), ("404", "4xx")])
-def test_bad_answers_are_errors_of_their_kind(tmp_path: Path, mode: str, kind: str) -> None:
-    with server(mode) as url:
-        load_for(1, url, tmp_path, scenario())
+def test_bad_answers_are_errors_of_their_kind(
+    tmp_path: Path, mode: str, kind: str, chosen: Callable[..., Scenario]
+) -> None:
+    with service(lambda handler: handler.text(status=int(mode))) as there:
+        load_for(1, there.url, tmp_path, chosen())
     assert set(read_raw(tmp_path).error) == {kind}
 
 
-def test_a_timeout_and_a_refusal_are_told_apart(tmp_path: Path) -> None:
-    with server("stall") as url:
-        load_for(1.5, url, tmp_path, scenario(timeout="500ms"))
+def test_a_timeout_and_a_refusal_are_told_apart(
+    tmp_path: Path, chosen: Callable[..., Scenario]
+) -> None:
+    with service(stall) as there:
+        load_for(1.5, there.url, tmp_path, chosen(timeout="500ms"))
     assert set(read_raw(tmp_path).error) == {"timeout"}
     nobody = tmp_path / "nobody"
     nobody.mkdir()
-    load_for(1, f"http://127.0.0.1:{free_port()}", nobody, scenario())
+    load_for(1, f"http://127.0.0.1:{free_port()}", nobody, chosen())
     assert set(read_raw(nobody).error) == {"refused"}
 
 
-def test_progress_tells_of_the_last_seconds(tmp_path: Path) -> None:
-    with server("well") as url:
-        handle = LoadRunner.start(scenario(), url, tmp_path, seed=1)
+def test_progress_tells_of_the_last_seconds(
+    tmp_path: Path, chosen: Callable[..., Scenario]
+) -> None:
+    with service() as there:
+        handle = LoadRunner.start(chosen(), there.url, tmp_path, seed=1)
         try:
             eventually(lambda: handle.progress().requests > 30)
             seen = handle.progress()
@@ -162,23 +141,11 @@ def test_progress_tells_of_the_last_seconds(tmp_path: Path) -> None:
     assert handle.result().reason == ""
 
 
-def test_what_is_not_there_is_asked_for_once(tmp_path: Path) -> None:
-    chosen = scenario().model_copy(update={"mix": {"attest": 1, "related": 4}})
-    with server("forgets") as url:
-        handle = LoadRunner.start(chosen, url, tmp_path, seed=1)
-        try:
-            eventually(lambda: handle.progress().requests > 60)
-        finally:
-            handle.stop()
-        failures = handle.failures()
-    assert set(failures) == {"GET /attestations/{id}/related"}
-    endpoints = list(read_raw(tmp_path).endpoint)
-    assert failures.total() <= endpoints.count("POST /attestations")
-
-
-def test_a_generator_that_dies_says_so_and_loses_nothing_written(tmp_path: Path) -> None:
-    with server("well") as url:
-        handle = LoadRunner.start(scenario(), url, tmp_path, seed=1)
+def test_a_generator_that_dies_says_so_and_loses_nothing_written(
+    tmp_path: Path, chosen: Callable[..., Scenario]
+) -> None:
+    with service() as there:
+        handle = LoadRunner.start(chosen(), there.url, tmp_path, seed=1)
         eventually(lambda: handle.progress().requests > 20)
         os.kill(handle.pid, signal.SIGKILL)
         handle.stop()
@@ -188,11 +155,11 @@ def test_a_generator_that_dies_says_so_and_loses_nothing_written(tmp_path: Path)
 
 
 def test_a_generator_that_cannot_start_is_one_sentence(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, chosen: Callable[..., Scenario]
 ) -> None:
     monkeypatch.setenv("PYTHONHOME", str(tmp_path))
     with pytest.raises(LoadError, match="did not start"):
-        LoadRunner.start(scenario(), "http://127.0.0.1:1", tmp_path, seed=1)
+        LoadRunner.start(chosen(), "http://127.0.0.1:1", tmp_path, seed=1)
 
 
 PARENT = """
@@ -207,9 +174,18 @@ sys.stdin.read()
 """
 
 
-def test_the_generator_does_not_outlive_a_killed_parent(tmp_path: Path) -> None:
-    with server("well") as url:
-        command = [sys.executable, "-c", PARENT, scenario().model_dump_json(), url, str(tmp_path)]
+def test_the_generator_does_not_outlive_a_killed_parent(
+    tmp_path: Path, chosen: Callable[..., Scenario]
+) -> None:
+    with service() as there:
+        command = [
+            sys.executable,
+            "-c",
+            PARENT,
+            chosen().model_dump_json(),
+            there.url,
+            str(tmp_path),
+        ]
         parent = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         assert parent.stdout is not None
         worker = int(parent.stdout.readline())
@@ -227,12 +203,14 @@ def _lives(pid: int) -> bool:
     return state != "Z"
 
 
-def test_the_same_seed_makes_the_same_schedule(tmp_path: Path) -> None:
+def test_the_same_seed_makes_the_same_schedule(
+    tmp_path: Path, chosen: Callable[..., Scenario]
+) -> None:
     endpoints = []
-    with server("well") as url:
+    with service() as there:
         for name in ("a", "b"):
             directory = tmp_path / name
             directory.mkdir()
-            load_for(1, url, directory, scenario())
+            load_for(1, there.url, directory, chosen())
             endpoints.append(list(read_raw(directory).endpoint[:20]))
     assert endpoints[0] == endpoints[1]

@@ -112,7 +112,11 @@ def served(stage: Stage, over_s: float = SERVED_S) -> Sight:
     wanted = f"errors at most {stage.error_rate:.3g}, p95 at most {stage.p95_s * 1000:.0f} ms"
     recent = stage.load.recent(over_s)
     finding, seen = judged(
-        recent.failed, np.array(recent.times), error_rate=stage.error_rate, p95_s=stage.p95_s
+        recent.requests,
+        recent.failed,
+        np.array(recent.times),
+        error_rate=stage.error_rate,
+        p95_s=stage.p95_s,
     )
     return Sight(name=SERVED, finding=finding, wanted=wanted, seen=seen)
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
+from chaos.cli.reference import reference_scenario
 
 from chaos.kube import Cluster, ClusterError, Ref
 from chaos.kube.system_under_test import SystemUnderTest
@@ -46,7 +47,8 @@ class Users:
         return LoadProgress(requests=100, errors=0, rate=10, error_rate=0, p95_s=0.01)
 
     def recent(self, seconds: float) -> Recent:
-        return Recent(failed=0, times=(0.01,) * int(100 * seconds))
+        count = int(100 * seconds)
+        return Recent(requests=count, failed=0, times=(0.01,) * count)
 
 
 @pytest.fixture
@@ -80,6 +82,7 @@ def prover(system: SystemUnderTest, session: ShellSession, tmp_path: Path) -> Pr
         files=None,
         session=opened,
         load=cast("LoadHandle", Users()),
+        crowd=reference_scenario("crowd"),
         book=survey(RUNBOOK, "shop.md"),
         corrections={},
         error_rate=0.01,

@@ -13,7 +13,7 @@ CRITICAL, P95_S = 0.01, 0.5
 
 def found(failed: int, answered: int, time_s: float = 0.02) -> ProofOutcome:
     times = np.full(answered, time_s)
-    return users_served(failed, times, error_rate=CRITICAL, p95_s=P95_S)[0]
+    return users_served(failed + answered, failed, times, error_rate=CRITICAL, p95_s=P95_S)[0]
 
 
 @pytest.mark.parametrize(
@@ -41,7 +41,7 @@ def test_enough_requests_decide(failed: int, answered: int, finding: ProofOutcom
 def test_slow_answers_are_no_service() -> None:
     assert found(0, 600, time_s=0.6) is ProofOutcome.REFUTED
     times = np.sort(np.concatenate((np.full(570, 0.02), np.full(30, 0.6))))
-    finding, seen = users_served(0, times, error_rate=CRITICAL, p95_s=P95_S)
+    finding, seen = users_served(600, 0, times, error_rate=CRITICAL, p95_s=P95_S)
     assert finding is ProofOutcome.INCONCLUSIVE  # 5 % of them: that may be chance
     assert seen == "errors 0.00% of 600 requests, p95 20 ms, too few to tell chance from harm"
 

@@ -1,15 +1,10 @@
-"""The reference service's users, for Locust: one method for each endpoint.
+"""The reference service's users: one task for each endpoint.
 
-Also a locustfile of its own: `locust -f loadtests/users.py --host http://...`. Importing this
-module patches the process (gevent), so gameday imports it in the load worker alone.
-
-A GET on a kept-alive connection that turns out to be closed is sent again on a new one, as browsers
-do; a POST is not, and its failure is recorded (geventhttpclient's own rule).
+An ordinary locustfile: `locust -f service/gameday/locustfile.py --host http://...` runs it as well.
 """
 
+import random
 from collections import deque
-from random import Random
-from typing import Any
 
 from locust import FastHttpUser, constant_throughput, task
 
@@ -50,22 +45,17 @@ WORDS = [
     "method",
 ]
 NOT_FOUND = 404
-REMEMBERED = 500  # attestations whose relatives may be asked for
+KNOWN: deque[str] = deque(maxlen=500)  # attestations whose relatives may be asked for
 
 
 class ReferenceUser(FastHttpUser):
-    """Bodies are drawn from `random`; give it a seed and the same requests come again."""
+    """Users know each other's attestations, as they would from links."""
 
     wait_time = constant_throughput(1)
-    random = Random()  # noqa: S311 - load, not secrets
-
-    def __init__(self, environment: Any) -> None:
-        super().__init__(environment)
-        self._known: deque[str] = deque(maxlen=REMEMBERED)
 
     def _text(self, least: int, most: int) -> str:
-        count = self.random.randint(least, most)
-        return " ".join(self.random.choice(WORDS) for _ in range(count)).capitalize() + "."
+        count = random.randint(least, most)
+        return " ".join(random.choice(WORDS) for _ in range(count)).capitalize() + "."
 
     @task(40)
     def score(self) -> None:
@@ -79,7 +69,7 @@ class ReferenceUser(FastHttpUser):
     def attest(self) -> None:
         answer = self.client.post("/attestations", json={"content": self._text(15, 60)})
         if answer.status_code in (200, 201):
-            self._known.append(answer.json()["id"])
+            KNOWN.append(answer.json()["id"])
 
     @task(15)
     def related(self) -> None:
@@ -87,14 +77,14 @@ class ReferenceUser(FastHttpUser):
 
         What is not there is a failure once: nobody relies on the others from before any more.
         """
-        if not self._known:
+        if not KNOWN:
             self.attest()
             return
-        chosen = self.random.choice(self._known)
+        chosen = random.choice(KNOWN)
         path = f"/attestations/{chosen}/related"
         answer = self.client.get(path, name="/attestations/{id}/related")
         if answer.status_code == NOT_FOUND:
-            self._known.clear()
+            KNOWN.clear()
 
     @task(5)
     def health(self) -> None:

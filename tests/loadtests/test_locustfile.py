@@ -1,0 +1,514 @@
+"""Any locustfile, unmodified, against a real server: what it sends, and under which names.
+
+Each test writes the locustfile that a team might have.
+"""
+
+import textwrap
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from loadtests.runner import LoadError, LoadRunner
+from tests.loadtests.service import Handler, Service, close, drip, played, scenario, service
+
+
+def written(folder: Path, text: str, name: str = "locustfile.py") -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / name
+    text = textwrap.dedent(text)
+    if "import" not in text:
+        text = f"from locust import *; from locust.exception import StopUser\n{text}"
+    path.write_text(text)
+    return path
+
+
+def run(tmp_path: Path, text: str, there: Service, **fields: Any) -> Any:
+    """The summary, and how often each endpoint had each outcome."""
+    run_dir = tmp_path / "run"
+    run_dir.mkdir()
+    chosen = scenario(locustfile=written(tmp_path, text), **fields)
+    summary, samples = played(chosen, there.url, run_dir)
+    found = zip(samples.endpoint, samples.error, strict=True)
+    return summary, Counter(found), samples
+
+
+def users_of(there: Service) -> dict[str, list[str]]:
+    """What each user has sent, by the header that it sends along."""
+    sent: dict[str, list[str]] = {}
+    for seen in there.seen:
+        sent.setdefault(seen.headers["user"], []).append(seen.path)
+    return sent
+
+
+WHO = """
+    from itertools import count
+    from locust import *
+    numbers = count()
+    class Someone(HttpUser):
+        abstract = True
+        wait_time = constant(3600)
+        def __init__(self, environment):
+            super().__init__(environment)
+            self.client.headers["User"] = str(next(numbers))
+"""
+
+
+def test_each_arrival_is_one_task_and_on_start_comes_first(tmp_path: Path) -> None:
+    """`wait_time` (an hour) is not waited, and a user logs in once, and out at the end."""
+    text = (
+        WHO
+        + """
+    class Shopper(Someone):
+        def on_start(self):
+            self.client.post("/login")
+        @task
+        def browse(self):
+            self.client.get("/browse")
+        def on_stop(self):
+            self.client.post("/logout")
+    """
+    )
+    with service() as there:
+        summary, found, _ = run(tmp_path, text, there)
+        sent = users_of(there)
+    assert found == {("GET /browse", "none"): 50}
+    assert summary.scheduled == summary.sent == 50
+    assert summary.outside == len(sent)  # logins, of users that had no iteration as well
+    for paths in sent.values():
+        assert paths == ["/login", *["/browse"] * (len(paths) - 2), "/logout"]
+
+
+def test_a_sequence_is_kept_one_task_an_arrival(tmp_path: Path) -> None:
+    text = (
+        WHO
+        + """
+    class Shopper(Someone):
+        @task
+        class Buying(SequentialTaskSet):
+            @task
+            def search(self):
+                self.client.get("/search")
+            @task
+            def basket(self):
+                self.client.post("/basket")
+            @task
+            def pay(self):
+                self.client.post("/pay")
+    """
+    )
+    with service() as there:
+        _, found, _ = run(tmp_path, text, there)
+        sent = users_of(there)
+    assert found.total() == 50
+    for paths in sent.values():
+        cycle = ["/search", "/basket", "/pay"] * len(paths)
+        assert paths == cycle[: len(paths)]
+
+
+def test_a_nested_task_set_is_left_by_interrupt_within_the_same_arrival(tmp_path: Path) -> None:
+    """Locust runs the next task at once after `interrupt()`, so the arrival makes its request."""
+    text = (
+        WHO
+        + """
+    class Shopper(Someone):
+        @task
+        class Forum(SequentialTaskSet):
+            def on_start(self):
+                self.client.get("/enter")
+            @task
+            def read(self):
+                self.client.get("/read")
+            @task
+            def leave(self):
+                self.interrupt()
+    """
+    )
+    with service() as there:
+        _, found, _ = run(tmp_path, text, there)
+    assert set(found) == {("GET /enter", "none"), ("GET /read", "none")}
+    assert found["GET /read", "none"] == 50
+
+
+def test_only_the_first_request_of_an_iteration_waits_with_it(tmp_path: Path) -> None:
+    """One user, 200 ms an iteration, 10 arrivals a second: the queue is in the first request."""
+
+    def slow(handler: Handler) -> None:
+        time.sleep(0.1)
+        handler.text()
+
+    text = """
+    class Shopper(HttpUser):
+        @task
+        def both(self):
+            with self.client.get("/outer", catch_response=True):
+                self.client.get("/inner")
+    """
+    with service(slow) as there:
+        _, _, samples = run(
+            tmp_path, text, there, stages=[{"rate": 10, "duration": "2s"}], max_in_flight=1
+        )
+    late = samples.start - samples.intended_start
+    outer, inner = samples.endpoint.are("GET /outer"), samples.endpoint.are("GET /inner")
+    assert outer.sum() == inner.sum() == 20
+    assert late[outer].max() > 1
+    assert np.allclose(late[inner], 0)
+
+
+def test_user_classes_have_their_weights_and_tags_choose_tasks(tmp_path: Path) -> None:
+    text = """
+    class Often(FastHttpUser):
+        weight = 9
+        @task
+        @tag("read")
+        def get(self):
+            self.client.get("/often/1", name="/often/[id]")
+        @task(100)
+        def write(self):
+            self.client.post("/often")
+    class Seldom(FastHttpUser):
+        @task
+        @tag("read")
+        def get(self):
+            self.client.get("/seldom")
+    """
+    with service() as there:
+        _, found, _ = run(tmp_path, text, there, tags=["read"])
+    assert set(found) == {("GET /often/[id]", "none"), ("GET /seldom", "none")}
+    assert found["GET /often/[id]", "none"] > 3 * found["GET /seldom", "none"]
+
+
+@pytest.mark.parametrize(
+    ("mix", "endpoints"),
+    [
+        ({"A": 1, "B": 1}, {"GET /a", "GET /a2", "GET /b"}),
+        ({"B": 3}, {"GET /b"}),
+        ({"only_a": 1, "B.both": 1.5}, {"GET /a2", "GET /b"}),
+    ],
+)
+def test_a_mix_is_by_user_class_or_by_task(
+    tmp_path: Path, mix: dict[str, float], endpoints: set[str]
+) -> None:
+    text = """
+    class A(FastHttpUser):
+        weight = 1000
+        @task
+        def both(self):
+            self.client.get("/a")
+        @task
+        def only_a(self):
+            self.client.get("/a2")
+    class B(FastHttpUser):
+        @task
+        def both(self):
+            self.client.get("/b")
+    """
+    with service() as there:
+        _, found, _ = run(tmp_path, text, there, mix=mix)
+    assert {endpoint for endpoint, _ in found} == endpoints
+
+
+def test_custom_clients_and_their_greenlets_are_recorded(tmp_path: Path) -> None:
+    """A client of its own that fires Locust's event, from a greenlet that the task spawns."""
+    text = """
+    import gevent
+    from locust import *
+    class Socket(User):
+        @task
+        def echo(self):
+            gevent.spawn(self.fire, None).join()
+            with self.environment.events.request.measure("WS", "close"):
+                raise ConnectionResetError
+        def fire(self, exception):
+            self.environment.events.request.fire(request_type="WS", name="echo",
+                response_time=20, response_length=0, exception=exception, context={})
+    """
+    with service() as there:
+        _, found, samples = run(tmp_path, text, there)
+    assert found == {("WS echo", "none"): 50, ("WS close", "reset"): 50}
+    assert there.seen == []
+    assert np.allclose(samples.latency[samples.endpoint.are("WS echo")], 0.02)
+
+
+def test_an_exception_in_a_task_is_a_failure_by_its_name(tmp_path: Path) -> None:
+    """Once: where a request of the iteration has failed, the exception is the same harm."""
+
+    def answer(handler: Handler) -> None:
+        handler.text("not JSON", 500 if "bad" in handler.path else 200)
+
+    text = """
+    class Shopper(FastHttpUser):
+        @task
+        def after_a_failure(self):
+            self.client.get("/bad").json()
+        @task
+        def by_itself(self):
+            self.client.get("/good").json()
+        @task
+        def leaves(self):
+            raise StopUser
+    """
+    with service(answer) as there:
+        summary, found, _ = run(tmp_path, text, there)
+    log = (tmp_path / "run" / "load.log").read_text()
+    assert "JSONDecodeError" in log
+    assert set(found) == {
+        ("GET /bad", "5xx"),
+        ("GET /good", "none"),
+        ("Shopper.by_itself", "other"),
+    }
+    assert found["Shopper.by_itself", "other"] == found["GET /good", "none"] > 0
+    assert summary.reason == ""
+
+
+def test_what_the_file_calls_a_success_or_a_failure_is_one(tmp_path: Path) -> None:
+    text = """
+    class Shopper(HttpUser):
+        @task
+        def gone(self):
+            with self.client.get("/gone", catch_response=True) as answer:
+                answer.success()
+        @task
+        def odd(self):
+            with self.client.get("/odd", catch_response=True) as answer:
+                answer.failure("odd")
+    """
+
+    def answer(handler: Handler) -> None:
+        handler.text(status=404 if "gone" in handler.path else 200)
+
+    with service(answer) as there:
+        _, found, _ = run(tmp_path, text, there)
+    assert set(found) == {("GET /gone", "none"), ("GET /odd", "other")}
+
+
+def test_the_url_takes_the_place_of_host_and_events_fire(tmp_path: Path) -> None:
+    text = """
+    from locust import *
+    @events.init_command_line_parser.add_listener
+    def _(parser):
+        parser.add_argument("--shop", default="corner")
+    @events.init.add_listener
+    def _(environment, runner, **_):
+        print("init", environment.host, environment.parsed_options.shop, runner is not None)
+    @events.test_start.add_listener
+    def _(**_):
+        print("test_start")
+    @events.test_stop.add_listener
+    def _(environment, **_):
+        print("test_stop", environment.stats.total.num_requests)
+    class Shopper(HttpUser):
+        host = "http://127.0.0.1:1"
+        @task
+        def get(self):
+            self.client.get("/")
+    """
+    with service() as there:
+        _, found, _ = run(tmp_path, text, there)
+        url = there.url
+    assert found == {("GET /", "none"): 50}
+    lines = (tmp_path / "run" / "load.log").read_text().splitlines()
+    assert lines == [f"init {url} corner True", "test_start", "test_stop 50"]
+
+
+@pytest.mark.parametrize("base", ["HttpUser", "FastHttpUser"])
+def test_the_time_limit_is_a_total(tmp_path: Path, base: str) -> None:
+    """An answer that drips is never late by the limits of single reads."""
+    text = f"""
+    class Shopper({base}):
+        @task
+        def get(self):
+            self.client.get("/")
+    """
+    with service(drip) as there:
+        summary, found, samples = run(
+            tmp_path, text, there, stages=[{"rate": 10, "duration": "1s"}], request_timeout="500ms"
+        )
+    assert found == {("GET /", "timeout"): 10}
+    assert summary.scheduled == summary.sent == 10
+    assert samples.latency.min() >= 0.45
+
+
+def test_a_file_that_sets_its_own_time_limit_keeps_it(tmp_path: Path) -> None:
+    def slow(handler: Handler) -> None:
+        time.sleep(0.6)
+        handler.text()
+
+    text = """
+    class Patient(FastHttpUser):
+        network_timeout = 30
+        @task
+        def get(self):
+            self.client.get("/patient")
+    class Each(HttpUser):
+        @task
+        def get(self):
+            self.client.get("/each", timeout=30)
+    class Usual(FastHttpUser):
+        @task
+        def get(self):
+            self.client.get("/usual")
+    """
+    with service(slow) as there:
+        _, found, _ = run(
+            tmp_path, text, there, stages=[{"rate": 20, "duration": "1s"}], request_timeout="300ms"
+        )
+    assert set(found) == {
+        ("GET /patient", "none"),
+        ("GET /each", "none"),
+        ("GET /usual", "timeout"),
+    }
+
+
+def test_no_answer_on_a_new_connection_is_a_failure(tmp_path: Path) -> None:
+    """geventhttpclient would send each GET a dozen times."""
+    text = """
+    class Shopper(FastHttpUser):
+        @task
+        def get(self):
+            self.client.get("/")
+    """
+    with service(close) as there:
+        _, found, _ = run(tmp_path, text, there)
+        assert len(there.seen) == 50
+    assert found == {("GET /", "reset"): 50}
+
+
+def test_a_login_that_fails_later_is_a_failure_of_the_arrival(tmp_path: Path) -> None:
+    """The first users are in; from then on nobody can log in, and each user leaves after a task."""
+    open_until = 10
+
+    def answer(handler: Handler) -> None:
+        logins = sum(s.path == "/login" for s in handler.server.seen)
+        handler.text(status=503 if handler.path == "/login" and logins > open_until else 200)
+
+    text = """
+    class Shopper(HttpUser):
+        def on_start(self):
+            self.client.post("/login").raise_for_status()
+        @task
+        def once(self):
+            self.client.get("/once")
+            raise StopUser
+    """
+    with service(answer) as there:
+        summary, found, _ = run(tmp_path, text, there)
+    assert found["GET /once", "none"] == open_until
+    assert found["Shopper.on_start", "other"] + found["Shopper.on_start", "5xx"] > 20
+    assert summary.outside_failed > 20
+
+
+def test_packages_that_are_called_like_ours_are_the_users_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In its folder, on PYTHONPATH, in the working directory; a namespace package as well."""
+    for name in ("slo", "loadtests", "service", "common"):
+        written(tmp_path / name, f"ME = 'their {name}'", "__init__.py")
+    written(tmp_path / "loadtests" / "helpers", "ME = 'helper'", "here.py")
+    written(tmp_path / "chaos", "ME = 'no __init__'", "monkey.py")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    text = """
+    import slo, loadtests, service, common
+    from chaos import monkey
+    from loadtests.helpers import here
+    from locust import *
+    class Shopper(FastHttpUser):
+        @task
+        def names(self):
+            for module in (slo, loadtests, service, common, monkey, here):
+                self.client.get("/" + module.ME, name=module.ME)
+    """
+    with service() as there:
+        _, found, _ = run(tmp_path, text, there)
+    names = ["their slo", "their loadtests", "their service", "their common", "no __init__"]
+    assert found == {(f"GET {name}", "none"): 50 for name in [*names, "helper"]}
+
+
+def test_what_is_not_the_users_own_is_not_there(tmp_path: Path) -> None:
+    file = written(tmp_path, "import locust\nimport reports\n")
+    with pytest.raises(LoadError) as caught:
+        LoadRunner.start(scenario(locustfile=file), "http://127.0.0.1:1", tmp_path, seed=1)
+    assert str(caught.value) == (
+        f"{file}, line 2: cannot be imported: ModuleNotFoundError: No module named 'reports'"
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("class A(HttpUser:\n    pass\n", "{file}, line 2: not valid Python: '(' was"),
+        ("x = 1\ny = x / 0\n", "{file}, line 3: cannot be imported: ZeroDivisionError: "),
+        ("raise SystemExit(3)\n", "{file}, line 2: cannot be imported: SystemExit: 3"),
+        ("x = 1\n", "{file}: there is no user class in it, "),
+        ("class A(HttpUser):\n    pass\n", "{file}: the user class A has no task"),
+    ],
+)
+def test_a_locustfile_that_cannot_be_used_is_one_sentence(
+    tmp_path: Path, text: str, sentence: str
+) -> None:
+    file = written(tmp_path, text)
+    with pytest.raises(LoadError) as caught:
+        LoadRunner.start(scenario(locustfile=file), "http://127.0.0.1:1", tmp_path, seed=1)
+    assert str(caught.value).startswith(sentence.format(file=file))
+    assert "\n" not in str(caught.value)
+    assert not (tmp_path / "load.log").exists()
+
+
+ONE_TASK = """
+    class Shopper(HttpUser):
+        @task
+        def get(self):
+            self.client.get("/")
+"""
+
+
+@pytest.mark.parametrize(
+    ("fields", "sentence"),
+    [
+        (
+            {"mix": {"gett": 1}},
+            (
+                "'mix' has the name 'gett', which is no task of locustfile.py; give user classes or"
+                " tasks: Shopper, get"
+            ),
+        ),
+        (
+            {"mix": {"Shopper": 1, "get": 1}},
+            (
+                "'mix' has the name 'Shopper' beside tasks, which is no task of locustfile.py;"
+                " give user classes or tasks: Shopper, get"
+            ),
+        ),
+        ({"tags": ["a", "b"]}, "{file}: no task is left by the tags a, b"),
+    ],
+)
+def test_names_that_the_file_does_not_have_are_one_sentence(
+    tmp_path: Path, fields: dict[str, Any], sentence: str
+) -> None:
+    file = written(tmp_path, ONE_TASK)
+    with pytest.raises(LoadError) as caught:
+        LoadRunner.start(scenario(locustfile=file, **fields), "http://localhost", tmp_path, seed=1)
+    assert str(caught.value) == sentence.format(file=file)
+
+
+def test_a_user_that_cannot_start_is_said_before_the_load(tmp_path: Path) -> None:
+    text = """
+    class Shopper(HttpUser):
+        def on_start(self):
+            self.client.post("/login").raise_for_status()
+        @task
+        def get(self):
+            self.client.get("/")
+    """
+    file = written(tmp_path, text)
+    with (
+        service(lambda handler: handler.text(status=401)) as there,
+        pytest.raises(LoadError) as caught,
+    ):
+        LoadRunner.start(scenario(locustfile=file), there.url, tmp_path, seed=1)
+    said = str(caught.value)
+    assert said.startswith(f"{file}: no user of Shopper can start: on_start raised HTTPError: 401")
