@@ -11,13 +11,14 @@ from chaos.cli.app import app
 from chaos.run.interrupt import InterruptedRunError
 
 # Importing a command's module registers it.
-from chaos.cli import cluster, doctor, recovery, load, offline, plans, procedures  # isort: skip
+from chaos.cli import cluster, doctor, init, recovery, load, offline, plans, procedures  # isort: skip
 from chaos.cli import prove, run, runbook, schema  # isort: skip
 
 __all__ = [
     "app",
     "cluster",
     "doctor",
+    "init",
     "load",
     "main",
     "offline",

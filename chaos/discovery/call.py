@@ -1,0 +1,37 @@
+"""One request that users may make: what a locustfile is written from."""
+
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """`path` is a template ("/items/{id}"), `example` the path with values. `body` is JSON or None.
+
+    `ids_from` is the path template of the list whose entries have the ids that this path takes.
+    """
+
+    method: str
+    path: str
+    example: str
+    body: Any = None
+    ids_from: str = ""
+
+    @property
+    def name(self) -> str:
+        """As a Python identifier: "get_items_id"."""
+        words = "".join(c if c.isalnum() else " " for c in self.path.casefold()).split()
+        return "_".join((self.method.casefold(), *(words or ["root"])))
+
+    @property
+    def safe(self) -> bool:
+        """Does it only read?"""
+        return self.method == "GET"
+
+
+_BESIDE = ("/metrics", "/health", "/ready", "/live", "/docs", "/redoc", "/openapi", "/swagger")
+
+
+def of_users(call: Call) -> bool:
+    """Not a probe, a scrape or documentation."""
+    return not call.path.casefold().startswith(_BESIDE)

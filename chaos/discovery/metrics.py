@@ -1,0 +1,120 @@
+"""What Prometheus has of a workload: where it is, which library's metrics, which labels."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from chaos.kube import Cluster, Json, kind_of
+from slo.observe.prometheus import Prometheus
+from slo.system.indicators import IndicatorSpec
+from slo.system.model import Target
+from slo.system.presets import preset, presets
+from slo.system.prometheus import PrometheusAccess
+
+KUBERNETES = "kubernetes"
+_PLACES = ("namespace", "kubernetes_namespace", "exported_namespace")
+_NAMES = ("job", "app", "service", "deployment", "container", "workload", "application")
+_LOOK = "2m"
+
+
+def find_prometheus(cluster: Cluster) -> tuple[PrometheusAccess | None, str]:
+    """The Service of a Prometheus, and in words what was found."""
+    found = sorted(_services(cluster), key=lambda s: -_likeness(s))
+    if not found or _likeness(found[0]) == 0:
+        return None, "no Service of the cluster looks like a Prometheus"
+    best = found[0]
+    meta, ports = best["metadata"], best["spec"].get("ports") or []
+    port = next((p["port"] for p in ports if p["port"] == 9090), ports[0]["port"])  # noqa: PLR2004
+    access = PrometheusAccess(service=meta["name"], namespace=meta["namespace"], port=port)
+    return access, f"Prometheus is Service {meta['namespace']}/{meta['name']}, port {port}"
+
+
+def _services(cluster: Cluster) -> Iterator[Json]:
+    yield from (s for s in cluster.objects(kind_of("Service")) if s["spec"].get("ports"))
+
+
+def _likeness(service: Json) -> int:
+    meta = service["metadata"]
+    labels = meta.get("labels") or {}
+    named = "prometheus" in (labels.get("app.kubernetes.io/name"), labels.get("app"))
+    called = "prometheus" in meta["name"]
+    apart = any(w in meta["name"] for w in ("operator", "exporter", "alertmanager", "metrics"))
+    has_port = any(p["port"] == 9090 for p in service["spec"]["ports"])  # noqa: PLR2004
+    return 0 if apart or not (named or called) else 1 + named + called + has_port
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoundMetrics:
+    """`presets` fit what is exported, `selector` are this workload's labels, `said` is in words."""
+
+    presets: tuple[str, ...]
+    selector: str
+    scrape_interval: timedelta
+    said: tuple[str, ...]
+
+
+def find_metrics(prometheus: Prometheus, target: Target) -> FoundMetrics:
+    """Raises slo.observe.answers.PrometheusError."""
+    names = prometheus.names()
+    said: list[str] = []
+    chosen = [KUBERNETES] if any(n.startswith(("container_", "kube_")) for n in names) else []
+    selector = 'namespace="{namespace}"'
+    for name in presets():
+        metric = _metric(preset(name).indicators.get("error_rate"))
+        if name == KUBERNETES or metric is None or not _all_of(name) <= names:
+            continue
+        labels = _labels(prometheus, metric, target)
+        if labels is None:
+            said.append(f"{metric} is exported, but by nothing that looks like {target.workload}")
+            continue
+        chosen.append(name)
+        selector = labels
+        said.append(f"the metrics are those of {preset(name).exported_by}: preset {name}")
+        break
+    else:
+        said.append("no preset fits the metrics, so the load alone measures errors and times")
+    return FoundMetrics(
+        presets=tuple(chosen),
+        selector=selector,
+        scrape_interval=_interval(prometheus),
+        said=tuple(said),
+    )
+
+
+def _metric(spec: IndicatorSpec | None) -> str | None:
+    return spec.total[0].partition("{")[0] if spec is not None and spec.total else None
+
+
+def _all_of(name: str) -> frozenset[str]:
+    """The metrics without which a preset is not that of the library."""
+    specs = preset(name).indicators.values()
+    counters = {s.total[0].partition("{")[0] for s in specs if s.total}
+    histograms = {
+        h.partition("{")[0] + "_bucket" for s in specs for h in s.histogram or () if not s.native
+    }
+    return frozenset(counters | histograms)
+
+
+def _labels(prometheus: Prometheus, metric: str, target: Target) -> str | None:
+    """Labels that single the target's series out; None where no series is the target's."""
+    by = ", ".join((*_PLACES, *_NAMES))
+    rows = prometheus.instant(f"count by ({by}) ({metric})", datetime.now(UTC))
+    groups = [row.labels for row in rows]
+    place = next((n for n in _PLACES if any(g.get(n) == target.namespace for g in groups)), None)
+    kept = {place: "{namespace}"} if place else {}
+    inside = [g for g in groups if place is None or g.get(place) == target.namespace]
+    if len(inside) > 1 or place is None:
+        like = {target.workload, target.service or target.workload}
+        own = next((n for n in _NAMES if any(g.get(n) in like for g in inside)), None)
+        if own is not None:
+            kept[own] = next(g[own] for g in inside if g.get(own) in like)
+        elif place is None and len(inside) != 1:
+            return None
+    return ",".join(f'{name}="{value}"' for name, value in kept.items())
+
+
+def _interval(prometheus: Prometheus) -> timedelta:
+    """How often Prometheus scrapes, at best; a quarter of a minute where it does not say."""
+    rows = prometheus.instant(f"max(count_over_time(up[{_LOOK}]))", datetime.now(UTC))
+    count = rows[0].value if rows else 0
+    return timedelta(seconds=round(120 / count) or 1) if count >= 2 else timedelta(seconds=15)  # noqa: PLR2004
