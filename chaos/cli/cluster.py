@@ -1,6 +1,7 @@
 """`gameday cluster`: the embedded cluster on this machine."""
 
 from dataclasses import asdict
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -19,6 +20,13 @@ def up(
     neo4j: Annotated[
         str | None, typer.Option(help="The Neo4j that images neo4j:* run: 5, the default, or 2026.")
     ] = None,
+    images: Annotated[
+        Path | None,
+        typer.Option(help="Images of your own: YAML, a pattern and a command for each."),
+    ] = None,
+    bare: Annotated[
+        bool, typer.Option("--bare", help="Without the reference service and its databases.")
+    ] = False,
     json: Json = False,
 ) -> None:
     """Start it with the reference service, and wait until every pod is ready."""
@@ -41,7 +49,9 @@ def up(
         return
     with interruptible():
         try:
-            info = embedded.up(nodes=nodes, neo4j=neo4j, say=progress.say)
+            info = embedded.up(
+                nodes=nodes, neo4j=neo4j, images=images, deploy_service=not bare, say=progress.say
+            )
         except BaseException:
             if not was_up:
                 embedded.down()

@@ -73,13 +73,15 @@ def init(
         writes=writes,
     )
     screen = console()
-    texts = describe(asked, cluster, lambda line: screen.print(line, markup=False))
+
+    def say(line: str) -> None:
+        screen.print(line, markup=False, soft_wrap=True)
+
+    texts = describe(asked, cluster, say)
     names = written(directory, texts, force=force)
-    screen.print(f"\nwritten to {directory}: {', '.join(names)}", markup=False)
     where = texts.namespace
-    screen.print("\nType next:", markup=False)
-    screen.print(
-        f"  gameday rbac {where} | kubectl apply -f -   # {where} allows faults", markup=False
-    )
-    screen.print("  gameday run smoke --dry-run                # what would be hit", markup=False)
-    screen.print("  gameday run smoke                          # the first verdict", markup=False)
+    say(f"\nwritten to {directory}: {', '.join(names)}")
+    say("\nType next:")
+    say(f"  gameday rbac {where} | kubectl apply -f -   # once: {where} allows faults")
+    say("  gameday run smoke --dry-run   # what would be hit, and which permission is missing")
+    say("  gameday run smoke             # the first verdict")

@@ -175,7 +175,8 @@ def _locustfile(found: Findings) -> str:
     ]
     parts += [_task(call, lists) for call in (*found.calls, *found.writes)]
     parts += [f"    # left out: {why}" for why in found.left_out]
-    return "\n".join(p for p in parts if p) + "\n"
+    text = "\n".join(p for p in parts if p).rstrip() + "\n"
+    return text.replace("\n\n\n\n", "\n\n\n").replace("task\n\n\nIDS", "task\n\nIDS")
 
 
 _KNOWN = """
@@ -208,7 +209,8 @@ def _task(call: Call, lists: set[str]) -> str:
     if call.path in lists and call.safe:
         lines += [
             f"        answer = {asked}",
-            f"        remember({json.dumps(call.path)}, answer.json())",
+            "        if answer.status_code == 200:",
+            f"            remember({json.dumps(call.path)}, answer.json())",
         ]
     else:
         lines.append(f"        {asked}")

@@ -15,6 +15,7 @@ KUBERNETES = "kubernetes"
 _PLACES = ("namespace", "kubernetes_namespace", "exported_namespace")
 _NAMES = ("job", "app", "service", "deployment", "container", "workload", "application")
 _LOOK = "2m"
+USUAL_S = 15.0
 
 
 def find_prometheus(cluster: Cluster) -> tuple[PrometheusAccess | None, str]:
@@ -114,7 +115,10 @@ def _labels(prometheus: Prometheus, metric: str, target: Target) -> str | None:
 
 
 def _interval(prometheus: Prometheus) -> timedelta:
-    """How often Prometheus scrapes, at best; a quarter of a minute where it does not say."""
-    rows = prometheus.instant(f"max(count_over_time(up[{_LOOK}]))", datetime.now(UTC))
-    count = rows[0].value if rows else 0
-    return timedelta(seconds=round(120 / count) or 1) if count >= 2 else timedelta(seconds=15)  # noqa: PLR2004
+    """The shortest time between two scrapes of one target; 15 s where that cannot be told yet."""
+    times = f"timestamp(up)[{_LOOK}:1s]"
+    span = f"max_over_time({times}) - min_over_time({times})"
+    each = f"min(({span}) / ((count_over_time(up[{_LOOK}]) > 2) - 1))"
+    rows = prometheus.instant(each, datetime.now(UTC))
+    seconds = rows[0].value if rows else USUAL_S
+    return timedelta(seconds=max(1, round(seconds)))

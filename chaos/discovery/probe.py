@@ -1,7 +1,7 @@
 """Asking the service itself, a few times: which requests work, and how long they take."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import httpx
 
@@ -23,28 +23,48 @@ class Probed:
 
 
 def probe(url: str, calls: Iterable[Call]) -> Probed:
-    """Only what reads is asked."""
+    """Only what reads is asked. A path that takes an id gets one from the list that has them."""
     works, left_out, times = [], [], []
+    ids: dict[str, str] = {}
     with httpx.Client(base_url=url, timeout=TIMEOUT_S, follow_redirects=False) as client:
-        for call in calls:
-            seen: list[float] = []
-            why = ""
-            for _ in range(TRIES):
-                try:
-                    answer = client.request(call.method, call.example)
-                except httpx.HTTPError as error:
-                    why = str(error) or type(error).__name__
-                    break
-                if answer.status_code >= _BAD:
-                    why = f"answered {answer.status_code}"
-                    break
-                seen.append(answer.elapsed.total_seconds())
-            if why:
-                left_out.append(f"{call.method} {call.example}: {why}")
-            else:
-                works.append(call)
-                times += seen
+        for call in sorted(calls, key=lambda c: bool(c.ids_from)):
+            asked = call
+            if call.ids_from in ids:
+                asked = replace(call, example=f"{call.ids_from}/{ids[call.ids_from]}")
+            found = _asked(client, asked)
+            if isinstance(found, str):
+                left_out.append(f"{call.method} {asked.example}: {found}")
+                continue
+            works.append(asked)
+            times += [answer.elapsed.total_seconds() for answer in found]
+            known = _id_in(found[-1])
+            if known:
+                ids[call.path] = known
     return Probed(works=tuple(works), times=tuple(sorted(times)), left_out=tuple(left_out))
+
+
+def _asked(client: httpx.Client, call: Call) -> list[httpx.Response] | str:
+    """The answers, or why one of them was none."""
+    found = []
+    for _ in range(TRIES):
+        try:
+            answer = client.request(call.method, call.example)
+        except httpx.HTTPError as error:
+            return str(error) or type(error).__name__
+        if answer.status_code >= _BAD:
+            return f"answered {answer.status_code}"
+        found.append(answer)
+    return found
+
+
+def _id_in(answer: httpx.Response) -> str:
+    """The id of the first entry of a list; "" where the answer is none of that kind."""
+    try:
+        rows = answer.json()
+    except ValueError:
+        return ""
+    first = rows[0] if isinstance(rows, list) and rows else None
+    return str(first["id"]) if isinstance(first, dict) and "id" in first else ""
 
 
 def description(url: str, places: Sequence[str] = _DESCRIPTIONS) -> tuple[str, object] | None:

@@ -3,6 +3,7 @@
 import contextlib
 import fcntl
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -72,6 +73,7 @@ def up(
     deploy_service: bool = True,
     isolation: str = "",
     neo4j: str = DEFAULT_SERIES,
+    images: Path | None = None,
     owner_pid: int | None = None,
     timeout_s: float = 120.0,
     directory: Path | None = None,
@@ -81,7 +83,8 @@ def up(
 
     With `owner_pid` the cluster ends when that process ends; `isolation` is one of the modes of
     service.cluster.agent.isolation instead of the strongest that works, `neo4j` the series that
-    images neo4j:* run. Raises EmbeddedError, PackageMissingError and Neo4jMissingError.
+    images neo4j:* run, `images` a file of further images (YAML: a pattern and a command). Raises
+    EmbeddedError, PackageMissingError and Neo4jMissingError.
     """
     directory = directory or default_directory()
     layout = _running_layout(directory)
@@ -93,6 +96,8 @@ def up(
             fetch_neo4j(neo4j, say)
         _sweep(directory)
         layout = _start(Layout(directory, 0, nodes, isolation, neo4j), owner_pid)
+        if images is not None:
+            shutil.copyfile(images, directory / "images.yaml")
         say("control plane started")
     kube = _connect(layout, timeout_s)
     apply(kube, addons.definitions())

@@ -1,0 +1,164 @@
+"""Services that nobody here wrote gameday for: from `init` to a verdict, with nothing edited."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ruamel.yaml import YAML
+
+from service.cluster import embedded
+from service.cluster.kube import DEPLOYMENTS, Kube
+from tests.e2e.conftest import GAMEDAY, eventually
+from tests.parts import KUBECTL
+from tests.strangers import manifests
+
+pytestmark = pytest.mark.slow
+
+HERE = Path(__file__).parent
+SHOPS = {"fastapi": ("fastapi_shop.py", "/health"), "flask": ("flask_shop.py", "/")}
+
+
+@dataclass(frozen=True)
+class Team:
+    """Somebody with a cluster, a kubeconfig and a working directory of their own."""
+
+    directory: Path
+    kubeconfig: Path
+
+    def __call__(
+        self, *words: str, stdin: str = "", timeout: float = 200
+    ) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            words,
+            cwd=self.directory,
+            env={**os.environ, "KUBECONFIG": str(self.kubeconfig), "COLUMNS": "100"},
+            input=stdin,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            check=False,
+        )
+
+    def gameday(self, *words: str) -> subprocess.CompletedProcess[str]:
+        return self(GAMEDAY, *words)
+
+    def apply(self, objects: list[dict[str, Any]]) -> None:
+        text = json.dumps({"apiVersion": "v1", "kind": "List", "items": objects})
+        done = self(KUBECTL, "apply", "-f", "-", stdin=text)
+        assert done.returncode == 0, done.stderr
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Without the reference service; the strangers' images are known by a line each."""
+    folder = tmp_path_factory.mktemp("strangers")
+    images = {f"{n}-shop:1": [sys.executable, str(HERE / f)] for n, (f, _) in SHOPS.items()}
+    with (folder / "images.yaml").open("w") as file:
+        YAML().dump(images, file)
+    directory = folder / "cluster"
+    try:
+        yield embedded.up(
+            deploy_service=False, directory=directory, images=folder / "images.yaml"
+        ).kubeconfig
+    finally:
+        embedded.down(directory)
+
+
+@pytest.fixture(scope="module")
+def monitored(cluster: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    Team(tmp_path_factory.mktemp("admin"), cluster).apply(manifests.prometheus())
+    eventually(ready(cluster, "prometheus", manifests.MONITORING), 90)
+    return cluster
+
+
+def ready(kubeconfig: Path, name: str, namespace: str) -> Callable[[], bool]:
+    kube = Kube.connect(str(kubeconfig))
+
+    def look() -> bool:
+        found = kube.get(DEPLOYMENTS, name, namespace)
+        state = found.get("status") or {}
+        return bool(state.get("readyReplicas", 0) == found["spec"]["replicas"])
+
+    return look
+
+
+@pytest.fixture
+def team(request: pytest.FixtureRequest, monitored: Path, tmp_path: Path) -> Team:
+    """With a shop of the library that the test names, ready and seen by Prometheus."""
+    name = request.param
+    found = Team(tmp_path, monitored)
+    found.apply(manifests.shop(f"{name}-team", "shop", f"{name}-shop:1", SHOPS[name][1]))
+    eventually(ready(monitored, "shop", f"{name}-team"), 90)
+    return found
+
+
+@pytest.mark.alone
+@pytest.mark.parametrize("team", SHOPS, indirect=True)
+def test_a_stranger_has_a_true_verdict_with_nothing_edited(
+    team: Team, request: pytest.FixtureRequest
+) -> None:
+    name = request.node.callspec.params["team"]
+    namespace = f"{name}-team"
+
+    def described() -> bool:
+        # Until Prometheus has scraped the pods a first time, there is no preset to be found.
+        done = team.gameday("init", "--namespace", namespace, "--force")
+        assert done.returncode == 0, done.stderr
+        return "preset" in done.stdout and "no preset" not in done.stdout
+
+    eventually(described, 60)
+    system = (team.directory / "gameday/system.yaml").read_text()
+    assert "scrape_interval: 2s" in system
+    rights = team.gameday("rbac", namespace)
+    assert team(KUBECTL, "apply", "-f", "-", stdin=rights.stdout).returncode == 0
+    dry = team.gameday("run", "smoke", "--dry-run")
+    assert dry.returncode == 0, dry.stdout + dry.stderr
+    done = team.gameday("run", "smoke")
+    assert done.returncode == 0, done.stdout + done.stderr
+    verdict = json.loads((team.directory / "runs/latest/verdict.json").read_text())
+    views = {
+        (o["objective"]["name"], o["view"])
+        for o in verdict["objectives"]
+        if o["indicator"]["value"] is not None
+    }
+    assert {
+        ("response_time_p95", "client"),
+        ("response_time_p95", "server"),
+        ("error_rate", "client"),
+        ("error_rate", "server"),
+    } <= views
+    (experiment,) = verdict["experiments"]
+    checks = {c["name"]: c["outcome"] for c in experiment["checks"]}
+    assert checks["effect"] == checks["undone"] == "pass"
+
+
+@pytest.mark.parametrize("team", ["fastapi"], indirect=True)
+def test_what_is_there_is_not_overwritten_and_ids_come_from_lists(team: Team) -> None:
+    assert team.gameday("init", "--namespace", "fastapi-team").returncode == 0
+    users = (team.directory / "gameday/locustfile.py").read_text()
+    assert 'known = IDS.get("/items")' in users
+    assert 'self.client.get(path, name="/items/{item_id}")' in users
+    assert "/orders" not in users  # it writes
+    again = team.gameday("init", "--namespace", "fastapi-team")
+    assert again.returncode == 2
+    assert "gameday has system.yaml" in again.stderr
+    assert "\n" not in again.stderr.strip()
+    writing = team.gameday("init", "--namespace", "fastapi-team", "--writes", "--force")
+    assert writing.returncode == 0
+    assert 'post("/orders", json={' in (team.directory / "gameday/locustfile.py").read_text()
+
+
+def test_several_workloads_are_a_question_and_not_a_guess(monitored: Path, tmp_path: Path) -> None:
+    team = Team(tmp_path, monitored)
+    team.apply(manifests.shop("several", "one", "flask-shop:1", "/"))
+    team.apply(manifests.shop("several", "two", "flask-shop:1", "/"))
+    done = team.gameday("init", "--namespace", "several")
+    assert done.returncode == 2
+    assert "several/one, several/two" in done.stderr
+    assert not (tmp_path / "gameday").exists()
