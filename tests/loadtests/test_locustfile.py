@@ -157,6 +157,31 @@ def test_user_classes_have_their_weights_and_tags_choose_tasks(tmp_path: Path) -
     assert found["GET /often/[id]", "none"] > 3 * found["GET /seldom", "none"]
 
 
+def test_a_fixed_count_is_so_many_users_and_their_share(tmp_path: Path) -> None:
+    """One of ten users, so a tenth of the arrivals, and never another one at the same time."""
+    text = (
+        WHO
+        + """
+    class Admin(Someone):
+        fixed_count = 1
+        @task
+        def audit(self):
+            self.client.get("/audit")
+    class Shopper(Someone):
+        weight = 7
+        @task
+        def browse(self):
+            self.client.get("/browse")
+    """
+    )
+    with service() as there:
+        _, found, _ = run(tmp_path, text, there, max_in_flight=10)
+        sent = users_of(there)
+    assert sum("/audit" in paths for paths in sent.values()) == 1
+    assert 0 < found["GET /audit", "none"] < 15
+    assert found.total() == 50
+
+
 @pytest.mark.parametrize(
     ("mix", "endpoints"),
     [
