@@ -1,6 +1,7 @@
 """Foreign errors, translated once: what a failed request is called in the samples."""
 
 import errno
+import os
 import ssl
 from collections.abc import Iterator
 
@@ -31,6 +32,7 @@ _BY_ERRNO = {
     errno.EHOSTUNREACH: ErrorKind.REFUSED,
     errno.ENETUNREACH: ErrorKind.REFUSED,
 }
+_OWN = frozenset((errno.EMFILE, errno.ENFILE, errno.EADDRNOTAVAIL, errno.ENOBUFS, errno.ENOMEM))
 
 
 def error_kind(status: int, error: BaseException | None) -> ErrorKind:
@@ -45,6 +47,12 @@ def error_kind(status: int, error: BaseException | None) -> ErrorKind:
     if status >= CLIENT_ERROR:
         return ErrorKind.CLIENT_ERROR
     return next((k for k in map(_kind_of, _chain(error)) if k is not None), ErrorKind.OTHER)
+
+
+def own_shortage(error: BaseException | None) -> str:
+    """What this machine has run out of, so that the request was never sent; "" for other errors."""
+    codes = (getattr(each, "errno", None) for each in _chain(error))
+    return next((os.strerror(code) for code in codes if code in _OWN), "")
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:

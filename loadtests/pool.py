@@ -14,6 +14,7 @@ from typing import Any
 
 import gevent
 from gevent import GreenletExit
+from gevent.event import Event
 from locust.user.task import DefaultTaskSet, TaskSet
 
 from loadtests.recorder import SEAT, Clock, Iteration, Recorder, Seat, current_seat
@@ -56,6 +57,7 @@ class UserPool:
         self._weights = [kind.share for kind in self._kinds]
         self._choose = Random(f"{seed}/mix")  # noqa: S311 - repeatable on purpose
         self._closed = False
+        self._short = Event()  # there may be too few users
         self._working: set[Seat] = set()
         environment.events.user_error.add_listener(self._on_error)
 
@@ -71,10 +73,10 @@ class UserPool:
 
     def warm_up(self, seconds: float) -> str:
         """The first users start, for so long at most. Why none can; "" when some are ready."""
-        for kind in self._kinds:
-            self._grow(kind)
+        gevent.spawn(self._keep_growing)
+        self._short.set()
         with gevent.Timeout(seconds, exception=False):
-            while any(kind.starting for kind in self._kinds):
+            while any(k.starting or not (k.users or k.broken) for k in self._kinds):
                 gevent.sleep(0.01)
         for kind in self._kinds:
             if not kind.idle and not kind.starting:
@@ -112,17 +114,25 @@ class UserPool:
             seat.iteration = Iteration(kind.queue.popleft(), self._clock())
             self._working.add(seat)
             seat.wake.set()
-        for kind in self._kinds:
-            self._grow(kind)
+        self._short.set()
 
-    def _grow(self, kind: Kind) -> None:
-        """Users start before they are needed, as their on_start may take a while."""
+    def _keep_growing(self) -> None:
+        """Users start before they are needed, as their on_start may take a while.
+
+        In a greenlet of its own: a user's `__init__` is code of the locustfile, too.
+        """
+        while not self._closed:
+            self._short.wait()
+            self._short.clear()
+            for kind in self._kinds:
+                while self._needs_one(kind) and self._start(kind):
+                    gevent.sleep(0)  # arrivals go on meanwhile
+
+    def _needs_one(self, kind: Kind) -> bool:
         if self._closed:
-            return
+            return False
         wanted = min(len(kind.queue), self._limit - self.busy) + RESERVE
-        while len(kind.idle) + kind.starting < wanted and kind.users < kind.most:
-            if not self._start(kind):
-                break
+        return len(kind.idle) + kind.starting < wanted and kind.users < kind.most
 
     def _start(self, kind: Kind) -> bool:
         try:

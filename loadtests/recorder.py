@@ -9,13 +9,14 @@ there are says how many users there are, not how the service is used.
 
 import csv
 import time
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any, TextIO
 
 import gevent
 from gevent.event import Event
 
-from loadtests.failures import error_kind
+from loadtests.failures import error_kind, own_shortage
 from slo.model import ErrorKind
 
 SEAT = "gameday seat"  # in a greenlet's spawn_tree_locals, so that its children have it, too
@@ -83,6 +84,7 @@ class Recorder:
         self.rows = 0
         self.closed = False  # what comes now is left out
         self.outside, self.outside_failed = 0, 0
+        self.shortages: Counter[str] = Counter()  # what this machine ran out of, and how often
 
     def on_request(  # the signature of Locust's event
         self,
@@ -107,6 +109,8 @@ class Recorder:
         status = getattr(response, "status_code", 0)
         status = status if isinstance(status, int) else 0
         error = error_kind(status, exception)
+        if error is ErrorKind.OTHER and (shortage := own_shortage(exception)):
+            self.shortages[shortage] += 1
         self._add(seat.iteration, Row(start, latency, f"{request_type} {name}", status, error))
 
     def _add(self, iteration: Iteration | None, row: Row) -> None:

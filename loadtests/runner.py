@@ -183,7 +183,8 @@ class LoadHandle:
             seen = self._tail.read().requests
             code = self._process.returncode
             return LoadSummary(seen, seen, f"the load generator died (exit code {code})")
-        self._summary.unlink()
+        finally:
+            self._summary.unlink(missing_ok=True)
         return LoadSummary(**counts)
 
 
@@ -233,6 +234,8 @@ def _refusal(process: subprocess.Popen[str], log: Path) -> str:
     refused: str = json.loads(line).get("refused", "")
     if refused:
         _remove_if_empty(log)
+        (log.parent / SUMMARY).unlink(missing_ok=True)
+        (log.parent / SAMPLES).unlink(missing_ok=True)
     return refused
 
 

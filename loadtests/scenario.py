@@ -57,10 +57,23 @@ class Traffic(_Part):
         if here.locustfile is not None and not here.locustfile.is_file():
             place = place_of(path, *above, "locustfile")
             raise DocumentError(f"{place}: there is no file {here.locustfile}")
+        if here.locustfile is not None:
+            _parse(here.locustfile)
         for i, request in enumerate(here.requests):
             if mistake := mistake_in(request, environ):
                 fields, sentence = mistake
                 raise DocumentError(f"{place_of(path, *above, 'requests', i, *fields)}: {sentence}")
+
+
+def _parse(file: Path) -> None:
+    """That it is Python at all; the rest is known when the load generator imports it."""
+    try:
+        compile(file.read_bytes(), str(file), "exec", dont_inherit=True)
+    except SyntaxError as error:
+        place = f"{file}, line {error.lineno}"
+        raise DocumentError(f"{place}: not valid Python: {error.msg}") from error
+    except (OSError, ValueError) as error:
+        raise DocumentError(f"{file}: not a Python file: {error}") from error
 
 
 class ScenarioStage(_Part):

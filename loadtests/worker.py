@@ -13,6 +13,7 @@ import json
 import logging
 import os
 import random
+import resource
 import signal
 import sys
 import time
@@ -33,7 +34,10 @@ from loadtests.yaml_user import user_of
 
 PR_SET_PDEATHSIG = 1
 LOG_MOST = 256 * 1024  # characters: a task that fails says so with a traceback, each time
-BUSY_CPU = 0.9  # of one core: what keeps arrivals waiting is the generator itself
+# What keeps arrivals waiting is the generator itself if it uses up its core, or if it comes late to
+# so many of them itself, because others use up the machine.
+BUSY_CPU = 0.9
+LATE_S, LATE_SHARE = 0.1, 0.25
 
 
 class BoundedLog(io.TextIOBase):
@@ -63,7 +67,7 @@ class Worker:
         self._timeout_s = scenario.request_timeout.total_seconds()
         self._clock = clock
         self.stopping = Event()
-        self._late = 0  # arrivals that were due, and not even handed to the pool
+        self._handed = self._late = 0  # arrivals that the pool got, and those that it got late
         self._environment, shares = _prepared(scenario, url)
         self._environment.stop_timeout = self._timeout_s + 1
         self._environment.events.request.add_listener(recorder.on_request)
@@ -98,10 +102,14 @@ class Worker:
         for offset in schedule:
             if self.stopping.wait(max(0.0, begun + offset - self._clock())):
                 now = self._clock() - begun
-                self._late = sum(1 for _ in _until(now, offset, schedule))
+                left = sum(1 for _ in _until(now, offset, schedule))
                 break
+            self._handed += 1
+            self._late += self._clock() - begun - offset > LATE_S
             self._pool.arrive(begun + offset)
-        waiting = self._late + self._drained()
+        else:
+            left = 0
+        waiting = left + self._drained()
         share = (time.process_time() - cpu) / max(1e-9, self._clock() - begun)
         return self._summary(waiting, share)
 
@@ -118,17 +126,25 @@ class Worker:
     def _summary(self, waiting: int, cpu_share: float) -> dict[str, Any]:
         self._recorder.close()
         rows, due = self._recorder.rows, self._recorder.rows + waiting
-        own_fault = waiting > 0 and cpu_share >= BUSY_CPU
-        reason = (
-            f"the load generator could not keep up: {waiting} of {due} requests that were due were"
-            f" never sent, and it used {cpu_share:.0%} of a core"
-        )
+        reasons = []
+        for shortage, count in self._recorder.shortages.most_common(1):
+            reasons.append(
+                f"the load generator could not send {count} requests: {shortage} on its machine"
+            )
+        late = self._late / max(1, self._handed)
+        own_fault = waiting > 0 and (cpu_share >= BUSY_CPU or late >= LATE_SHARE)
+        if own_fault:
+            reasons.append(
+                f"the load generator could not keep up: {waiting} of {due} requests that were due"
+                f" were never sent; it used {cpu_share:.0%} of a core, and was late itself for"
+                f" {late:.0%}"
+            )
         return {
             # Where users wait for the service, those that do make requests show what it is like.
             "scheduled": due if own_fault else rows,
             "sent": rows,
             "waiting": waiting,
-            "reason": reason if own_fault else "",
+            "reason": "; ".join(reasons),
             "cpu_share": cpu_share,
             "outside": self._recorder.outside,
             "outside_failed": self._recorder.outside_failed,
@@ -181,6 +197,12 @@ def _own_channel() -> TextIO:
     return channel
 
 
+def _allow_many_connections() -> None:
+    """Up to what the system allows at all; each connection is an open file."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
 def main() -> None:
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     spec = json.loads(sys.stdin.read())
@@ -189,7 +211,11 @@ def main() -> None:
     random.seed(f"{spec['seed']}/users")  # Locust's choice of tasks, and most locustfiles' bodies
     patch_clients()
     release_our_names()
-    with Path(spec["samples"]).open("w", newline="", encoding="utf-8") as file:
+    _allow_many_connections()
+    with (
+        Path(spec["samples"]).open("w", newline="", encoding="utf-8") as file,
+        Path(spec["summary"]).open("w", encoding="utf-8") as summary,  # while there are files left
+    ):
         clock = Clock()
         recorder = Recorder(file, clock)
         try:
@@ -202,8 +228,9 @@ def main() -> None:
             return
         print(json.dumps({"ready": True}), file=channel, flush=True)
         flushing = gevent.spawn(recorder.keep_flushing)
-        summary = worker.run()
+        came_of_it = worker.run()
         flushing.kill()
-        Path(spec["summary"]).write_text(json.dumps(summary))
+        json.dump(came_of_it, summary)
+        summary.flush()
         with contextlib.suppress(gevent.GreenletExit):
             worker.quit()

@@ -116,29 +116,30 @@ def _totals(summary: "LoadSummary", samples: "Samples") -> dict[str, object]:
         "scheduled": summary.scheduled,
         "sent": summary.sent,
         "kept": len(samples),
+        "waiting": summary.waiting,
+        "outside": summary.outside,
+        "outside_failed": summary.outside_failed,
         "errors": int((~samples.error.are("none")).sum()),
         "reason": summary.reason,
     }
 
 
 def _by_endpoint(samples: "Samples") -> list[dict[str, object]]:
-    """Response times from the intended start, over requests that were answered."""
+    """Response times from the intended start, of the requests whose latency counts."""
     import numpy as np
 
+    from slo.indicators.client import KINDS, requests
+
     rows: list[dict[str, object]] = []
-    for endpoint in samples.endpoint.names:
-        chosen = samples.endpoint.are(endpoint)
-        times = samples.start + samples.latency - samples.intended_start
-        answered = times[chosen & (samples.status > 0)]
-        counts = {k: int(samples.error[chosen].are(k).sum()) for k in samples.error.names}
+    made = requests(samples)
+    for position, endpoint in enumerate(made.names):
+        found = made.of([position])
+        counts = {k: int((found.kind == i).sum()) for i, k in enumerate(KINDS)}
         errors = {kind: count for kind, count in counts.items() if count and kind != "none"}
-        row: dict[str, object] = {
-            "endpoint": endpoint,
-            "requests": int(chosen.sum()),
-            "errors": errors,
-        }
+        row: dict[str, object] = {"endpoint": endpoint, "requests": len(found), "errors": errors}
+        times = found.latencies()
         for name, q in QUANTILES.items():
-            row[name] = float(np.quantile(answered, q)) if answered.size else None
+            row[name] = float(np.quantile(times, q)) if times.size else None
         rows.append(row)
     return rows
 
@@ -158,5 +159,12 @@ def _show(summary: "LoadSummary", samples: "Samples") -> None:
     screen = console()
     screen.print(table)
     screen.print(f"{summary.sent} of {summary.scheduled} scheduled requests sent")
+    if summary.waiting and not summary.reason:
+        screen.print(f"{summary.waiting} arrivals found no user: all max_in_flight were busy")
+    if summary.outside:
+        screen.print(
+            f"{summary.outside} requests of on_start and on_stop, which are not in the table;"
+            f" {summary.outside_failed} of them failed"
+        )
     if summary.reason:
         screen.print(f"[yellow]{summary.reason}[/]")

@@ -81,7 +81,8 @@ class Setting:
 def run(setting: Setting, progress: Progress) -> EndedBy:
     """Run the plan; what happened stands in the run directory, however it ended.
 
-    Raises InterruptedRunError, after writing everything down, when a signal ended it.
+    Raises, after writing everything down: InterruptedRunError when a signal ended it, LoadError
+    when the load cannot start.
     """
     with JournalWriter(setting.run_dir / "journal.jsonl") as journal:
         return _GameDay(setting, journal, progress).run()
@@ -121,7 +122,10 @@ class _GameDay:
         except UnsteadyError as error:
             ended, reason = "aborted", f"not steady after the last fault: {error}"
             self._progress.say(f"[red]{reason}[/]")
-        except (ClusterError, LoadError, StoppedError) as error:
+        except LoadError as error:  # before any fault: the scenario or its locustfile is wrong
+            ended, reason = "aborted", str(error)
+            raise
+        except (ClusterError, StoppedError) as error:
             ended, reason = "aborted", str(error)
             self._progress.say(f"[red]aborted[/]: {error}")
         except InterruptedRunError as error:

@@ -230,3 +230,29 @@ def test_a_runbook_is_held_against_the_cluster_and_the_prometheus_that_run(
     (finding,) = json.loads(done.stdout)["findings"]
     assert (finding["rule"], finding["line"]) == ("metric-not-exported", 3)
     assert "bizra_requests_total" in finding["suggestion"]
+
+
+BROKEN = """\
+name: broken
+locustfile: broken.py
+stages: [{rate: 1}]
+request_timeout: 1s
+max_in_flight: 1
+"""
+
+
+@pytest.mark.usefixtures("kube")
+def test_a_locustfile_that_cannot_be_imported_ends_the_run_before_any_fault(
+    gameday: Command,
+) -> None:
+    (gameday.directory / "broken.yaml").write_text(BROKEN)
+    (gameday.directory / "broken.py").write_text("import nothing_like_it\n")
+    plan = gameday.write_plan("scenario: smoke", "scenario: broken.yaml")
+    done = gameday("run", str(plan), "--embedded")
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert done.stderr.splitlines()[-1] == (
+        f"gameday: {gameday.directory / 'broken.py'}, line 1: cannot be imported:"
+        " ModuleNotFoundError: No module named 'nothing_like_it'"
+    )
+    assert journal_has(gameday.latest, "run.ended")
+    assert not journal_has(gameday.latest, "fault.intended")

@@ -1,7 +1,9 @@
 """A small real HTTP server in the test's own process, and a load against it."""
 
+import textwrap
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -141,3 +143,23 @@ def eventually(condition: Callable[[], bool], within_s: float = 30) -> None:
     while not condition():
         assert time.monotonic() < deadline, "did not come true in time"
         time.sleep(0.02)
+
+
+def written(folder: Path, text: str, name: str = "locustfile.py") -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / name
+    text = textwrap.dedent(text)
+    if "import" not in text:
+        text = f"from locust import *; from locust.exception import StopUser\n{text}"
+    path.write_text(text)
+    return path
+
+
+def run(tmp_path: Path, text: str, there: Service, **fields: Any) -> Any:
+    """The summary, and how often each endpoint had each outcome."""
+    run_dir = tmp_path / "run"
+    run_dir.mkdir()
+    chosen = scenario(locustfile=written(tmp_path, text), **fields)
+    summary, samples = played(chosen, there.url, run_dir)
+    found = zip(samples.endpoint, samples.error, strict=True)
+    return summary, Counter(found), samples

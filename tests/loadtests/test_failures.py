@@ -6,7 +6,7 @@ import ssl
 
 import pytest
 
-from loadtests.failures import error_kind
+from loadtests.failures import error_kind, own_shortage
 from slo.model import ErrorKind
 
 
@@ -43,6 +43,14 @@ def test_an_answer_counts_by_its_status(status: int, kind: ErrorKind) -> None:
 )
 def test_an_error_counts_by_what_it_is(error: BaseException | None, kind: ErrorKind) -> None:
     assert error_kind(0, error) is kind
+
+
+def test_what_the_generators_own_machine_lacks_is_told_apart() -> None:
+    wrapper = RuntimeError("retries exceeded")
+    wrapper.__cause__ = OSError(errno.EMFILE, "no more files")
+    assert own_shortage(wrapper) == "Too many open files"
+    assert own_shortage(ConnectionRefusedError(errno.ECONNREFUSED, "refused")) == ""
+    assert own_shortage(None) == ""
 
 
 def test_what_the_locustfile_calls_a_success_is_one() -> None:

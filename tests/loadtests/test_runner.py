@@ -103,6 +103,42 @@ def test_requests_that_find_no_place_wait_and_are_seen_to_be_late(
     assert (samples.start - samples.intended_start).max() > 1
 
 
+def test_arrivals_that_no_user_had_time_for_are_counted(
+    tmp_path: Path, chosen: Callable[..., Scenario]
+) -> None:
+    """The service keeps the only user busy: that is not the generator's fault, and it is said."""
+    with service(stall) as there:
+        summary, _ = played(chosen(in_flight=1), there.url, tmp_path, seconds=2)
+    assert summary.waiting > 50
+    assert summary.reason == ""
+
+
+BUSY = """
+import time
+from locust import FastHttpUser, task
+
+class Busy(FastHttpUser):
+    @task
+    def compute(self):
+        end = time.thread_time() + 0.1
+        while time.thread_time() < end:
+            pass
+        self.client.get("/")
+"""
+
+
+def test_a_generator_that_cannot_keep_up_says_so(tmp_path: Path) -> None:
+    """Each iteration needs 100 ms of the processor, and 40 of them are due each second."""
+    file = tmp_path / "locustfile.py"
+    file.write_text(BUSY)
+    busy = scenario(locustfile=file, stages=[{"rate": 40}], request_timeout="500ms")
+    with service() as there:
+        summary, samples = played(busy, there.url, tmp_path, seconds=3)
+    assert "the load generator could not keep up: " in summary.reason
+    assert summary.scheduled == summary.sent + summary.waiting
+    assert summary.sent == len(samples) > 0
+
+
 @pytest.mark.parametrize(("mode", "kind"), [("500", "5xx"), ("404", "4xx")])
 def test_bad_answers_are_errors_of_their_kind(
     tmp_path: Path, mode: str, kind: str, chosen: Callable[..., Scenario]
