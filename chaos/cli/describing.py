@@ -121,11 +121,11 @@ def _metrics(
 def _calls(asked: Asked, url: str, say: Say) -> tuple[list[Call], list[Call]]:
     """Requests that read and requests that write."""
     if asked.har is not None:
-        found = har.calls(_document(str(asked.har)), None)
+        found = _understood(str(asked.har), lambda d: har.calls(d, None), _document(str(asked.har)))
         say(f"found: {len(found)} requests in {asked.har}")
     else:
         place, document = _description(asked, url)
-        found = openapi.calls(document)
+        found = _understood(place, openapi.calls, document)
         say(
             f"found: {len(found)} operations in {place}"
             if found
@@ -135,6 +135,16 @@ def _calls(asked: Asked, url: str, say: Say) -> tuple[list[Call], list[Call]]:
     if not reads:
         reads = [Call(method="GET", path="/", example="/")]
     return reads, [c for c in found if not c.safe]
+
+
+def _understood(
+    where: str, read: Callable[[Mapping[str, Any]], list[Call]], document: Mapping[str, Any]
+) -> list[Call]:
+    """Raises UsageError for a document of another form than its format says."""
+    try:
+        return read(document)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise UsageError(f"{where}: its requests cannot be understood ({error})") from error
 
 
 def _description(asked: Asked, url: str) -> tuple[str, Mapping[str, Any]]:

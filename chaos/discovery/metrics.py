@@ -103,14 +103,19 @@ def _labels(prometheus: Prometheus, metric: str, target: Target) -> str | None:
     groups = [row.labels for row in rows]
     place = next((n for n in _PLACES if any(g.get(n) == target.namespace for g in groups)), None)
     kept = {place: "{namespace}"} if place else {}
-    inside = [g for g in groups if place is None or g.get(place) == target.namespace]
+    # Series that say which other namespace they are of are another system's, whatever its name.
+    inside = [
+        g
+        for g in groups
+        if (g.get(place) == target.namespace if place else not any(n in g for n in _PLACES))
+    ]
     if len(inside) > 1 or place is None:
         like = {target.workload, target.service or target.workload}
         own = next((n for n in _NAMES if any(g.get(n) in like for g in inside)), None)
         if own is not None:
             kept[own] = next(g[own] for g in inside if g.get(own) in like)
         elif place is None and len(inside) != 1:
-            return None
+            return None  # nobody's, or nobody knows whose
     return ",".join(f'{name}="{value}"' for name, value in kept.items())
 
 
