@@ -74,5 +74,7 @@ def test_a_directory_that_is_no_run(gameday: Command, command: str) -> None:
 
 
 def test_load_without_a_target(gameday: Command) -> None:
-    assert "--url" in refused(gameday, "load", "smoke")
-    assert "--duration" in refused(gameday, "load", "smoke", "--url", "http://127.0.0.1:1")
+    ours = ("load", "smoke", "--system", str(FOLDER))
+    assert "--url" in refused(gameday, *ours)
+    assert "--duration" in refused(gameday, *ours, "--url", "http://127.0.0.1:1")
+    assert "smoke: No such file" in refused(gameday, "load", "smoke", "--url", "http://127.0.0.1:1")

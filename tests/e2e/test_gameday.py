@@ -54,6 +54,7 @@ def test_a_service_that_survives_passes_and_leaves_all_its_evidence(gameday: Com
         "plan.yaml",
         "runbook.md",
         "policy.yaml",
+        "system.yaml",
         "journal.jsonl",
         "samples.parquet",
         "metrics.parquet",

@@ -22,6 +22,13 @@ pytestmark = pytest.mark.slow
 
 REPOSITORY = Path(__file__).parents[2]
 PACKAGES = ("chaos", "loadtests", "reports", "service", "slo")
+LOAD = """\
+name: mine
+requests: [{path: /}]
+stages: [{rate: 20}]
+request_timeout: 5s
+max_in_flight: 10
+"""
 RUNBOOK = """\
 # Shop
 
@@ -149,7 +156,9 @@ def test_a_runbook_is_checked(elsewhere: Elsewhere) -> None:
 
 
 def test_load_is_put_on_a_server(elsewhere: Elsewhere, url: str) -> None:
-    done = elsewhere("gameday", "load", "smoke", "--url", url, "--duration", "3s", "--json")
+    scenario = elsewhere.directory / "my-load.yaml"
+    scenario.write_text(LOAD)
+    done = elsewhere("gameday", "load", "my-load.yaml", "--url", url, "--duration", "3s", "--json")
     assert done.returncode == 0, done.stderr
     said = json.loads(done.stdout)
     assert said["kept"] == said["sent"] > 0
