@@ -3,12 +3,18 @@
 from pathlib import Path
 
 import pytest
-from chaos.cli.reference import FOLDER, reference_scenario
 
-from loadtests.scenario import names_in
+from chaos.cli.system import scenario_of
+from loadtests.scenario import Scenario, names_in
+from service.gameday import FOLDER
+from slo.system.folder import read_system
 from tests.loadtests.service import Handler, played, service
 
 SCENARIOS = names_in(FOLDER / "scenarios")
+
+
+def reference_scenario(name: str) -> Scenario:
+    return scenario_of(name, read_system(FOLDER))
 
 
 @pytest.mark.parametrize("name", SCENARIOS)

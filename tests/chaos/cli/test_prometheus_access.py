@@ -132,9 +132,13 @@ def write_system(folder: Path, prometheus: str) -> None:
         "# Checkout\n\n| Metric | Target | Critical |\n|---|---|---|\n"
         "| Error Rate | < 1% | > 5% |\n| CPU Utilization | < 70% | > 90% |\n"
     )
+    (folder / "tiny.yaml").write_text(
+        "name: tiny\nrequests: [{path: /}]\nstages: [{rate: 1}]\nrequest_timeout: 1s\n"
+        "max_in_flight: 1\n"
+    )
     (folder / "plan.yaml").write_text(
         "name: one\n"
-        "load: {scenario: smoke}\n"
+        f"load: {{scenario: {folder / 'tiny.yaml'}}}\n"
         "experiments:\n"
         "  - name: kill\n"
         "    title: One pod is deleted\n"

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
-from chaos.cli.reference import reference_scenario
 
+from chaos.cli.system import scenario_of
 from chaos.kube import Cluster, ClusterError, Ref
 from chaos.kube.system_under_test import SystemUnderTest
 from chaos.prove.cases import NOT_PUT_BACK
@@ -16,7 +16,9 @@ from chaos.prove.shell.shell_session import ShellSession
 from chaos.undo.snapshot import Snapshot
 from chaos.undo.snapshot_store import forget, is_left, keep
 from loadtests.runner import LoadHandle, LoadProgress, Recent
+from service.gameday import FOLDER
 from slo.runbook.reader import survey
+from slo.system.folder import read_system
 from slo.verdict.proofs import ProofOutcome
 from tests.chaos.cluster_fixture import workload
 from tests.cluster.apiserver_fixture import RunningApiServer
@@ -82,7 +84,7 @@ def prover(system: SystemUnderTest, session: ShellSession, tmp_path: Path) -> Pr
         files=None,
         session=opened,
         load=cast("LoadHandle", Users()),
-        crowd=reference_scenario("crowd"),
+        crowd=scenario_of("crowd", read_system(FOLDER)),
         book=survey(RUNBOOK, "shop.md"),
         corrections={},
         error_rate=0.01,
