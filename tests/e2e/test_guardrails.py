@@ -88,6 +88,7 @@ def finish(run: subprocess.Popen[str]) -> str:
     return said
 
 
+@pytest.mark.alone
 @pytest.mark.usefixtures("before")
 def test_a_confirmed_breach_ends_the_run_with_everything_undone(gameday: Command) -> None:
     """On what Prometheus says; its own health is as good as any other."""
