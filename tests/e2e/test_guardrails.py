@@ -12,7 +12,7 @@ import pytest
 
 from service.cluster import embedded
 from service.cluster.kube import DEPLOYMENTS, MERGE_PATCH, NAMESPACES, Kube
-from service.gameday import RUNBOOK
+from service.gameday import FOLDER, RUNBOOK
 from tests.e2e.conftest import Command, eventually
 
 pytestmark = pytest.mark.slow
@@ -205,7 +205,8 @@ def test_what_cannot_be_undone_ends_with_5_and_says_what_to_type(
 
 def test_a_namespace_that_does_not_allow_faults(gameday: Command, kube: Kube) -> None:
     # Not with --embedded, which applies the manifests anew, this label among them.
-    there = ("--kubeconfig", str(gameday.cluster / "kubeconfig"))
+    config = str(gameday.cluster / "kubeconfig")
+    there = ("--system", str(FOLDER), "--kubeconfig", config)
     label = {"metadata": {"labels": {"gameday.dev/allowed": None}}}
     kube.patch(NAMESPACES, NS, label, content_type=MERGE_PATCH)
     try:

@@ -13,6 +13,7 @@ from chaos.kube import Cluster, Ref
 from chaos.plan.forbidden import ANNOTATION, check
 from chaos.plan.model import Plan
 from chaos.run.dry_run import dry_run_of
+from service.gameday import FOLDER
 from tests.chaos.cluster_fixture import NS, make, namespace, state
 from tests.chaos.faults.test_faults import FAULT, drill, scene
 from tests.chaos.run.test_permissions import PLAN
@@ -56,7 +57,10 @@ def run(small_kubeconfig: Path, directory: Path) -> str:
     path = directory / "plan.yaml"
     path.write_text(WRITTEN)
     done = subprocess.run(
-        [GAMEDAY, "run", path.name, "--kubeconfig", str(small_kubeconfig)],
+        [
+            *(GAMEDAY, "run", path.name, "--system", str(FOLDER)),
+            *("--kubeconfig", str(small_kubeconfig)),
+        ],
         cwd=directory,
         capture_output=True,
         text=True,
