@@ -1,5 +1,6 @@
 """One request that users may make: what a locustfile is written from."""
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +21,7 @@ class Call:
     @property
     def name(self) -> str:
         """As a Python identifier: "get_items_id"."""
-        words = "".join(c if c.isalnum() else " " for c in self.path.casefold()).split()
+        words = re.findall(r"[a-z0-9]+", self.path.casefold())
         return "_".join((self.method.casefold(), *(words or ["root"])))
 
     @property

@@ -2,7 +2,8 @@
 
 import json
 import math
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from chaos.discovery.call import Call
@@ -165,16 +166,16 @@ def _round_up(seconds: float) -> float:
 
 def _locustfile(found: Findings) -> str:
     lists = {c.ids_from for c in found.calls if c.ids_from}
-    name = "".join(w.capitalize() for w in found.workload.target.workload.split("-")) + "User"
     parts = [
         '"""The users of the service, as gameday init found them. Change what you like."""\n',
         "import random\n" if lists else "",
         "from locust import FastHttpUser, task\n",
         _KNOWN if lists else "",
-        f"\nclass {name}(FastHttpUser):",
+        "\nclass ServiceUser(FastHttpUser):",
     ]
-    parts += [_task(call, lists) for call in (*found.calls, *found.writes)]
-    parts += [f"    # left out: {why}" for why in found.left_out]
+    parts += [_task(call, name, lists) for name, call in _named((*found.calls, *found.writes))]
+    # What a description says is data: here it may not end the comment that it stands in.
+    parts += [f"    # left out: {json.dumps(why)[1:-1]}" for why in found.left_out]
     text = "\n".join(p for p in parts if p).rstrip() + "\n"
     return text.replace("\n\n\n\n", "\n\n\n").replace("task\n\n\nIDS", "task\n\nIDS")
 
@@ -192,16 +193,25 @@ def remember(path: str, answer: object) -> None:
 """
 
 
-def _task(call: Call, lists: set[str]) -> str:
+def _named(calls: Sequence[Call]) -> Iterator[tuple[str, Call]]:
+    """Each with a name of its own: of two methods with one name, Python keeps the last."""
+    seen: Counter[str] = Counter()
+    for call in calls:
+        seen[call.name] += 1
+        again = seen[call.name]
+        yield call.name if again == 1 else f"{call.name}__{again}", call
+
+
+def _task(call: Call, name: str, lists: set[str]) -> str:
     where, named = json.dumps(call.example), ""
     if call.path != call.example:
         named = f", name={json.dumps(call.path)}"
-    lines = ["    @task", f"    def {call.name}(self) -> None:"]
+    lines = ["    @task", f"    def {name}(self) -> None:"]
     if call.ids_from:
-        path = call.path.rpartition("/")[0]
+        first = json.dumps(f"{call.path.rpartition('/')[0]}/")
         lines += [
             f"        known = IDS.get({json.dumps(call.ids_from)})",
-            f'        path = f"{path}/{{random.choice(known)}}" if known else {where}',
+            f"        path = {first} + str(random.choice(known)) if known else {where}",
         ]
         where = "path"
     body = "" if call.body is None else f", json={call.body!r}"

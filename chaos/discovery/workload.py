@@ -66,7 +66,9 @@ def find_workload(
     return FoundWorkload(
         target=target,
         replicas=workload_of(obj).desired,
-        labels=spec["selector"].get("matchLabels") or {},
+        labels=spec["selector"].get("matchLabels")
+        or spec["template"]["metadata"].get("labels")
+        or {},
         guesses=tuple(guesses),
     )
 

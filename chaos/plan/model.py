@@ -266,7 +266,7 @@ class Experiment(Part):
 class Plan(Part):
     """`target`, `prometheus` and `load` are the system's where the plan does not name them.
 
-    Without Prometheus, only what the load and Kubernetes see is judged.
+    Without Prometheus, only what the load measures is judged.
     """
 
     name: str = Field(pattern=f"^{LABEL}$")

@@ -54,7 +54,7 @@ IndicatorName = Annotated[str, StringConstraints(pattern=NAME)]
 
 
 class System(Part):
-    """One service. Without `prometheus`, only what the load and Kubernetes see is judged.
+    """One service. Without `prometheus`, only what the load measures is judged.
 
     `presets` are the names of well-known instrumentations, `indicators` this system's own; of two
     with one name the own one counts, else the preset that stands last.
