@@ -1,5 +1,6 @@
 """The embedded cluster as a whole: it comes, it goes, and whatever dies leaves nothing behind."""
 
+import json
 import os
 import signal
 import subprocess
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from service.cluster import embedded
-from service.cluster.kube import DEPLOYMENTS, PODS, Kube
+from service.cluster.kube import DEPLOYMENTS, EVENTS, PODS, REPLICASETS, Kube
 from service.cluster.layout import read_layout
 from service.cluster.processes import ProcessId, read_records
 
@@ -20,11 +21,26 @@ pytestmark = pytest.mark.slow
 NS = "default"
 
 
-def eventually(look: Callable[[], bool], within_s: float = 40) -> None:
+def eventually(
+    look: Callable[[], bool], within_s: float = 40, say: Callable[[], str] = str
+) -> None:
+    """`say` is asked for what there is instead, when the time is over."""
     deadline = time.monotonic() + within_s
     while not look():
-        assert time.monotonic() < deadline, "did not come true in time"
+        assert time.monotonic() < deadline, f"did not come true in time\n{say()}"
         time.sleep(0.05)
+
+
+def told(kube: Kube, directory: Path) -> str:
+    """What the cluster says of its objects, and the ends of its parts' logs."""
+    found = [
+        json.dumps([o.get("spec", {}).get("replicas"), o.get("status")])
+        for kind in (DEPLOYMENTS, REPLICASETS, PODS)
+        for o in kube.list(kind, NS)["items"]
+    ]
+    events = [f"{e['reason']}: {e['message']}" for e in kube.list(EVENTS, NS)["items"]]
+    logs = [f"{p.name}:\n{p.read_text()[-2000:]}" for p in (directory / "logs").iterdir()]
+    return "\n".join(found + events + logs)
 
 
 @pytest.fixture
@@ -171,7 +187,7 @@ def test_a_killed_part_comes_back_and_the_pods_are_whole_again(directory: Path, 
         pods = kube.list(PODS, NS)["items"]
         assert all(s["restartCount"] == 0 for p in pods for s in p["status"]["containerStatuses"])
     kube.patch(DEPLOYMENTS, "small", {"spec": {"replicas": 3}}, NS)
-    eventually(lambda: ready(kube) == 3)
+    eventually(lambda: ready(kube) == 3, say=lambda: told(kube, directory))
 
 
 def test_a_killed_node_takes_nothing_of_its_neighbours_with_it(directory: Path) -> None:

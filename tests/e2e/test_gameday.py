@@ -148,7 +148,9 @@ def test_a_signal_halfway_leaves_nothing_running(
     assert "Traceback" not in said
     assert journal_has(gameday.latest, "run.ended")
     verdict = json.loads((gameday.latest / "verdict.json").read_text())
-    assert verdict["outcome"] == "inconclusive"
+    assert verdict["ended_by"] == "interrupted"
+    # Inconclusive at best: on a busy machine the requests so far may already break an objective.
+    assert verdict["outcome"] in {"inconclusive", "fail"}
     assert not gameday.cluster.exists()
     assert processes_of(tmp_path) == []
 

@@ -89,7 +89,8 @@ def test_the_reference_recovery_is_refuted_at_its_line_and_its_correction_loses_
     assert data["finding"] == "refuted"
     # How users fare is left out here: the machine that runs the tests may be busy with others.
     corrected = proof["corrected"]
-    assert {s["state"] for s in corrected["steps"]} == {"done"}, corrected["steps"]
+    not_done = [s for s in corrected["steps"] if s["state"] != "done"]
+    assert not_done == [], json.dumps(not_done, indent=1)
     kept = {s["name"]: s for s in corrected["sights"]}
     assert kept["data"]["seen"] == "12 of 12", corrected["reason"]
     assert kept["whole"]["finding"] == "proven", corrected["reason"]
