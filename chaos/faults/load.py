@@ -8,6 +8,7 @@ from chaos.faults import shell
 from chaos.faults.base import NoTargetError, Part, PodSelector, Scene, Tag, Target, ref_of
 from chaos.faults.changes import Change, Inside
 from chaos.kube import Json, milli, quantity
+from chaos.kube.views import containers_of
 
 
 class Load(Part):
@@ -31,8 +32,7 @@ class Load(Part):
         return tuple(found)
 
     def container_of(self, scene: Scene, target: Target) -> Json:
-        found: list[Json] = scene.cluster.get(ref_of(target))["spec"]["containers"]
-        for container in found:
+        for container in containers_of(scene.cluster.get(ref_of(target))):
             if self.container in (None, container["name"]):
                 return container
         raise NoTargetError(f"{ref_of(target)} has no container {self.container}")
@@ -54,7 +54,8 @@ class Load(Part):
         raised: Callable[[Scene, Target], str | None],
     ) -> str | None:
         """All pods are ready, and none is measured to bear the load any more."""
-        if any(raised(scene, t) for t in targets):
+        there = [t for t in targets if self.select_pods.find(scene, t) is not None]
+        if any(raised(scene, t) for t in there):  # what is gone took its load with it
             return None
         return self.select_pods.whole(scene, targets)
 

@@ -38,6 +38,17 @@ class ClusterError(Exception):
         self.body = body
 
 
+class NotStartedError(ClusterError):
+    """A command did not begin to run in a container: nothing was changed by it.
+
+    `missing` says that its container has no such program.
+    """
+
+    def __init__(self, message: str, *, status: int = 0, missing: bool = False) -> None:
+        super().__init__(message, status=status)
+        self.missing = missing
+
+
 @contextmanager
 def translated(doing: str) -> Iterator[None]:
     """Turn every error of the client, its HTTP library and its websockets into a ClusterError."""

@@ -3,6 +3,7 @@
 import base64
 import json
 import os
+import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Self, TypeVar
@@ -15,7 +16,7 @@ from kubernetes.config.config_exception import ConfigException
 from kubernetes.config.incluster_config import SERVICE_HOST_ENV_NAME
 from kubernetes.stream import stream
 
-from chaos.kube.errors import ClusterError, translated
+from chaos.kube.errors import ClusterError, NotStartedError, translated
 from chaos.kube.kinds import Json
 from chaos.kube.patience import Patience
 
@@ -165,7 +166,10 @@ class Wire:
         command: Sequence[str],
         within_s: float = 10.0,
     ) -> Output:
-        """Run a command in a container. It goes on by itself where `within_s` was too short."""
+        """Run a command in a container. It goes on by itself where `within_s` was too short.
+
+        Raises NotStartedError where it did not begin: refused, or there is no such program.
+        """
         doing = f"run a command in pod {namespace}/{pod_name}"
 
         def start() -> Any:
@@ -188,7 +192,13 @@ class Wire:
                 )
 
         # Only the start is tried again: a command whose answer was lost may have done its work.
-        return _finish(self._persist(start), within_s, doing)
+        try:
+            begun = self._persist(start)
+        except ClusterError as error:
+            if error.status:  # the answer to the request that would have begun it
+                raise NotStartedError(str(error), status=error.status) from error
+            raise
+        return _finish(begun, within_s, doing)
 
 
 def _finish(run: Any, within_s: float, doing: str) -> Output:
@@ -208,7 +218,13 @@ def _finish(run: Any, within_s: float, doing: str) -> Output:
         return Output(text, int(status["details"]["causes"][0]["message"]))
     except (LookupError, TypeError, ValueError) as error:
         why = _message(told) or "the connection ended before it did"
+        if _NO_PROGRAM.search(why):
+            raise NotStartedError(f"cannot {doing}: {why}", missing=True) from error
         raise ClusterError(f"cannot {doing}: {why}") from error
+
+
+# What container runtimes say where the program is not there, or not one.
+_NO_PROGRAM = re.compile(r"executable file not found|no such file or directory|exec format error")
 
 
 def _message(told: str) -> str:

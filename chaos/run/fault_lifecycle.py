@@ -11,9 +11,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from rich.markup import escape
+
 from chaos.faults import Fault, NoTargetError, Scene
 from chaos.faults.changes import Await, Change
-from chaos.faults.injection import InjectionError, Tag, inject
+from chaos.faults.injection import InjectionError, NeverRanError, Tag, inject
 from chaos.kube import ClusterError, Ref
 from chaos.plan import forbidden
 from chaos.run.journal_writer import JournalWriter
@@ -94,14 +96,15 @@ class FaultLifecycle:
         self._thread.join(POLL_EVERY_S)
         if self._injected and not self._confirmed:
             self._append(entries.FaultUnconfirmed, reason=self._not_seen())
-            self._say(f"[yellow]effect not confirmed[/]: {self._not_seen()}")
+            self._say(f"[yellow]effect not confirmed[/]: {escape(self._not_seen())}")
         seen = self._confirmed or self._left
         if cut_short or self.stuck or self._reverted:
             return
         if self._injected and seen:
-            reason = "all was put back, but it was not seen to be whole again"
-            self._append(entries.FaultStuck, reason=reason)
-            self._say(f"[red]not undone[/]: {reason}")
+            names = ", ".join(sorted({t.owner or t.name for t in self._targets}))
+            reason = f"all was put back, but {names} was not seen to be whole again"
+            self._append(entries.FaultNotWhole, reason=reason)
+            self._say(f"[red]not whole again[/]: {escape(reason)}")
 
     def _not_seen(self) -> str:
         return f"no effect was seen within {self._task.lasts.total_seconds():g} s{self._trouble}"
@@ -132,7 +135,9 @@ class FaultLifecycle:
             for change in wanted:
                 self._make(change)
         except (NoTargetError, InjectionError, ClusterError) as error:
-            self._say(f"[yellow]fault refused[/]: {error}")
+            if isinstance(error, NeverRanError):
+                self._left.pop(error.ref, None)
+            self._say(f"[yellow]fault refused[/]: {escape(str(error))}")
             self._append(entries.FaultRefused, reason=str(error))
             self._undo("refused")
             return False
@@ -174,7 +179,7 @@ class FaultLifecycle:
         if evidence and not self._restored:
             self._confirmed = True
             self._append(entries.FaultConfirmed, evidence=evidence)
-            self._say(f"effect confirmed: {evidence}")
+            self._say(f"effect confirmed: {escape(evidence)}")
 
     def _undo(self, reason: str) -> None:
         with self._undoing:
@@ -193,7 +198,7 @@ class FaultLifecycle:
                 said += [done.said, *done.notes]
                 continue
             self.stuck.append(done)
-            self._say(f"[red]cannot be undone[/]: {done}")
+            self._say(f"[red]cannot be undone[/]: {escape(str(done))}")
             self._append(entries.FaultStuck, reason=str(done))
         if not self.stuck:
             self._append(entries.FaultRestored, said=tuple(said))
@@ -206,7 +211,7 @@ class FaultLifecycle:
             if evidence:
                 self._reverted = True
                 self._append(entries.FaultReverted, evidence=evidence)
-                self._say(f"whole again: {evidence}")
+                self._say(f"whole again: {escape(evidence)}")
                 return
             self._closed.wait(POLL_EVERY_S)
 

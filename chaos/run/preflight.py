@@ -11,8 +11,8 @@ from chaos.run import rbac
 from chaos.undo.lease import Held
 from chaos.undo.recover import ALLOWED, Recovered, recover
 from chaos.undo.snapshot_store import is_left
+from chaos.undo.watchdog import JOB
 
-JOB = "gameday-watchdog"
 READY = "/tmp/gameday-watching"  # noqa: S108 - in the watchdog's own container
 _FORBIDDEN = 403
 MEMORY = "/run/gameday"  # outlives the container, not the node
