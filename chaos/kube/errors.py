@@ -64,6 +64,12 @@ def translated(doing: str) -> Iterator[None]:
             body=str(error.body or ""),
         ) from error
     except urllib3.exceptions.HTTPError as error:
+        if isinstance(getattr(error, "reason", None), urllib3.exceptions.SSLError):
+            why = " ".join(str(error.reason).split())  # type: ignore[attr-defined]
+            raise ClusterError(
+                f"cannot {doing}: the API server's certificate is not one that the kubeconfig"
+                f" trusts, or it does not take ours: {why}"
+            ) from error
         raise ClusterError(
             f"cannot {doing}: the API server does not answer", passing=True
         ) from error

@@ -2,20 +2,17 @@
 
 import base64
 import json
-import os
 import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Self, TypeVar
 
-import urllib3
 import websocket
-from kubernetes import client, config
+from kubernetes import client
 from kubernetes.client.exceptions import ApiException
-from kubernetes.config.config_exception import ConfigException
-from kubernetes.config.incluster_config import SERVICE_HOST_ENV_NAME
 from kubernetes.stream import stream
 
+from chaos.kube.connection import connected
 from chaos.kube.errors import ClusterError, NotStartedError, translated
 from chaos.kube.kinds import Json
 from chaos.kube.patience import Patience
@@ -55,23 +52,7 @@ class Wire:
         patience: Patience | None = None,
     ) -> Self:
         """By kubeconfig; by default KUBECONFIG, the pod's service account, or ~/.kube/config."""
-        configuration = client.Configuration()
-        in_pod = os.environ.get(SERVICE_HOST_ENV_NAME) and not os.environ.get("KUBECONFIG")
-        try:
-            if in_pod and kubeconfig is None and context is None:
-                config.load_incluster_config(  # type: ignore[no-untyped-call]
-                    client_configuration=configuration
-                )
-            else:
-                config.load_kube_config(  # type: ignore[no-untyped-call]
-                    kubeconfig, context=context, client_configuration=configuration
-                )
-        except (ConfigException, OSError) as error:
-            reason = " ".join(str(error).split()).rstrip(".")
-            where = f" {kubeconfig}" if kubeconfig else ""
-            raise ClusterError(f"no usable kubeconfig{where}: {reason}") from error
-        configuration.retries = urllib3.Retry(connect=2, read=0, redirect=0, backoff_factor=0.2)
-        return cls(client.ApiClient(configuration), patience)
+        return cls(connected(kubeconfig, context), patience)
 
     def patient(self, patience: Patience) -> Self:
         """The same cluster, asked with another patience."""
@@ -171,6 +152,11 @@ class Wire:
         Raises NotStartedError where it did not begin: refused, or there is no such program.
         """
         doing = f"run a command in pod {namespace}/{pod_name}"
+        if "Impersonate-User" in self._api.default_headers:
+            raise NotStartedError(
+                f"cannot {doing}: the kubeconfig impersonates another user, and the Kubernetes"
+                " client for Python cannot do so over a WebSocket; use that user's own credentials"
+            )
 
         def start() -> Any:
             with translated(doing):

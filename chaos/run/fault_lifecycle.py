@@ -11,8 +11,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from rich.markup import escape
-
 from chaos.faults import Fault, NoTargetError, Scene
 from chaos.faults.changes import Await, Change
 from chaos.faults.injection import InjectionError, NeverRanError, Tag, inject
@@ -96,7 +94,7 @@ class FaultLifecycle:
         self._thread.join(POLL_EVERY_S)
         if self._injected and not self._confirmed:
             self._append(entries.FaultUnconfirmed, reason=self._not_seen())
-            self._say(f"[yellow]effect not confirmed[/]: {escape(self._not_seen())}")
+            self._say(f"effect not confirmed: {self._not_seen()}")
         seen = self._confirmed or self._left
         if cut_short or self.stuck or self._reverted:
             return
@@ -104,7 +102,7 @@ class FaultLifecycle:
             names = ", ".join(sorted({t.owner or t.name for t in self._targets}))
             reason = f"all was put back, but {names} was not seen to be whole again"
             self._append(entries.FaultNotWhole, reason=reason)
-            self._say(f"[red]not whole again[/]: {escape(reason)}")
+            self._say(f"not whole again: {reason}")
 
     def _not_seen(self) -> str:
         return f"no effect was seen within {self._task.lasts.total_seconds():g} s{self._trouble}"
@@ -137,13 +135,13 @@ class FaultLifecycle:
         except (NoTargetError, InjectionError, ClusterError) as error:
             if isinstance(error, NeverRanError):
                 self._left.pop(error.ref, None)
-            self._say(f"[yellow]fault refused[/]: {escape(str(error))}")
+            self._say(f"fault refused: {error}")
             self._append(entries.FaultRefused, reason=str(error))
             self._undo("refused")
             return False
         self._injected = True
         self._append(entries.FaultInjected)
-        self._say(f"injected [bold]{fault.kind}[/]: {', '.join(t.name for t in self._targets)}")
+        self._say(f"injected {fault.kind}: {', '.join(t.name for t in self._targets)}")
         return True
 
     def _make(self, change: Change) -> None:
@@ -179,7 +177,7 @@ class FaultLifecycle:
         if evidence and not self._restored:
             self._confirmed = True
             self._append(entries.FaultConfirmed, evidence=evidence)
-            self._say(f"effect confirmed: {escape(evidence)}")
+            self._say(f"effect confirmed: {evidence}")
 
     def _undo(self, reason: str) -> None:
         with self._undoing:
@@ -198,7 +196,7 @@ class FaultLifecycle:
                 said += [done.said, *done.notes]
                 continue
             self.stuck.append(done)
-            self._say(f"[red]cannot be undone[/]: {escape(str(done))}")
+            self._say(f"cannot be undone: {done}")
             self._append(entries.FaultStuck, reason=str(done))
         if not self.stuck:
             self._append(entries.FaultRestored, said=tuple(said))
@@ -211,7 +209,7 @@ class FaultLifecycle:
             if evidence:
                 self._reverted = True
                 self._append(entries.FaultReverted, evidence=evidence)
-                self._say(f"whole again: {escape(evidence)}")
+                self._say(f"whole again: {evidence}")
                 return
             self._closed.wait(POLL_EVERY_S)
 

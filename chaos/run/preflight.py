@@ -44,10 +44,7 @@ def preflight(
         _require_no_drill(cluster, namespace)
         told(recover(cluster, namespace, own=identity), say)
         if not watchdog.enabled:
-            say(
-                "[yellow]no watchdog[/]: if this runner is killed, its faults stay until"
-                " gameday recover"
-            )
+            say("no watchdog: if this runner is killed, its faults stay until gameday recover")
             yield held
             return
         job = _place(cluster, namespace, watchdog)
