@@ -83,10 +83,14 @@ class Evict:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Await:
-    """Go on only once this pod, made by the fault itself, is ready: an error after `within_s`."""
+    """Go on only once this pod, made by the fault itself, is ready: an error after `within_s`.
+
+    `hint` is what it may mean, for people.
+    """
 
     ref: Ref
     within_s: float
+    hint: str
 
 
 Change = Edit | Create | Inside | Delete | Evict | Await

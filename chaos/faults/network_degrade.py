@@ -65,7 +65,12 @@ class NetworkDegrade(Part):
         return found
 
     def changes(self, scene: Scene, targets: tuple[Target, ...], tag: Tag) -> tuple[Change, ...]:
-        """A second Service for the pods, the relay, and once that is ready the Service to it."""
+        """A second Service for the pods, the relay, and once that is ready the Service to it.
+
+        Where other policies isolate all pods, one of its own lets traffic through the relay:
+        policies add up. The relay is ready once it reaches the pods, so that no policy of theirs
+        makes an outage of what was to be a slow network.
+        """
         (target,) = targets
         spec = self._service(scene)["spec"]
         labels = {RELAY: tag.id}
@@ -88,10 +93,25 @@ class NetworkDegrade(Part):
             "spec": {"selector": spec["selector"], "ports": ports},
         }
         relay = Ref.of("Pod", scene.namespace, tag.name)
+        through = {
+            "apiVersion": "networking.k8s.io/v1",
+            "kind": "NetworkPolicy",
+            "metadata": metadata,
+            "spec": {
+                "podSelector": {"matchLabels": labels},
+                "policyTypes": ["Ingress", "Egress"],
+                "ingress": [{}],
+                "egress": [{}],
+            },
+        }
+        hint = (
+            f"it does not reach the pods of service {self.service}: a NetworkPolicy may forbid it"
+        )
         return (
             Create(manifest=behind),
+            Create(manifest=through),
             Create(manifest=self._relay(scene, tag, spec["ports"], labels)),
-            Await(ref=relay, within_s=STARTS_WITHIN_S),
+            Await(ref=relay, within_s=STARTS_WITHIN_S, hint=hint),
             Edit(ref=ref_of(target), uid=target.uid, fields=(to_relay, *away)),
         )
 

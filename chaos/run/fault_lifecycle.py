@@ -154,7 +154,9 @@ class FaultLifecycle:
                 ):
                     return
             if isinstance(change, Await) and time.monotonic() - begun > change.within_s:
-                raise InjectionError(f"{change.ref} is not ready after {change.within_s:g} s")
+                raise InjectionError(
+                    f"{change.ref} is not ready after {change.within_s:g} s: {change.hint}"
+                )
             self._over.wait(POLL_EVERY_S)
 
     def _hold(self) -> None:

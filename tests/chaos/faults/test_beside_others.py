@@ -246,6 +246,43 @@ def test_a_service_that_is_applied_meanwhile_leads_to_its_pods_again(
         cluster.delete(ref)
 
 
+@pytest.fixture
+def denied(cluster: Cluster) -> Iterator[Callable[[Json], None]]:
+    """Policies of the namespace, by what they select; taken away at the end."""
+    made: list[Ref] = []
+
+    def deny(selected: Json, **fields: Any) -> None:
+        policy = {
+            "apiVersion": "networking.k8s.io/v1",
+            "kind": "NetworkPolicy",
+            "metadata": {"name": f"deny-{len(made)}", "namespace": NS},
+            "spec": {"podSelector": selected, "policyTypes": ["Ingress", "Egress"], **fields},
+        }
+        made.append(Ref.to(cluster.create(policy)))
+
+    yield deny
+    for ref in made:
+        cluster.delete(ref)
+
+
+SLOW = {**CACHE, "ends": [], "slower_than": "150ms"}
+
+
+def test_where_all_is_denied_the_relay_is_slow_and_no_outage(
+    cluster: Cluster, tmp_path: Path, denied: Callable[..., None]
+) -> None:
+    """Each workload lets the others of the namespace in and out, as such namespaces do."""
+    denied({})
+    everybody = [{"podSelector": {}}]
+    for name in ("web", "cache"):
+        allowed = {"ingress": [{"from": everybody}], "egress": [{"to": everybody}]}
+        denied({"matchLabels": {"app": name}}, **allowed)
+    slow = fault("network-degrade", service="cache", latency="100ms", witnesses=[SLOW])
+    told = played(cluster, slow, tmp_path)
+    assert last(told) == "fault.reverted", told
+    assert not cluster.objects(Ref.of("NetworkPolicy", "", "").kind, NS, "gameday.dev/fault=true")
+
+
 def test_variables_that_somebody_adds_meanwhile_stay_and_ours_go(cluster: Cluster) -> None:
     """`web` has no variables: the fault makes the list, and may take away only its own."""
     ref = Ref.of("Deployment", NS, "web")
