@@ -90,7 +90,7 @@ def parse_document(text: str, file: str, model: type[Model], *, context: object 
         # A misspelt field is also a missing one; the misspelling is what helps.
         first = min(error.errors(), key=lambda e: e["type"] != "extra_forbidden")
         path = _written_path(tree, first["loc"])
-        raise DocumentError(f"{file}, line {_line_of(tree, path)}: {_say(path, first)}") from error
+        raise DocumentError(f"{file}, line {_line_of(tree, path)}: {say(path, first)}") from error
 
 
 def line_of(path: Path, *keys: str | int) -> int:
@@ -162,7 +162,8 @@ _WORDS = {
 """What the validation library calls by the names of Python's types."""
 
 
-def _say(path: Sequence[str | int], error: ErrorDetails) -> str:
+def say(path: Sequence[str | int], error: ErrorDetails) -> str:
+    """What is wrong with the field at `path`, without the words of the validation library."""
     kind, message, given = error["type"], error["msg"], _short(error["input"])
     name = _name(path)
     if kind == "extra_forbidden":

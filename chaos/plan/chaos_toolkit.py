@@ -14,6 +14,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from chaos.plan.model import Experiment, Plan, Slot
+from slo.documents import say
 
 Json = dict[str, Any]
 SECONDS = 30.0  # of a phase, where the experiment names no pause
@@ -107,9 +108,7 @@ def read(document: Any, around: Around) -> Read:
         found = _Document.model_validate(document)
     except ValidationError as error:
         first = error.errors()[0]
-        place = ".".join(str(step) for step in first["loc"])
-        said = f"no Chaos Toolkit experiment: {place} is {str(first['input'])[:60]!r}"
-        raise ToolkitError(f"{said}: {first['msg']}") from error
+        raise ToolkitError(f"no Chaos Toolkit experiment: {say(first['loc'], first)}") from error
     for extension in found.extensions or ():
         if extension.name == EXTENSION and extension.plan is not None:
             return Read(extension.plan)
