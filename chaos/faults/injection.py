@@ -11,6 +11,7 @@ from chaos.undo import marks
 from chaos.undo.fields import ABSENT, FieldError, made, overlap, put, same, settable, show, value_at
 from chaos.undo.leftovers import MARKED
 from chaos.undo.marks import LABEL, Mark, MarkError, Remove, Restore, Run, Step
+from chaos.undo.repairs import own_name
 from chaos.undo.unmarking import unmark
 
 
@@ -43,7 +44,7 @@ class Tag:
     @property
     def name(self) -> str:
         """For objects of the fault's own."""
-        return f"gameday-{self.kind}-{self.id}"
+        return own_name(self.kind, self.id)
 
     def mark(self, steps: Iterable[Step]) -> Mark:
         return Mark(
@@ -148,7 +149,7 @@ def _refuse_overlap(current: Json, restores: list[Restore]) -> None:
 
 def _create(cluster: Cluster, change: changes.Create, tag: Tag, marked: Marked) -> None:
     metadata = change.manifest["metadata"]
-    mark = tag.mark([*change.undo, Remove()])
+    mark = tag.mark([Remove()])
     manifest = {
         **change.manifest,
         "metadata": {
@@ -172,7 +173,11 @@ def _create(cluster: Cluster, change: changes.Create, tag: Tag, marked: Marked) 
 
 
 def _run_inside(cluster: Cluster, change: changes.Inside, tag: Tag, marked: Marked) -> None:
-    steps = [Run(container=change.container, command=change.undo)] if change.undo else []
+    steps = (
+        [Run(container=change.container, repair=change.undo, path=change.path)]
+        if change.undo
+        else []
+    )
 
     def operations(current: Json) -> list[Json]:
         if current["metadata"]["uid"] != change.uid:

@@ -4,8 +4,7 @@ from collections.abc import Callable
 
 from pydantic import Field
 
-from chaos.faults import shell
-from chaos.faults.base import NoTargetError, Part, PodSelector, Scene, Tag, Target, ref_of
+from chaos.faults.base import NoTargetError, Part, PodSelector, Scene, Target, ref_of
 from chaos.faults.changes import Change, Inside
 from chaos.kube import Json, milli, quantity
 from chaos.kube.views import containers_of
@@ -37,14 +36,14 @@ class Load(Part):
                 return container
         raise NoTargetError(f"{ref_of(target)} has no container {self.container}")
 
-    def run(self, target: Target, container: Json, tag: Tag, script: str) -> Change:
+    def run(self, target: Target, container: Json, script: str) -> Change:
         """`script` in the background, ended by undoing."""
         return Inside(
             pod=ref_of(target),
             uid=target.uid,
             container=container["name"],
             command=("sh", "-c", script),
-            undo=("sh", "-c", shell.end_marked(tag)),
+            undo="end",
         )
 
     def calm(

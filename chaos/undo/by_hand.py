@@ -9,6 +9,7 @@ from chaos.kube import Json, Ref
 from chaos.undo import marks
 from chaos.undo.fields import Value, show
 from chaos.undo.marks import LABEL, UNDO, Mark, Remove, Restore, Run
+from chaos.undo.repairs import command
 
 LONGEST_VALUE = 120  # characters of a field's value in a sentence
 
@@ -33,7 +34,7 @@ def by_hand(ref: Ref, mark: Mark | None) -> str:
     """The kubectl commands that put the object back as it was, mark and all."""
     if mark is None:
         return f"{ref.kubectl('get')} -o yaml"
-    commands = [_run_by_hand(ref, s) for s in mark.steps if isinstance(s, Run)]
+    commands = [_run_by_hand(ref, mark, s) for s in mark.steps if isinstance(s, Run)]
     if any(isinstance(s, Remove) for s in mark.steps):
         return " && ".join([*commands, ref.kubectl("delete")])
     restores = [s for s in mark.steps if isinstance(s, Restore)]
@@ -46,12 +47,13 @@ def by_hand(ref: Ref, mark: Mark | None) -> str:
     return " && ".join(commands)
 
 
-def _run_by_hand(ref: Ref, step: Run) -> str:
+def _run_by_hand(ref: Ref, mark: Mark, step: Run) -> str:
     where = ref.kubectl("exec")
     if step.labels:
-        pods = f"kubectl -n {ref.namespace} get pod -l {step.labels} -o name"
+        labels = shlex.quote(step.labels)
+        pods = f"kubectl -n {ref.namespace} get pod -l {labels} -o name"
         where = f"kubectl -n {ref.namespace} exec $({pods} | head -1)"
-    return f"{where} -c {step.container} -- {shlex.join(step.command)}"
+    return f"{where} -c {shlex.quote(step.container)} -- {shlex.join(command(mark, step))}"
 
 
 def _patch(restores: Iterable[Restore]) -> str:

@@ -12,7 +12,8 @@ from chaos.kube import Cluster, ClusterError, Json, Kind, NotStartedError, Ref, 
 from chaos.undo import marks
 from chaos.undo.by_hand import before, by_hand, worded
 from chaos.undo.fields import FieldError, assign, put, same, show, value_at
-from chaos.undo.marks import LABEL, FoundMark, Remove, Restore, Run
+from chaos.undo.marks import LABEL, FoundMark, Mark, Remove, Restore, Run
+from chaos.undo.repairs import command, refusal
 from chaos.undo.unmarking import unmarking
 from chaos.undo.workloads import await_controller, clean_copies, copies, renew_pods
 
@@ -125,7 +126,7 @@ def _lost(cluster: Cluster, namespace: str) -> list[Leftover]:
     found: dict[tuple[str, str], Leftover] = {}
     for obj, copy in copies(cluster, namespace):
         for owner in obj["metadata"].get("ownerReferences") or ():
-            if owner["kind"] == "Deployment" and copy.mark is not None:
+            if owner["kind"] == "Deployment" and copy.mark and _restores_alone(copy.mark):
                 found[owner["uid"], copy.id] = Leftover(
                     ref=Ref.of("Deployment", obj["metadata"]["namespace"], owner["name"]),
                     uid=owner["uid"],
@@ -133,6 +134,11 @@ def _lost(cluster: Cluster, namespace: str) -> list[Leftover]:
                     remembered=True,
                 )
     return list(found.values())
+
+
+def _restores_alone(mark: Mark) -> bool:
+    """A copy on a ReplicaSet is of a mark that a fault left on its Deployment."""
+    return all(isinstance(step, Restore) for step in mark.steps)
 
 
 def _of(obj: Json, home: str) -> Iterator[Leftover]:
@@ -150,16 +156,18 @@ def undo(cluster: Cluster, leftover: Leftover) -> Undone | Stuck:
     """Undo one fault on one object. Doing it twice, or at once from two places, does no harm."""
     mark = leftover.found.mark
     if leftover.found.why:
-        return _stuck(leftover, leftover.found.why)
+        return stuck(leftover, leftover.found.why)
     if not leftover.found.id:
         clear = f"{leftover.ref.kubectl('label')} {LABEL}-"
         why = f"somebody took its undo data off; once it is as it should be: {clear}"
-        return _stuck(leftover, why)
+        return stuck(leftover, why)
+    if mark and (why := refusal(mark, leftover.ref.kind.kind, leftover.ref.name)):
+        return stuck(leftover, why)
     steps = mark.steps if mark else ()
     try:
         for step in steps:
-            if isinstance(step, Run) and (why := _run(cluster, leftover, step)):
-                return _stuck(leftover, why)
+            if mark and isinstance(step, Run) and (why := _run(cluster, leftover, mark, step)):
+                return stuck(leftover, why)
         if any(isinstance(step, Remove) for step in steps):
             cluster.delete(leftover.ref, uid=leftover.uid)
             return Undone(leftover=leftover, said=f"deleted {leftover.ref}")
@@ -175,7 +183,7 @@ def undo(cluster: Cluster, leftover: Leftover) -> Undone | Stuck:
             await_controller(cluster, leftover.ref)
             clean_copies(cluster, leftover.ref.namespace, leftover.found.id)
     except (ClusterError, FieldError) as error:
-        return _stuck(leftover, str(error))
+        return stuck(leftover, str(error))
     return done
 
 
@@ -236,7 +244,7 @@ def _restoring(
     return []
 
 
-def _run(cluster: Cluster, leftover: Leftover, step: Run) -> str:
+def _run(cluster: Cluster, leftover: Leftover, mark: Mark, step: Run) -> str:
     """Why the command could not be run to its good end; "" when it was, or nothing is there."""
     pods = _running(cluster, leftover, step)
     if pods is None:
@@ -244,7 +252,7 @@ def _run(cluster: Cluster, leftover: Leftover, step: Run) -> str:
     why = f"no running pod has the labels {step.labels}"
     for pod in pods:
         try:
-            output = cluster.execute(pod.name, pod.namespace, step.container, step.command)
+            output = cluster.execute(pod.name, pod.namespace, step.container, command(mark, step))
         except ClusterError as error:
             if _running(cluster, leftover, step) is None:
                 return ""  # it ended meanwhile
@@ -267,11 +275,17 @@ def _running(cluster: Cluster, leftover: Leftover, step: Run) -> list[Ref] | Non
     if step.labels:
         namespace = leftover.ref.namespace
         pods = cluster.objects(kind_of("Pod"), namespace, labels=step.labels)
-        return [Ref.to(p) for p in pods if _is_running(p, step.container)]
+        claim = leftover.ref.name
+        return [Ref.to(p) for p in pods if _mounts(p, claim) and _is_running(p, step.container)]
     pod = cluster.find(leftover.ref)
     if pod is None or leftover.uid not in ("", pod["metadata"]["uid"]):
         return None
     return [leftover.ref] if _is_running(pod, step.container) else None
+
+
+def _mounts(pod: Json, claim: str) -> bool:
+    volumes = pod["spec"].get("volumes") or ()
+    return any((v.get("persistentVolumeClaim") or {}).get("claimName") == claim for v in volumes)
 
 
 def _is_running(pod: Json, container: str) -> bool:
@@ -279,7 +293,8 @@ def _is_running(pod: Json, container: str) -> bool:
     return any(s["name"] == container and "running" in s.get("state", {}) for s in statuses)
 
 
-def _stuck(leftover: Leftover, reason: str) -> Stuck:
+def stuck(leftover: Leftover, reason: str) -> Stuck:
+    """With all that a person needs to put it back by hand."""
     return Stuck(
         leftover=leftover,
         reason=reason,
