@@ -7,14 +7,17 @@ was taken and for which drill: what is old must not undo, by itself, what people
 
 import base64
 import gzip
+import io
 import json
 import zlib
+from contextlib import suppress
 from datetime import UTC, datetime
 
 from chaos.databases.password import PasswordBack
 from chaos.kube import Cluster, ClusterError, Json, Ref, kind_of
 from chaos.kube.operator_account import withdraw
 from chaos.kube.system_under_test import SystemUnderTest, wait
+from chaos.undo import known_snapshots
 from chaos.undo.snapshot import BEFORE, KEPT, WITHIN, Snapshot
 
 TAKEN, DRILL = "gameday.dev/taken", "gameday.dev/drill"
@@ -22,6 +25,8 @@ _KEY = "objects.json.gz"
 _PASSWORD = "password.json"  # a password inside a database is no object of the cluster
 _PASSWORD_WITHIN_S = 30.0
 _CONFLICT = 409
+LARGEST_BYTES = 64 * 2**20
+"""Of a snapshot: a Secret of 1 MiB could be unpacked to a thousand times as much."""
 
 
 class SnapshotStoreError(Exception):
@@ -36,6 +41,7 @@ def keep(snapshot: Snapshot, drill: str) -> None:
     system = snapshot.system
     ref = _ref(system.namespace)
     data = gzip.compress(json.dumps(snapshot.objects).encode(), mtime=0)
+    known_snapshots.remember(data)
     notes = {TAKEN: snapshot.taken.isoformat(), DRILL: drill}
     manifest: Json = {
         "apiVersion": ref.kind.api_version,
@@ -69,7 +75,10 @@ def keep_password(back: PasswordBack) -> None:
 
 def forget(system: SystemUnderTest) -> None:
     """Everything is what it was."""
+    found = system.cluster.find(_ref(system.namespace))
     system.cluster.delete(_ref(system.namespace))
+    with suppress(KeyError, TypeError, ValueError):
+        known_snapshots.forget(_data(found or {}))
 
 
 def is_left(cluster: Cluster, namespace: str) -> bool:
@@ -80,7 +89,8 @@ def is_left(cluster: Cluster, namespace: str) -> bool:
 def put_back(cluster: Cluster, namespace: str, *, force: bool = False) -> list[str] | None:
     """Make it what it was before a drill that died; None where none did.
 
-    What was kept over an hour ago is put back with `force` alone. Raises ClusterError, BeforeError.
+    What was kept over an hour ago, or not on this machine, is put back with `force` alone. Raises
+    ClusterError and SnapshotStoreError.
     """
     found = cluster.find(_ref(namespace))
     if found is None:
@@ -93,6 +103,12 @@ def put_back(cluster: Cluster, namespace: str, *, force: bool = False) -> list[s
             f"{_ref(namespace)} is what a drill that died kept {age.total_seconds() / 3600:.1f} h"
             " ago, and putting it back would undo what was changed since:"
             " gameday recover --force does it"
+        )
+    if not known_snapshots.is_known(_data(found)) and not force:
+        names = ", ".join(f"{o['kind']} {o['metadata']['name']}" for o in snapshot.objects)
+        raise SnapshotStoreError(
+            f"{_ref(namespace)} was not written by this user on this machine: it may be anybody's."
+            f" It would put these back: {names}. Look at them, then: gameday recover --force"
         )
     # First the database, as its pod has the password that it wants; then what starts new pods.
     missed = back is not None and not wait(back, _PASSWORD_WITHIN_S)
@@ -121,7 +137,7 @@ def _read(system: SystemUnderTest, found: Json) -> tuple[Snapshot, PasswordBack 
         objects = _objects(found)
         snapshot = Snapshot(system=system, objects=objects, taken=taken.astimezone(UTC))
         return snapshot, _password(system, found)
-    except (KeyError, TypeError, ValueError, EOFError, OSError, zlib.error) as why:
+    except (KeyError, TypeError, ValueError, EOFError, OSError, zlib.error, RecursionError) as why:
         ref = _ref(system.namespace)
         raise SnapshotStoreError(
             f"{ref} is damaged, so what a drill changed cannot be put back by itself:"
@@ -131,11 +147,20 @@ def _read(system: SystemUnderTest, found: Json) -> tuple[Snapshot, PasswordBack 
 
 def _objects(found: Json) -> list[Json]:
     """What was there: something, as else everything would be removed. Raises what _read expects."""
-    objects: list[Json] = json.loads(gzip.decompress(base64.b64decode(found["data"][_KEY])))
+    with gzip.open(io.BytesIO(_data(found))) as file:
+        text = file.read(LARGEST_BYTES + 1)
+    objects: list[Json] = json.loads(text) if len(text) <= LARGEST_BYTES else []
     names = [(o["kind"], o["metadata"]["name"], o["metadata"]["namespace"]) for o in objects]
     if not names or not {kind for kind, *_ in names} <= {k.kind for k in KEPT}:
         raise ValueError(_KEY)
+    if {home for *_, home in names} != {found["metadata"]["namespace"]}:  # nobody else's namespace
+        raise ValueError(_KEY)
     return objects
+
+
+def _data(found: Json) -> bytes:
+    """The snapshot, compressed. Raises KeyError, TypeError, ValueError."""
+    return base64.b64decode(found["data"][_KEY])
 
 
 def _ref(namespace: str) -> Ref:

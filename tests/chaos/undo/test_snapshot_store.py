@@ -1,5 +1,7 @@
 """What a drill keeps of a namespace: put back in time, never lost, and never by itself later."""
 
+import base64
+import gzip
 import json
 import os
 import subprocess
@@ -55,6 +57,14 @@ def system(cluster: Cluster) -> Iterator[SystemUnderTest]:
     forget(found)
     cluster.delete(SETTINGS)
     cluster.delete(LATER)
+
+
+def forge(cluster: Cluster, *objects: Json) -> None:
+    """As anybody writes it who may change Secrets in the namespace."""
+    data = gzip.compress(json.dumps(objects).encode(), mtime=0)
+    value = base64.b64encode(data).decode()
+    change = [{"op": "replace", "path": "/data/objects.json.gz", "value": value}]
+    cluster.change(BEFORE, lambda _: change)
 
 
 def mode(cluster: Cluster) -> str:
@@ -175,3 +185,36 @@ def test_an_account_that_may_not_look_for_drills_says_so_and_recovers_all_the_sa
     done = recover(server, kubeconfig=own, namespace=SHOP)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "drills were not looked for: cannot read secret shop/gameday-before" in done.stdout
+
+
+def test_what_nobody_here_has_taken_is_not_put_back_by_itself(
+    server: RunningApiServer, cluster: Cluster, system: SystemUnderTest
+) -> None:
+    kept = cluster.get(BEFORE)["data"]
+    pod = {"containers": [{"name": "x", "image": "x", "securityContext": {"privileged": True}}]}
+    forged = {"kind": "Deployment", "metadata": {"name": "theirs", "namespace": NS}, "spec": pod}
+    forge(cluster, forged)
+    done = recover(server)
+    assert done.returncode == 5, done.stdout + done.stderr
+    assert "was not written by this user on this machine" in done.stderr
+    assert "Deployment theirs" in done.stderr
+    assert "gameday recover --force" in done.stderr
+    assert mode(cluster) == "bad"
+    cluster.change(BEFORE, lambda _: [{"op": "replace", "path": "/data", "value": kept}])
+    assert put_back(system.cluster, NS)
+    assert mode(cluster) == "good"
+
+
+@pytest.mark.usefixtures("system")
+@pytest.mark.parametrize("words", [(), ("--force",)])
+def test_a_snapshot_acts_in_its_own_namespace_alone(
+    server: RunningApiServer, cluster: Cluster, words: tuple[str, ...]
+) -> None:
+    forged = config(Ref.of("ConfigMap", NS, "planted"), "x")
+    forged["metadata"]["namespace"] = "kube-system"
+    forge(cluster, forged)
+    done = recover(server, *words)
+    assert done.returncode == 5, done.stdout + done.stderr
+    assert "is damaged" in done.stderr
+    assert cluster.find(Ref.of("ConfigMap", "kube-system", "planted")) is None
+    assert mode(cluster) == "bad"
