@@ -15,6 +15,7 @@ from chaos.cli.system import prometheus_of
 from chaos.kube import Cluster
 from chaos.prove.alerts.live import Live, Rules
 from chaos.prove.cases import NOT_PUT_BACK
+from chaos.prove.drills import Drill
 from chaos.prove.prover import Correction, Prover
 from chaos.run.interrupt import InterruptedRunError
 from chaos.run.preflight import LeftoverError, require_allowed
@@ -76,12 +77,16 @@ def rules_of(metrics: PrometheusAccess) -> Rules:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
-    """What is to be proved, and how. `limits` are the runbook's critical thresholds by name."""
+    """What is to be proved, and how. `limits` are the runbook's critical thresholds by name.
+
+    `drills` are those of the system's own.
+    """
 
     book: Runbook
     alerts: tuple[Alert, ...]
     procedures: tuple[Procedure, ...]
     corrections: Mapping[str, Correction]
+    drills: Sequence[type[Drill]]
     values: Mapping[str, str]
     limits: Mapping[str, float]
     scenario: Scenario
@@ -108,7 +113,7 @@ def on_cluster(
     say, namespace = asked.progress.say, own.namespace
     require_allowed(cluster, namespace)
     prometheus = prometheus_of(metrics, folder, own, cluster)
-    place = target.system_under_test(cluster, own)
+    place = target.system_under_test(cluster, own, folder)
     found.target = f"{namespace}/{own.workload} at {place.url}"
     identity = f"prove-{secrets.token_hex(4)}"
     with ExitStack() as stack:
@@ -146,6 +151,7 @@ def on_cluster(
             values=asked.values,
             step_limit_s=asked.step_limit_s,
             cure_within_s=asked.cure_within_s,
+            own=asked.drills,
             say=say,
         )
         for procedure in asked.procedures:

@@ -1,7 +1,7 @@
 """A drill from beginning to end: steady state, condition, procedure, cure or not, all put back."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,9 +11,11 @@ from rich.markup import escape
 from chaos.databases.identity import COMMUNITY, described, touched
 from chaos.kube import ClusterError
 from chaos.kube.system_under_test import POLL_S, SystemUnderTest, wait
+from chaos.parts.find import PartError
 from chaos.prove.cases import NOT_PUT_BACK, combined
 from chaos.prove.drills import ASKED_FOR, Drill, Stage, drill_for
 from chaos.prove.drills.base import SERVED, SERVED_S
+from chaos.prove.drills.own import blame, is_own
 from chaos.prove.judge import UNTRIED, judge, line_of
 from chaos.prove.shell.shell_session import ShellSession
 from chaos.prove.steps.execution import Hand
@@ -67,6 +69,7 @@ class Prover:
     values: Mapping[str, str]
     step_limit_s: float
     cure_within_s: float | None = None  # else as long as the drill says
+    own: Sequence[type[Drill]] = ()  # drills of the system's own
     say: Callable[[str], None]
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
     _count: int = field(default=0)
@@ -75,7 +78,7 @@ class Prover:
 
     def prove(self, procedure: Procedure) -> ProcedureProof:
         """As written; and where that does not hold, once more with what the overlay says."""
-        drill = drill_for(procedure)
+        drill = self._drill_for(procedure)
         if drill is None:
             return self._untried(procedure, "there is no drill for its condition")
         if self._stuck:
@@ -83,10 +86,13 @@ class Prover:
         proof = self._drill(procedure, drill, None)
         correction = self.corrections.get(procedure.name)
         if correction is not None and proof.finding is not ProofOutcome.PROVEN and not self._stuck:
-            again = drill_for(procedure)
+            again = self._drill_for(procedure)
             assert again is not None
             proof = replace(proof, corrected=self._drill(procedure, again, correction))
         return proof
+
+    def _drill_for(self, procedure: Procedure) -> Drill | None:
+        return drill_for(procedure, self.own, self.system.parts)
 
     def _untried(self, procedure: Procedure, why: str) -> ProcedureProof:
         finding = ProofOutcome.INCONCLUSIVE
@@ -111,7 +117,7 @@ class Prover:
             return self._one(procedure, drill, correction)
         tried = []
         for kind in drill.cases:
-            tried.append((kind.case, self._one(procedure, kind(), correction)))
+            tried.append((kind.case, self._one(procedure, kind(drill.parts), correction)))
             if self._stuck:
                 break
         return combined(tried, condition=drill.condition, claim=drill.claim)
@@ -156,6 +162,7 @@ class _Course:
         if prover.files is not None:
             self._session.place(prover.files)
         self._stage = Stage(
+            procedure=procedure,
             system=prover.system,
             scratch=self._session.scratch,
             load=prover.load,
@@ -180,6 +187,13 @@ class _Course:
 
     def run(self) -> ProcedureProof:
         """Never leaves without having put back what was changed."""
+        try:
+            self._drill.needs(self._stage)
+        except PartError as error:
+            return self._proof(ProofOutcome.NOT_VERIFIABLE, f"not tried: {error}", (), "")
+        except ClusterError as error:
+            why = f"the system cannot be looked at: {error}"
+            return self._proof(ProofOutcome.INCONCLUSIVE, why, (), "")
         why = self._unsteady()
         if why:
             return self._proof(
@@ -204,6 +218,10 @@ class _Course:
                 self._rate()
         except (ClusterError, LoadError) as error:
             trouble = f"the drill itself went wrong: {error}"
+        except Exception as error:
+            if not is_own(self._drill):
+                raise
+            trouble = f"the drill itself went wrong: {blame(error)}"
         finally:
             back = self._put_back(snapshot)
         self._stage.steps = list(steps)
@@ -295,10 +313,12 @@ class _Course:
         """A step is about to run, at a person's pace: pods that were told to go are gone."""
         del step, text
         wait(lambda: not self._set.system.ending(), PACE_S)
+        self._drill.before_step(self._stage)
 
     def ended(self, proof: StepProof) -> None:
         """A step is over."""
         self._stage.steps.append(proof)
+        self._drill.after_step(self._stage)
         why = f": {escape(proof.reason)}" if proof.reason else ""
         self._set.say(f"  line {proof.line}: {proof.state.value}{why}")
 

@@ -11,6 +11,7 @@ from chaos.cli.system import scenario_of
 from chaos.kube import Cluster, ClusterError, Ref
 from chaos.kube.system_under_test import SystemUnderTest
 from chaos.prove.cases import NOT_PUT_BACK
+from chaos.prove.drills.own import own_drills
 from chaos.prove.prover import Prover
 from chaos.prove.shell.shell_session import ShellSession
 from chaos.undo.snapshot import Snapshot
@@ -87,6 +88,7 @@ def prover(system: SystemUnderTest, session: ShellSession, tmp_path: Path) -> Pr
         crowd=scenario_of("crowd", read_system(FOLDER)),
         book=survey(RUNBOOK, "shop.md"),
         corrections={},
+        own=own_drills(FOLDER / "drills"),
         error_rate=0.01,
         p95_s=1.0,
         values={},
