@@ -2,7 +2,7 @@
 
 Through a pod of our own that mounts the claim while its owner is scaled away. The pod has the
 owner's image, so that the tools of a database are at hand, of the right version; there have to be a
-shell, tar and find in it. What is taken goes through kubectl into a file: after a crash, the logs of
+shell, tar and find in it. What is taken goes through kubectl into a file: after a crash, logs of
 Neo4j alone can be half a gigabyte, most of which is reserved and empty.
 """
 
