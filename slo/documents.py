@@ -89,7 +89,10 @@ def parse_document(text: str, file: str, model: type[Model], *, context: object 
     except ValidationError as error:
         # A misspelt field is also a missing one; the misspelling is what helps.
         first = min(error.errors(), key=lambda e: e["type"] != "extra_forbidden")
-        path = _written_path(tree, first["loc"])
+        loc = first["loc"]
+        if first["type"].startswith("union_tag"):  # the field that says which of several models
+            loc = (*loc, first.get("ctx", {})["discriminator"].strip("'"))
+        path = _written_path(tree, loc)
         raise DocumentError(f"{file}, line {_line_of(tree, path)}: {_say(path, first)}") from error
 
 
@@ -165,6 +168,11 @@ _WORDS = {
 def _say(path: Sequence[str | int], error: ErrorDetails) -> str:
     kind, message, given = error["type"], error["msg"], _short(error["input"])
     name = _name(path)
+    if kind == "union_tag_not_found":
+        return f"field {name!r} is missing"
+    if kind == "union_tag_invalid":
+        context = error.get("ctx", {})
+        return f"field {name!r} must be one of {context['expected_tags']}, not {context['tag']!r}"
     if kind == "extra_forbidden":
         return f"unknown field {name!r}"
     if kind == "missing":
