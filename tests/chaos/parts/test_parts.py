@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from chaos.discovery.parts import find_parts
 from chaos.kube import Cluster, Json, Ref
 from chaos.kube.kinds import INGRESS
 from chaos.kube.system_under_test import SystemUnderTest
@@ -143,6 +144,23 @@ def test_the_only_ingress_is_the_door_and_a_certificate_needs_its_kind(cluster: 
         assert door_of(system(cluster, own)).host == "other"
     finally:
         cluster.delete(ref)
+
+
+def test_init_writes_the_parts_that_it_sees(cluster: Cluster) -> None:
+    assert find_parts(cluster, NS) == []
+    cluster.create(graph())
+    cache = workload("Deployment", "cache")
+    cache["metadata"]["namespace"] = NS
+    cache["spec"]["template"]["spec"]["containers"][0]["image"] = "redis:7"
+    cluster.create(cache)
+    first, second = find_parts(cluster, NS)
+    assert first == {
+        "name": "Neo4j",
+        "kind": "neo4j",
+        "workload": "graph",
+        "workload_kind": "StatefulSet",
+    }
+    assert (second["kind"], second["workload"]) == ("redis", "cache")
 
 
 def test_the_secret_is_the_one_that_the_commands_name(cluster: Cluster) -> None:

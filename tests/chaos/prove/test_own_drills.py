@@ -1,5 +1,6 @@
 """Drills of a system's own: found in its folder, asked first, and refused in one sentence."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +15,7 @@ from service.gameday import FOLDER
 from slo.documents import DocumentError
 from slo.runbook.model import Procedure
 from slo.runbook.reader import survey
+from slo.system.folder import read_system
 from slo.system.parts import VolumePart
 from tests.e2e.conftest import GAMEDAY
 
@@ -181,3 +183,19 @@ def test_recovery_of_a_part_that_is_named_has_a_drill_and_of_another_one_says_wh
     parts = (VolumePart(name="the orders", kind="volume"),)
     assert isinstance(drill_for(wanted, (), parts), Recovery)
     assert isinstance(drill_for(wanted), UnknownPart)
+
+
+def test_the_example_in_the_documents_is_a_drill_and_its_yaml_is_read(tmp_path: Path) -> None:
+    text = (Path(__file__).parents[3] / "docs/system.md").read_text()
+    section = text.partition("## Parts, data and drills")[2]
+    code = re.findall(r"```(\w+)\n(.*?)```", section, re.DOTALL)
+    (python,) = (block for language, block in code if language == "python")
+    (tmp_path / "index.py").write_text(python)
+    (kind,) = own_drills(tmp_path)
+    assert kind().fits(procedure("Recovery of the search index"))
+    yaml = "".join(b for language, b in code if language == "yaml" and "$schema" not in b)
+    system = f"name: shop\ntarget: {{namespace: shop, workload: shop}}\n{yaml}"
+    (tmp_path / "system.yaml").write_text(system)
+    read = read_system(tmp_path).system
+    assert [p.kind for p in read.parts] == ["neo4j", "volume", "secret", "ingress"]
+    assert read.data[0].part == "the orders"
