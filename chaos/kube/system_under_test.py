@@ -11,12 +11,13 @@ from typing import Any
 import httpx
 
 from chaos.kube import Cluster, ClusterError, Json, Kind, Output, Pod, Ref, kind_of
-from chaos.kube.views import selector_of, unsettled
+from chaos.kube.views import pod_of, selector_of, unsettled
 from slo.system.data import DataCheck
 from slo.system.parts import AnyPart, Switches, WorkloadKind
 
 HTTP_S = 5.0
 POLL_S = 0.25
+_REVISION = "controller-revision-hash"  # which template a pod of a StatefulSet was made of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,6 +122,30 @@ class SystemUnderTest:
         found = self.find("Secret", name) or {}
         data = found.get("data") or {}
         return {k: base64.b64decode(v).decode(errors="replace") for k, v in data.items()}
+
+    def unblock(self) -> list[str]:
+        """Delete what a StatefulSet waits for in vain; the names of the pods.
+
+        While one of its pods is not ready it replaces none, nor that one when the template is good:
+        https://kubernetes.io/docs/concepts/workloads/controllers/statefulset/#forced-rollback
+        """
+        target = self.target
+        state = target.get("status") or {}
+        seen = state.get("observedGeneration", 0) >= target["metadata"].get("generation", 0)
+        if self.kind != "StatefulSet" or not seen:
+            return []
+        wanted = state.get("updateRevision")
+        stuck = [
+            pod
+            for pod in self.raw_pods(selector_of(target["spec"]["selector"]))
+            if not pod_of(pod).ready
+            and not pod_of(pod).ending
+            and (pod["metadata"].get("labels") or {}).get(_REVISION) != wanted
+        ]
+        for pod in stuck:
+            ref = self.ref("Pod", pod["metadata"]["name"])
+            self.cluster.delete(ref, uid=pod["metadata"]["uid"])
+        return [pod["metadata"]["name"] for pod in stuck]
 
     def restart_members(self) -> bool:
         """Delete the pods of all StatefulSets, which come again; false where there are none."""

@@ -370,7 +370,8 @@ class _Course:
         try:
             self._drill.undo(self._stage)
             done = snapshot.restore()
-            wait(lambda: not self._set.system.settled(), BACK_WITHIN_S)
+            system = self._set.system
+            wait(lambda: not system.unblock() and not system.settled(), BACK_WITHIN_S)
             self._drill.tidy(self._stage)
             why = self._unsteady()
             if why and self._set.system.restart_members():

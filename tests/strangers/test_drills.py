@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
+from chaos.kube import Cluster
 from service.cluster import embedded
 from tests.e2e.conftest import GAMEDAY, eventually
 from tests.parts import KUBECTL
@@ -100,6 +101,21 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         embedded.down(directory)
 
 
+def write(team: Team, system: str, runbook: str) -> None:
+    """The folder that describes the service."""
+    texts = {
+        "system.yaml": system,
+        "scenarios/steady.yaml": SCENARIO,
+        "locustfile.py": USERS,
+        "runbook.md": runbook,
+        "drills/hello.py": OWN,
+    }
+    for name, text in texts.items():
+        path = team.directory / "gameday" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+
+
 @pytest.fixture(scope="module")
 def team(cluster: Path, tmp_path_factory: pytest.TempPathFactory) -> Team:
     """With the service ready, and a folder that describes it."""
@@ -107,18 +123,42 @@ def team(cluster: Path, tmp_path_factory: pytest.TempPathFactory) -> Team:
     found.apply(notes())
     rights = found.gameday("rbac", NS)
     assert found(KUBECTL, "apply", "-f", "-", stdin=rights.stdout).returncode == 0
-    folder = found.directory / "gameday"
-    texts = {
-        "system.yaml": SYSTEM,
-        "scenarios/steady.yaml": SCENARIO,
-        "locustfile.py": USERS,
-        "runbook.md": (HERE / "notes_runbook.md").read_text(),
-        "drills/hello.py": OWN,
-    }
-    for name, text in texts.items():
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_text(text)
+    write(found, SYSTEM, (HERE / "notes_runbook.md").read_text())
     eventually(ready(cluster, "notes", NS), 90)
+    return found
+
+
+@pytest.fixture
+def other(request: pytest.FixtureRequest, cluster: Path, tmp_path: Path) -> Team:
+    """A service of another kind of workload, with a sidecar in front of its own container."""
+    kind, where = request.param, f"{request.param.casefold()}-team"
+    found = Team(tmp_path, cluster)
+    objects = manifests.shop(where, "notes", "notes:1", "/")
+    objects[-1]["kind"] = kind
+    spec = objects[-1]["spec"]
+    containers = spec["template"]["spec"]["containers"]
+    containers[0]["env"].append({"name": "TOKEN", "value": "plain"})
+    sleep = ["sh", "-c", "trap 'exit 0' TERM; sleep 100000 & wait"]
+    containers.insert(0, {"name": "sidecar", "image": "busybox:1", "command": sleep})
+    spec["template"]["spec"]["terminationGracePeriodSeconds"] = 2
+    if kind == "StatefulSet":
+        spec["serviceName"] = "notes"
+    else:
+        del spec["replicas"]
+    found.apply(objects)
+    rights = found.gameday("rbac", where)
+    assert found(KUBECTL, "apply", "-f", "-", stdin=rights.stdout).returncode == 0
+    system = (
+        f"name: notes\ntarget: {{namespace: {where}, workload: notes, kind: {kind}, container: web,"
+        " service: notes}\nload: {scenario: steady}\n"
+    )
+    book = (HERE / "notes_runbook.md").read_text()
+    book = book.replace("deployment/notes", f"{kind.casefold()}/notes").replace(NS, where)
+    # A StatefulSet goes on waiting for the pod that crashes, until somebody deletes it.
+    delete = f"undo {kind.casefold()}/notes -n {where}\nkubectl delete pods -l app=notes -n {where}"
+    write(found, system, book.replace(f"undo {kind.casefold()}/notes -n {where}", delete))
+    reached = Cluster.connect(str(cluster))
+    eventually(lambda: reached.workload(where, "notes", kind).whole, 90)
     return found
 
 
@@ -141,6 +181,16 @@ def test_rollback_and_restart_are_proven_with_nothing_but_names(team: Team) -> N
     found = proofs(team, "rolling-back", "restarting")
     assert sights(found["rolling-back"]) == {"whole": "proven", "release": "proven"}, found
     assert found["rolling-back"]["time_to_detect_s"] is not None
+    assert sights(found["restarting"]) == {"pods": "proven", "whole": "proven"}, found
+    for proof in found.values():
+        assert not proof["put_back"].startswith("NOT PUT BACK"), proof["put_back"]
+
+
+@pytest.mark.alone
+@pytest.mark.parametrize("other", ["StatefulSet", "DaemonSet"], indirect=True)
+def test_the_same_drills_are_for_any_kind_of_workload(other: Team) -> None:
+    found = proofs(other, "rolling-back", "restarting")
+    assert sights(found["rolling-back"]) == {"whole": "proven", "release": "proven"}, found
     assert sights(found["restarting"]) == {"pods": "proven", "whole": "proven"}, found
     for proof in found.values():
         assert not proof["put_back"].startswith("NOT PUT BACK"), proof["put_back"]
