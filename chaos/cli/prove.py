@@ -69,7 +69,6 @@ def prove(
     from chaos.cli.system import runbook_of, system_folder, users_of
     from chaos.kube import Cluster
     from chaos.prove.alerts import synthetic
-    from chaos.prove.drills.own import own_drills
     from chaos.prove.overlay import read_overlay
     from chaos.run.progress import Progress, Quiet, Terminal
     from service.cluster.packages import PROMETHEUS as PROMETHEUS_PROGRAMS
@@ -90,7 +89,7 @@ def prove(
         alerts=alerts,
         procedures=procedures,
         corrections=read_overlay(overlay, book) if overlay else {},
-        drills=own_drills(folder.drills) if folder and not offline else (),
+        drills=() if offline else proving.drills_of(folder, procedures),
         values=target.values(set_),
         limits={} if offline else proving.limits_of(book),
         scenario=users,

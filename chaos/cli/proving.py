@@ -15,8 +15,10 @@ from chaos.cli.system import prometheus_of
 from chaos.kube import Cluster
 from chaos.prove.alerts.live import Live, Rules
 from chaos.prove.cases import NOT_PUT_BACK
+from chaos.prove.corrections import Correction
 from chaos.prove.drills import Drill
-from chaos.prove.prover import Correction, Prover
+from chaos.prove.drills.own import check_choice, own_drills
+from chaos.prove.prover import Prover
 from chaos.run.interrupt import InterruptedRunError
 from chaos.run.preflight import LeftoverError, require_allowed
 from chaos.run.progress import Progress
@@ -191,6 +193,17 @@ def chosen_of(
         if name not in known:
             raise UsageError(f"{book.file} has no alert and no procedure called {name!r}")
     return alerts, procedures
+
+
+def drills_of(
+    folder: SystemFolder | None, procedures: Sequence[Procedure]
+) -> Sequence[type[Drill]]:
+    """The system's own. Raises slo.documents.DocumentError for what is wrong with them."""
+    if folder is None:
+        return ()
+    found = own_drills(folder.drills)
+    check_choice(procedures, found, folder.system.parts)
+    return found
 
 
 def limits_of(book: Runbook) -> dict[str, float]:

@@ -13,10 +13,11 @@ from chaos.kube import ClusterError
 from chaos.kube.system_under_test import POLL_S, SystemUnderTest, wait
 from chaos.parts.find import PartError
 from chaos.prove.cases import NOT_PUT_BACK, combined
+from chaos.prove.corrections import Correction
 from chaos.prove.drills import ASKED_FOR, Drill, Stage, drill_for
 from chaos.prove.drills.base import SERVED, SERVED_S
 from chaos.prove.drills.own import blame, is_own
-from chaos.prove.judge import UNTRIED, judge, line_of
+from chaos.prove.judge import UNTRIED, judge, line_of, severity_felt
 from chaos.prove.shell.shell_session import ShellSession
 from chaos.prove.steps.execution import Hand
 from chaos.prove.steps.recorder import record
@@ -27,24 +28,12 @@ from chaos.undo.snapshot_store import forget, keep
 from loadtests.runner import LoadError, LoadHandle, LoadRunner
 from loadtests.scenario import Scenario
 from slo.evidence.samples import read_raw
-from slo.indicators.client import requests
-from slo.policy import SeverityPolicy
 from slo.runbook.model import Procedure, Runbook, Step, StepKind
 from slo.verdict.proofs import Database, ProcedureProof, ProofOutcome, Sight, StepProof, StepState
-from slo.verdict.severity import Incident, observe
-from slo.verdict.users_served import ERROR
 
 STEADY_WITHIN_S, BACK_WITHIN_S, HELD_S = 90.0, 120.0, 5.0
 PACE_S = 20.0  # a database takes longer to end than a web server
 USERS_WITHIN_S = 45.0  # more, where nothing but enough good requests is missing
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Correction:
-    """What an overlay changes of a procedure: texts to run instead of the steps on some lines."""
-
-    why: str
-    stand_ins: Mapping[int, str]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -194,6 +183,8 @@ class _Course:
         except ClusterError as error:
             why = f"the system cannot be looked at: {error}"
             return self._proof(ProofOutcome.INCONCLUSIVE, why, (), "")
+        except Exception as error:  # noqa: BLE001 - as below
+            return self._proof(ProofOutcome.INCONCLUSIVE, self._mistake(error), (), "")
         why = self._unsteady()
         if why:
             return self._proof(
@@ -218,10 +209,8 @@ class _Course:
                 self._rate()
         except (ClusterError, LoadError) as error:
             trouble = f"the drill itself went wrong: {error}"
-        except Exception as error:
-            if not is_own(self._drill):
-                raise
-            trouble = f"the drill itself went wrong: {blame(error)}"
+        except Exception as error:  # noqa: BLE001 - of own drills; any other is raised again
+            trouble = self._mistake(error)
         finally:
             back = self._put_back(snapshot)
         self._stage.steps = list(steps)
@@ -345,23 +334,18 @@ class _Course:
 
     def _rate(self) -> None:
         """How severe it was for users, and how soon the runbook wants that answered."""
-        objectives = self._set.book.objectives
-        end = time.time()
         try:
             samples = read_raw(self._set.run_dir)
         except ValueError:
             return  # what users felt is not known
-        incident = Incident(
-            found=requests(samples).between(self._fault, end),
-            start=self._fault,
-            end=end,
-            series=(),
-            scrape_interval_s=1.0,
-        )
-        severity = observe(incident, objectives, (), SeverityPolicy(), ERROR).severity
-        self._severity = severity.value
-        levels = [x for x in self._set.book.severities if x.severity is severity]
-        self._response_s = levels[0].response_time_s if levels else None
+        felt = severity_felt(samples, self._set.book, self._fault, time.time())
+        self._severity, self._response_s = felt
+
+    def _mistake(self, error: Exception) -> str:
+        """Of whoever wrote a drill of the system's own; raises the error where it is ours."""
+        if not is_own(self._drill):
+            raise error
+        return f"the drill itself went wrong: {self._secrets.mask(blame(error))}"
 
     def _put_back(self, snapshot: Snapshot) -> str:
         """What was done to put it back; what could not be stands in it, too."""
@@ -381,6 +365,8 @@ class _Course:
                 forget(self._set.system)
         except ClusterError as error:
             return f"{NOT_PUT_BACK}: {error}"
+        except Exception as error:  # noqa: BLE001 - as above
+            return f"{NOT_PUT_BACK}: {self._mistake(error)}"
         return f"{NOT_PUT_BACK}: {why}" if why else ", ".join(done) or "nothing had to be"
 
     # What is told

@@ -10,12 +10,14 @@ import importlib.util
 import inspect
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import ModuleType
 
 from chaos.prove.drills.base import Drill
 from slo.documents import DocumentError
+from slo.runbook.model import Procedure
+from slo.system.parts import AnyPart
 
 _PACKAGE = "_gameday_drills_"
 
@@ -30,6 +32,18 @@ def own_drills(folder: Path) -> tuple[type[Drill], ...]:
     package = _package(folder.resolve())
     files = sorted(p for p in folder.glob("*.py") if not p.name.startswith("_"))
     return tuple(kind for file in files for kind in _drills_of(_load(package, file), file))
+
+
+def check_choice(
+    procedures: Sequence[Procedure], own: Sequence[type[Drill]], parts: Sequence[AnyPart]
+) -> None:
+    """Raises DocumentError where an own drill cannot say which procedures it is for."""
+    for procedure in procedures:
+        for kind in own:
+            try:
+                kind(parts).fits(procedure)
+            except Exception as error:
+                raise DocumentError(blame(error)) from error
 
 
 def is_own(drill: Drill) -> bool:

@@ -10,7 +10,7 @@ import pytest
 
 from chaos.prove.drills import GENERAL, Drill, Rollback, drill_for
 from chaos.prove.drills.files import Recovery, UnknownPart
-from chaos.prove.drills.own import blame, is_own, own_drills
+from chaos.prove.drills.own import blame, check_choice, is_own, own_drills
 from service.gameday import FOLDER
 from slo.documents import DocumentError
 from slo.runbook.model import Procedure
@@ -72,6 +72,14 @@ def test_what_goes_wrong_in_an_own_drill_is_blamed_on_its_file_and_line(folder: 
     with pytest.raises(KeyError) as error:
         kind().sights(None)  # type: ignore[arg-type]
     assert blame(error.value) == f"{folder / 'slow.py'}, line 11: KeyError: 'x'"
+
+
+def test_a_drill_that_cannot_say_what_it_is_for_is_known_before_anything_runs(folder: Path) -> None:
+    wrong = OWN.replace("    topic = TOPIC\n", "").replace("sights(self, stage)", "fits(self, p)")
+    (folder / "slow.py").write_text(f"{wrong}\nSlow.sights = print\n")
+    own = own_drills(folder)
+    with pytest.raises(DocumentError, match=r"slow\.py, line 10: KeyError: 'x'"):
+        check_choice([procedure("Rolling back")], own, ())
 
 
 def test_a_changed_file_is_read_again(folder: Path) -> None:
