@@ -4,6 +4,7 @@ Each kind is here because a drill uses it. A field that is left out is answered 
 cluster where there is only one answer; `chaos.parts` looks.
 """
 
+import re
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -23,9 +24,9 @@ class _Named(Part):
 
     def named_in(self, text: str) -> bool:
         """Does the text speak of it? Upper and lower case are the same."""
-        words = text.casefold()
         names = (name.casefold().removeprefix("the ") for name in (self.name, *self.titles))
-        return any(name in words for name in names)
+        either = "|".join(map(re.escape, names))
+        return re.search(rf"(?<!\w)(?:{either})(?!\w)", text.casefold()) is not None
 
 
 class _WithFiles(_Named):

@@ -16,6 +16,7 @@ from chaos.prove.drills.base import Drill, Stage, served, sight, whole
 from chaos.prove.drills.secret_rotation import fill_in_new_ones
 from chaos.undo.snapshot_store import keep_password
 from slo.runbook.model import Procedure
+from slo.system.parts import Neo4jPart
 from slo.verdict.proofs import ProofOutcome, Sight
 
 NEW = "new-password"
@@ -36,7 +37,8 @@ class Neo4jPassword(Drill):
     once = ("requests lost",)
 
     def fits(self, procedure: Procedure) -> bool:
-        return procedure.topic == self.topic and NEO4J in touched(procedure)
+        named = any(p.named_in(procedure.title) for p in self.parts if isinstance(p, Neo4jPart))
+        return procedure.topic == self.topic and (named or NEO4J in touched(procedure))
 
     def needs(self, stage: Stage) -> None:
         graph = Graph.of(stage.system, stage.procedure.title)

@@ -46,6 +46,7 @@ def test_a_part_is_known_by_its_name_and_titles(text: str) -> None:
     part = Neo4jPart(name="the graph", kind="neo4j", titles=("Neo4j",))
     assert part.named_in(text)
     assert not part.named_in("Redis is slow")
+    assert not part.named_in("Paragraphs are slow")
 
 
 def test_the_reference_system_names_its_parts_as_any_other_does() -> None:
