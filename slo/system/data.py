@@ -1,28 +1,43 @@
 """Checks that nothing was lost: what a drill writes before, and reads back afterwards."""
 
+import json
 import re
-from typing import Any, Literal, Self
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
 from slo.documents import Part
 
 _PLACEHOLDER = re.compile(r"\{([a-z]+)\}")
 _WRITING = frozenset(("unique", "number"))
 _READING = frozenset(("id", "unique", "number", "attempt"))
+_VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+
+
+def _json(value: Any) -> Any:
+    """As JSON has it, without what the YAML reader adds."""
+    try:
+        return json.loads(json.dumps(value, allow_nan=False))
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"cannot be sent as JSON: {error}") from error
+
+
+Body = Annotated[Any, BeforeValidator(_json), WithJsonSchema({})]
 
 
 class WriteRequest(Part):
     """One request that writes one item.
 
-    `{unique}` in path and body is another text for each item, `{number}` counts them from 0. `id`
-    is where the answer's JSON has the item's id (`id`, `order.id`, `items.0.id`); without it, the
-    item is known by `{unique}`.
+    `{unique}` in path and body is another text for each item, `{number}` counts them from 0.
+    `${NAME}` in a header is an environment variable, so that no token stands in the file. `id` is
+    where the answer's JSON has the item's id (`id`, `order.id`, `items.0.id`); without it, the item
+    is known by `{unique}`.
     """
 
     method: Literal["POST", "PUT", "PATCH"] = "POST"
     path: str = Field(pattern=r"^/")
-    body: dict[str, Any] | None = None
+    body: Body = None
     headers: dict[str, str] = Field(default_factory=dict)
     id: str | None = Field(default=None, min_length=1)
 
@@ -72,6 +87,11 @@ class DataCheck(Part):
     def endpoint(self) -> str:
         """The path that what is written goes to, up to its first placeholder."""
         return self.write.path.partition("{")[0].rstrip("/") or "/"
+
+
+def with_variables(headers: Mapping[str, str], environ: Mapping[str, str]) -> dict[str, str]:
+    """Headers with `${NAME}` replaced. Raises KeyError for a variable that is not set."""
+    return {k: _VARIABLE.sub(lambda m: environ[m[1]], v) for k, v in headers.items()}
 
 
 def filled(value: Any, words: dict[str, str]) -> Any:

@@ -1,12 +1,13 @@
 """Data that a drill writes before and looks for afterwards, as system.yaml says how."""
 
+import os
 import secrets
 from functools import partial
 
 from chaos.kube.system_under_test import wait
 from chaos.parts.find import PartError
 from chaos.prove.drills.base import Stage, sight
-from slo.system.data import DataCheck, filled, found_at
+from slo.system.data import DataCheck, filled, found_at, with_variables
 from slo.system.parts import FilesPart
 from slo.verdict.proofs import ProofOutcome, Sight
 
@@ -19,12 +20,23 @@ def check_of(stage: Stage, part: FilesPart | None, title: str) -> DataCheck:
     name = part.name if part is not None else title
     for check in stage.system.data:
         if check.part.casefold() == name.casefold():
+            _headers_of(check)
             return check
     raise PartError(
         f"nobody says how to see whether what {name} keeps is still there; add to system.yaml:"
         f" data: [{{name: NAME, part: {name}, write: {{path: /PATH, body: {{}}, id: id}},"
         " read: {path: '/PATH/{id}'}}]"
     )
+
+
+def _headers_of(check: DataCheck) -> tuple[dict[str, str], dict[str, str]]:
+    """Of what writes and of what reads, as they are sent. Raises PartError."""
+    try:
+        written, read = check.write.headers, check.read.headers
+        return with_variables(written, os.environ), with_variables(read, os.environ)
+    except KeyError as error:
+        why = f"the environment variable {error.args[0]} is not set"
+        raise PartError(f"{why}, which the check of {check.name} in system.yaml sends") from error
 
 
 def write(stage: Stage, check: DataCheck, most: int | None = None) -> None:
@@ -78,7 +90,7 @@ def _written(stage: Stage, check: DataCheck, words: dict[str, str]) -> bool:
         asked.method,
         filled(asked.path, words),
         filled(asked.body, words) if asked.body is not None else None,
-        more=asked.headers,
+        more=_headers_of(check)[0],
     )
     if answer is None or not answer.is_success:
         return False
@@ -96,7 +108,7 @@ def _written(stage: Stage, check: DataCheck, words: dict[str, str]) -> bool:
 
 def _read(stage: Stage, check: DataCheck, words: dict[str, str]) -> bool:
     asked = check.read
-    answer = stage.system.ask("GET", filled(asked.path, words), more=asked.headers)
+    answer = stage.system.ask("GET", filled(asked.path, words), more=_headers_of(check)[1])
     if answer is None or answer.is_error:
         return False
     return filled(asked.contains, words) in answer.text

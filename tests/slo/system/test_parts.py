@@ -6,7 +6,7 @@ import pytest
 
 from service.gameday import FOLDER
 from slo.documents import DocumentError
-from slo.system.data import filled, found_at
+from slo.system.data import filled, found_at, with_variables
 from slo.system.folder import read_system
 from slo.system.parts import Neo4jPart
 
@@ -71,6 +71,11 @@ def test_the_reference_system_names_its_parts_as_any_other_does() -> None:
             "    count: x {ids}\n    read:",
             "line 12: field 'data[0].count': only a part",
         ),
+        (
+            '"a-{number}"',
+            "2026-01-01",
+            "line 11: field 'data[0].write.body': cannot be sent as JSON",
+        ),
         ("id: order.id}", "id: ''}", "line 11: field 'data[0].write.id'"),
     ],
 )
@@ -102,6 +107,14 @@ def test_the_id_is_found_in_an_answer_of_any_shape(
     answer: object, where: str, wanted: str | None
 ) -> None:
     assert found_at(answer, where) == wanted
+
+
+def test_a_header_gets_its_token_from_the_environment() -> None:
+    headers = {"Authorization": "Bearer ${TOKEN}", "Accept": "text/{number}"}
+    found = with_variables(headers, {"TOKEN": "t0k3n"})
+    assert found == {"Authorization": "Bearer t0k3n", "Accept": "text/{number}"}
+    with pytest.raises(KeyError, match="TOKEN"):
+        with_variables(headers, {})
 
 
 def test_placeholders_are_filled_wherever_they_stand() -> None:
