@@ -75,24 +75,31 @@ def only(found: Sequence[Json], what: str, where: str, yaml: Callable[[str], str
 
 
 def workload_of_part(
-    system: SystemUnderTest, named: str | None, kind: WorkloadKind, image: str, title: str
+    system: SystemUnderTest, named: str | None, kind: WorkloadKind | None, image: str, title: str
 ) -> Json:
     """The workload that system.yaml names, else the only one with such an image.
 
     Raises PartError, ClusterError.
     """
-    word = image.casefold()
     if named is not None:
-        found = system.find(kind, named)
-        if found is None:
-            raise PartError(
-                f"{title} is not here: namespace {system.namespace} has no {kind} {named!r}, which"
-                " system.yaml names"
-            )
-        return found
+        return named_workload(system, named, kind, title)
     return only(
         by_image(system, image),
         f"workload with an image of {title}",
         f"namespace {system.namespace}",
-        lambda why: add(why, name=title, kind=word, workload="NAME"),
+        lambda why: add(why, name=title, kind=image, workload="NAME"),
+    )
+
+
+def named_workload(
+    system: SystemUnderTest, name: str, kind: WorkloadKind | None, title: str
+) -> Json:
+    """Of this kind, else of whatever kind there is. Raises PartError, ClusterError."""
+    for each in (kind,) if kind else KINDS:
+        found = system.find(each, name)
+        if found is not None:
+            return found
+    raise PartError(
+        f"{title} is not here: namespace {system.namespace} has no {kind or 'workload'} {name!r},"
+        " which system.yaml names"
     )

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from chaos.kube import Json, Ref
 from chaos.kube.system_under_test import SystemUnderTest
 from chaos.kube.views import selector_of
-from chaos.parts.find import PartError, add
+from chaos.parts.find import PartError, add, named_workload
 from slo.system.parts import VolumePart
 
 
@@ -28,18 +28,14 @@ class Files:
 
 def files_of(system: SystemUnderTest, part: VolumePart) -> Files:
     """Raises PartError, ClusterError."""
-    kind, name = part.workload_kind, part.workload
-    if name is None:
-        kind, name = system.kind, system.workload
-    found = system.find(kind, name)
+    named, of = part.workload or system.workload, part.workload_kind
+    found = named_workload(system, named, of if part.workload else system.kind, part.name)
+    kind, name = found["kind"], found["metadata"]["name"]
     where = {"name": part.name, "kind": "volume"}
-    if found is None:
-        why = f"namespace {system.namespace} has no {kind} {name!r}"
-        raise PartError(add(why, **where, workload="NAME", workload_kind="KIND"))
     claim = claim_of(found, part.claim)
     if not claim:
         why = f"nobody says which claim has the files of {part.name}"
-        raise PartError(add(why, **where, workload=name, workload_kind=kind, claim="NAME"))
+        raise PartError(add(why, **where, workload=name, claim="NAME"))
     if kind == "DaemonSet":
         raise PartError(f"{name} is a DaemonSet: its volume cannot be looked at while it is away")
     spec = found["spec"]["template"]["spec"]

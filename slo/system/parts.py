@@ -36,7 +36,7 @@ class _WithFiles(_Named):
     """
 
     workload: str | None = None
-    workload_kind: WorkloadKind = "StatefulSet"
+    workload_kind: WorkloadKind | None = None
     claim: str | None = None
     backup: str | None = Field(default=None, pattern=r"^\w[\w.-]*$")
 
@@ -62,7 +62,7 @@ class RedisPart(_Named):
 
     kind: Literal["redis"]
     workload: str | None = None
-    workload_kind: WorkloadKind = "Deployment"
+    workload_kind: WorkloadKind | None = None
 
 
 class VolumePart(_WithFiles):

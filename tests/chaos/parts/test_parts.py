@@ -112,7 +112,7 @@ def test_none_and_several_and_a_wrong_name_are_sentences_with_the_yaml(cluster: 
         error.value
     )
     wrong = Neo4jPart(name="Neo4j", kind="neo4j", workload="grph")
-    with pytest.raises(PartError, match="has no StatefulSet 'grph', which"):
+    with pytest.raises(PartError, match="has no workload 'grph', which"):
         Graph.of(system(cluster, wrong))
     lonely = Graph.of(system(cluster, wrong.model_copy(update={"workload": "other"})))
     with pytest.raises(PartError, match="no Service of other has port 7687"):
