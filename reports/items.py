@@ -18,6 +18,7 @@ from slo.verdict.results import means
 _CHECKS = {
     "effect": "Fault took effect",
     "undone": "Fault undone",
+    "whole": "Whole again",
     "severity": "Severity",
     "recovery": "Recovery",
     "response": "Answered in time",

@@ -89,11 +89,16 @@ def parse_document(text: str, file: str, model: type[Model], *, context: object 
     except ValidationError as error:
         # A misspelt field is also a missing one; the misspelling is what helps.
         first = min(error.errors(), key=lambda e: e["type"] != "extra_forbidden")
-        loc = first["loc"]
-        if first["type"].startswith("union_tag"):  # the field that says which of several models
-            loc = (*loc, first.get("ctx", {})["discriminator"].strip("'"))
-        path = _written_path(tree, loc)
-        raise DocumentError(f"{file}, line {_line_of(tree, path)}: {_say(path, first)}") from error
+        path = _written_path(tree, _loc(first))
+        raise DocumentError(f"{file}, line {_line_of(tree, path)}: {say(path, first)}") from error
+
+
+def _loc(error: ErrorDetails) -> tuple[int | str, ...]:
+    """Where it is wrong: with the field that says which of several models is meant."""
+    loc = error["loc"]
+    if error["type"].startswith("union_tag"):
+        loc = (*loc, error.get("ctx", {})["discriminator"].strip("'"))
+    return loc
 
 
 def line_of(path: Path, *keys: str | int) -> int:
@@ -165,7 +170,8 @@ _WORDS = {
 """What the validation library calls by the names of Python's types."""
 
 
-def _say(path: Sequence[str | int], error: ErrorDetails) -> str:
+def say(path: Sequence[str | int], error: ErrorDetails) -> str:
+    """What is wrong with the field at `path`, without the words of the validation library."""
     kind, message, given = error["type"], error["msg"], _short(error["input"])
     name = _name(path)
     if kind == "union_tag_not_found":

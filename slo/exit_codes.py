@@ -14,6 +14,7 @@ class ExitCode(IntEnum):
     INCONCLUSIVE = 3
     ABORTED = 4
     FAULT_STUCK = 5
+    CRASHED = 70  # EX_SOFTWARE of sysexits.h: a bug of ours, and no verdict
     HANGUP = 129
     INTERRUPTED = 130
     TERMINATED = 143

@@ -226,10 +226,11 @@ class PromiseResult:
 class Check:
     """One question put to an experiment, its answer and the evidence for it.
 
-    Names in use: `effect` (did the fault bite), `undone` (is it gone), `severity` (observed no
-    worse than expected), `recovery` (within the limit), `response` (answered in the time that the
-    runbook gives its severity), `degraded` (no endpoint further than the plan allows), `alerts`
-    (fired where they should and nowhere else), `data` (nothing acknowledged was lost).
+    Names in use: `effect` (did the fault bite), `undone` (is it gone), `whole` (told where what it
+    hit did not come back), `severity` (observed no worse than expected), `recovery` (within the
+    limit), `response` (answered in the time that the runbook gives its severity), `degraded` (no
+    endpoint further than the plan allows), `alerts` (fired where they should and nowhere else),
+    `data` (nothing acknowledged was lost).
     """
 
     name: str

@@ -6,8 +6,9 @@ inside its function, so that the command starts fast. The other modules (`run_ch
 """
 
 import sys
+from io import TextIOWrapper
 
-from chaos.cli.app import app
+from chaos.cli.app import app, tell
 from chaos.run.interrupt import InterruptedRunError
 
 # Importing a command's module registers it.
@@ -33,7 +34,13 @@ __all__ = [
 
 
 def main() -> None:
-    """Run the command line; a user's mistake ends with one sentence and code 2."""
+    """Run the command line; a user's mistake ends with one sentence and code 2.
+
+    An error of our own ends with a file to send and code 70, never with a verdict's code.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):  # whatever the locale, nothing is lost
+            stream.reconfigure(errors="backslashreplace")
     try:
         app()
     except InterruptedRunError as error:
@@ -42,11 +49,14 @@ def main() -> None:
         from slo.exit_codes import ExitCode
 
         sys.exit(ExitCode.INTERRUPTED)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - whatever it is, it must not look like a verdict
+        from chaos.cli.crash import kept, unusable
         from chaos.cli.user_errors import exit_code_of
+        from slo.exit_codes import ExitCode
 
-        code = exit_code_of(error)
+        code, why = exit_code_of(error), str(error)
         if code is None:
-            raise
-        print(f"gameday: {error}", file=sys.stderr)
+            why = unusable(error)
+            code = ExitCode.USAGE if why else ExitCode.CRASHED
+        tell(f"gameday: {why or kept(error)}", error=True)
         sys.exit(code)

@@ -6,6 +6,7 @@ pydantic, numpy or the like (tests/chaos/cli/test_start_up.py).
 """
 
 import json
+import sys
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -40,9 +41,16 @@ def version() -> str:
 
 def console(*, quiet: bool = False) -> "Console":
     """Where people read. Machines read standard output, and nothing else goes there then."""
-    from rich.console import Console
+    from chaos.cli.screen import console_on
 
-    return Console(stderr=quiet, quiet=quiet, highlight=False)
+    return console_on(sys.stderr if quiet else sys.stdout, quiet=quiet)
+
+
+def tell(text: str, *, error: bool = False) -> None:
+    """A line for people; `error` is for standard error."""
+    from chaos.cli.screen import visible
+
+    print(visible(text), file=sys.stderr if error else sys.stdout)
 
 
 def print_json(value: Any) -> None:

@@ -1,8 +1,8 @@
 """A procedure's steps on the screen, and the person who is asked before each."""
 
 import typer
-from rich.markup import escape
 
+from chaos.cli.app import tell
 from chaos.run.progress import Progress
 from slo.exit_codes import ExitCode
 from slo.runbook.model import Step
@@ -11,7 +11,7 @@ from slo.verdict.proofs import StepProof, StepState
 
 def ask(step: Step, text: str) -> bool:
     title = f"{step.title}\n" if step.title and step.title != text else ""
-    print(f"\nline {step.source.line}: {title}{text}")
+    tell(f"\nline {step.source.line}: {title}{text}")
     return typer.confirm("done?" if not step.commands else "run it?", default=False)
 
 
@@ -22,14 +22,14 @@ class Told:
         self._progress = progress
 
     def begins(self, step: Step, text: str) -> None:
-        self._progress.say(f"line {step.source.line}: [cyan]{escape(text)}[/]")
+        self._progress.say(f"line {step.source.line}: {text}")
 
     def ended(self, proof: StepProof) -> None:
         if proof.output.strip():
-            self._progress.say(escape(proof.output.rstrip()))
+            self._progress.say(proof.output.rstrip())
         why = "; ".join(filter(None, (proof.reason, proof.note)))
         told = f"{proof.state.value}: {why}" if why else proof.state.value
-        self._progress.say(f"line {proof.line}: [bold]{escape(told)}[/]")
+        self._progress.say(f"line {proof.line}: {told}")
 
 
 def code_of(proofs: tuple[StepProof, ...]) -> ExitCode:

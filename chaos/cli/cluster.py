@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from chaos.cli.app import Json, app, console, print_json
+from chaos.cli.app import Json, app, console, print_json, tell
 from chaos.run.interrupt import interruptible
 
 cluster_app = typer.Typer(help="The embedded cluster on this machine.", no_args_is_help=True)
@@ -45,7 +45,7 @@ def up(
         if json:
             print_json({"kubeconfig": str(there.kubeconfig), "boot_s": 0, "left_as_it_is": reason})
         else:
-            print(f"it is left as it is: {reason}\nexport KUBECONFIG={there.kubeconfig}")
+            tell(f"it is left as it is: {reason}\nexport KUBECONFIG={there.kubeconfig}")
         return
     with interruptible():
         try:
@@ -60,7 +60,7 @@ def up(
         print_json({"kubeconfig": str(info.kubeconfig), "boot_s": round(info.boot_s, 2)})
         return
     done = "it was up already" if was_up else f"all pods ready after {info.boot_s:.1f} s"
-    print(f"{done}\nexport KUBECONFIG={info.kubeconfig}")
+    tell(f"{done}\nexport KUBECONFIG={info.kubeconfig}")
 
 
 @cluster_app.command()
@@ -72,7 +72,7 @@ def down(*, json: Json = False) -> None:
     if json:
         print_json({"ended": there})
     else:
-        print("ended, nothing is left" if there else "there was none")
+        tell("ended, nothing is left" if there else "there was none")
 
 
 @cluster_app.command()
@@ -85,13 +85,13 @@ def status(*, json: Json = False) -> None:
     if json:
         print_json(asdict(found))
     elif found.running:
-        print(
+        tell(
             f"running at {found.server}: {found.pods_ready} of {found.pods} pods ready on"
             f" {found.nodes} node(s)\nisolation: {found.isolation}\n"
             f"memory: {found.memory_bytes / 2**20:.0f} MiB\n"
             f"export KUBECONFIG={found.kubeconfig}"
         )
     else:
-        print("not running")
+        tell("not running")
     if not found.running:
         raise typer.Exit(ExitCode.FAIL)

@@ -9,6 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from rich.table import Table
+from rich.text import Text
 
 from chaos.cli.app import DISTRIBUTION, console
 from chaos.prove.shell import jail
@@ -125,7 +126,7 @@ def show(findings: list[Diagnosis]) -> None:
     table = Table.grid(padding=(0, 2))
     for finding in findings:
         advice = "" if finding.state is State.OK else finding.advice
-        state = f"[{colours[finding.state]}]{finding.state.value}[/]"
+        state = Text(finding.state.value, style=colours[finding.state])
         table.add_row(state, finding.name, finding.found, advice)
     if findings:
         console().print(table)

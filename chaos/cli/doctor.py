@@ -1,13 +1,12 @@
 """`gameday doctor`: what this machine has, and what is missing."""
 
 import contextlib
-import sys
 from dataclasses import asdict
 from typing import Annotated
 
 import typer
 
-from chaos.cli.app import Json, app, console, print_json
+from chaos.cli.app import Json, app, console, print_json, tell
 
 
 @app.command()
@@ -31,7 +30,7 @@ def doctor(
         try:
             distribution.fetch(say=lambda text: screen.print(text, style="dim"))
         except distribution.Neo4jMissingError as error:
-            print(error, file=sys.stderr)
+            tell(str(error), error=True)
     findings = examine()
     if json:
         print_json([asdict(f) for f in findings])

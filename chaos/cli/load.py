@@ -167,4 +167,4 @@ def _show(summary: "LoadSummary", samples: "Samples") -> None:
             f" {summary.outside_failed} of them failed"
         )
     if summary.reason:
-        screen.print(f"[yellow]{summary.reason}[/]")
+        screen.print(summary.reason, style="yellow")

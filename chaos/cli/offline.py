@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from chaos.cli.app import Json, RunDir, app, console, print_json
+from chaos.cli.app import Json, RunDir, app, console, print_json, tell
 
 PolicyFile = Annotated[
     Path | None, typer.Option("--policy", help="Judge by this policy, not by the one the run kept.")
@@ -62,7 +62,7 @@ def report(run: RunDir, *, baseline: BaselineDir = None, json: Json = False) -> 
         print_json({"files": [str(p) for p in written]})
     else:
         for path in written:
-            print(path)
+            tell(str(path))
 
 
 @app.command()
@@ -95,8 +95,8 @@ def gate(
         against = verdict.comparison and verdict_json.tree(verdict)["comparison"]
         print_json(told | ({"comparison": against} if against else {}))
     else:
-        print(f"{verdict.outcome.value}: {verdict.headline}")
+        tell(f"{verdict.outcome.value}: {verdict.headline}")
         if verdict.comparison is not None and verdict.comparison.headline != verdict.headline:
-            print(f"{verdict.comparison.outcome.value}: {verdict.comparison.headline}")
+            tell(f"{verdict.comparison.outcome.value}: {verdict.comparison.headline}")
         terminal.show_comparison(verdict, console())
     raise typer.Exit(code)

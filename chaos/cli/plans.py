@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from chaos.cli import options
-from chaos.cli.app import app
+from chaos.cli.app import app, tell
 from chaos.cli.errors import UsageError
 
 if TYPE_CHECKING:
@@ -89,4 +89,4 @@ def _dumped(yaml: "YAML", document: Any) -> str:
 
 def _note(file: Path, notes: list[str]) -> None:
     for note in notes:
-        print(f"{file}: not carried over: {note}", file=sys.stderr)
+        tell(f"{file}: not carried over: {note}", error=True)

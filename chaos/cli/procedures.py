@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from chaos.cli import completion, options
-from chaos.cli.app import Json, console, print_json
+from chaos.cli.app import Json, console, print_json, tell
 from chaos.cli.errors import UsageError
 from chaos.cli.runbook import runbook_app
 from chaos.run.interrupt import interruptible
@@ -74,7 +74,7 @@ def run(
     given = target.values(set_)
     if dry_run:
         for line in rehearse(chosen, given):
-            print(line)
+            tell(line)
         return
     if not yes and not sys.stdin.isatty():
         raise UsageError("there is nobody to ask before each step: say --yes, or --dry-run")

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from chaos.cli import options
-from chaos.cli.app import Json, app, print_json
+from chaos.cli.app import Json, app, print_json, tell
 from chaos.cli.errors import UsageError
 
 ENDS_WITHIN_S = 120.0
@@ -51,7 +51,7 @@ def recover(
         for name, each in found.items():
             show(name, each, drills[name])
         if not names:
-            print("no namespace allows faults, so there is nothing to look at")
+            tell("no namespace allows faults, so there is nothing to look at")
     if any(each.stuck for each in found.values()) or any(d.stuck for d in drills.values()):
         raise typer.Exit(ExitCode.FAULT_STUCK)
     if any(each.blind for each in found.values()) or any(d.unseen for d in drills.values()):
@@ -82,7 +82,7 @@ def abort(
     who = f"{getpass.getuser()} on {socket.gethostname()}"
     identity = leases.ask_to_end(cluster, where, started.plan if started else "", f"asked by {who}")
     if not json:
-        print(f"asked {identity} to end")
+        tell(f"asked {identity} to end")
     deadline = time.monotonic() + ENDS_WITHIN_S
     while leases.holder(cluster.find(leases.ref(where))) == identity:
         if time.monotonic() > deadline:
@@ -90,12 +90,12 @@ def abort(
         time.sleep(0.2)
     left, _ = leftovers(cluster, where)
     if left:
-        print(f"it has ended, but there is still: {left[0]}: gameday recover", file=sys.stderr)
+        tell(f"it has ended, but there is still: {left[0]}: gameday recover", error=True)
         raise typer.Exit(ExitCode.FAULT_STUCK)
     if json:
         print_json({"ended": identity, "undone": True})
     else:
-        print("it has ended, and everything was undone")
+        tell("it has ended, and everything was undone")
 
 
 @app.command()

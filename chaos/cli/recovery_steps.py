@@ -1,11 +1,11 @@
 """What `recover` and `abort` do: look at what dead runs left, and say what became of it."""
 
 import secrets
-import sys
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
+from chaos.cli.app import tell
 from chaos.cli.errors import UsageError
 from chaos.kube import Cluster, ClusterError
 from chaos.undo import lease as leases
@@ -84,32 +84,32 @@ def as_json(found: Recovered, drill: DrillLeftover) -> dict[str, list[str]]:
 
 def show(namespace: str, found: Recovered, drill: DrillLeftover) -> None:
     for undone in found.undone:
-        print(f"undone: {undone.leftover}: {undone.said}")
+        tell(f"undone: {undone.leftover}: {undone.said}")
         for note in undone.notes:
-            print(f"  {note}")
+            tell(f"  {note}")
     for live in found.live:
-        print(f"left alone, its run lives: {live} (end it with: gameday abort)")
+        tell(f"left alone, its run lives: {live} (end it with: gameday abort)")
     for entry in drill.done:
-        print(f"put back: {entry}")
+        tell(f"put back: {entry}")
     if drill.live:
-        print(f"left alone, its run lives: the drill of {drill.live}")
+        tell(f"left alone, its run lives: the drill of {drill.live}")
     unseen = [u.reason for u in found.unseen] + [drill.unseen] * bool(drill.unseen)
     for reason in unseen:
-        print(f"not looked at: {reason}")
+        tell(f"not looked at: {reason}")
     if drill.barred:
-        print(f"drills were not looked for: {drill.barred}")
+        tell(f"drills were not looked for: {drill.barred}")
     for stuck in found.stuck:
-        print(f"CANNOT BE UNDONE: {stuck.leftover}: {stuck.reason}", file=sys.stderr)
-        print(f"  before: {stuck.before}", file=sys.stderr)
-        print(f"  by hand: {stuck.command}", file=sys.stderr)
+        tell(f"CANNOT BE UNDONE: {stuck.leftover}: {stuck.reason}", error=True)
+        tell(f"  before: {stuck.before}", error=True)
+        tell(f"  by hand: {stuck.command}", error=True)
     if drill.stuck:
-        print(f"CANNOT BE PUT BACK, what a drill changed: {drill.stuck}", file=sys.stderr)
+        tell(f"CANNOT BE PUT BACK, what a drill changed: {drill.stuck}", error=True)
     if found.undone or found.live or found.stuck or drill.done or drill.live or drill.stuck:
         return
     if unseen:
-        print(f"namespace {namespace}: nothing was found where it could be looked")
+        tell(f"namespace {namespace}: nothing was found where it could be looked")
     else:
-        print(f"namespace {namespace}: nothing is left of any fault")
+        tell(f"namespace {namespace}: nothing is left of any fault")
 
 
 def only_one(cluster: Cluster) -> str:

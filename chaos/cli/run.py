@@ -36,18 +36,16 @@ def run(
     json: Json = False,
 ) -> None:
     """Load the service, break it, watch it, and say with evidence what held."""
-    from rich.markup import escape
-
     from chaos.cli.conclusion import conclude
     from chaos.cli.embedded import embedded_cluster
     from chaos.cli.recovery_procedures import recovery_procedures
-    from chaos.cli.run_checks import check_forbidden, read_given, resolve, show_dry_run
+    from chaos.cli.run_checks import check_forbidden, read_given, resolve, show_dry_run, unreachable
     from chaos.cli.run_directory import new_run_dir, point_latest_at
     from chaos.cli.system import system_folder
     from chaos.kube import Cluster
     from chaos.run import game_day
     from chaos.run.dry_run import dry_run_of
-    from chaos.run.preflight import preflight
+    from chaos.run.preflight import RefusedError, preflight
     from chaos.run.progress import Progress, Quiet, Terminal
     from slo.exit_codes import ExitCode
 
@@ -67,12 +65,16 @@ def run(
         cluster.check()
         check_forbidden(given.plan_file, read, cluster)
         place = resolve(given, cluster)
-        for line in place.unmeasured:
-            progress.say(f"[yellow]{escape(line)}[/]")
+        for line in (*place.unmeasured, *place.unanswered):
+            progress.say(line)
+        found = dry_run_of(read, cluster, place.url)
         if dry_run:
-            found = dry_run_of(read, cluster, place.url)
+            found.problems += [*place.unanswered, *unreachable(place.url)]
             show_dry_run(found, screen, json=json)
-            raise typer.Exit(ExitCode.USAGE if found.problems else ExitCode.PASS)
+            bad = found.problems or found.denied
+            raise typer.Exit(ExitCode.USAGE if bad else ExitCode.PASS)
+        if found.denied:  # before anything is broken that could not be put back
+            raise RefusedError("; ".join(found.denied))
         interrupted: InterruptedRunError | None = None
         run_dir: Path | None = None
         try:

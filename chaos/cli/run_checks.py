@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import httpx
 from rich.console import Console
 
 from chaos.cli.app import print_json
@@ -28,16 +29,27 @@ from slo.runbook.reader import Runbook, read_runbook
 from slo.system.folder import SystemFolder
 from slo.verdict.objectives import ThresholdError, override
 
+ANSWER_WITHIN_S = 5.0
+
 
 def show_dry_run(found: DryRun, screen: Console, *, json: bool) -> None:
     if json:
-        print_json({"would": found.would, "problems": found.problems})
+        print_json({"would": found.would, "problems": [*found.problems, *found.denied]})
         return
     for line in found.would:
         screen.print(line)
-    for line in found.problems:
-        screen.print(f"[red]problem[/]: {line}")
+    for line in (*found.problems, *found.denied):
+        screen.print(f"problem: {line}", style="red")
     screen.print("nothing was changed", style="dim")
+
+
+def unreachable(url: str) -> Iterator[str]:
+    """Why nobody answers where the load would go; any answer is one."""
+    try:
+        httpx.get(url, timeout=ANSWER_WITHIN_S, follow_redirects=False)
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        why = str(error) or type(error).__name__
+        yield f"nobody answers at {url}, where the load would go: {why}"
 
 
 def check_overrides(plan_file: Path, plan: Plan, promises: Runbook) -> None:
@@ -118,6 +130,7 @@ class Place:
     scope: Scope
     steady_error_rate: float
     unmeasured: tuple[str, ...]  # in words, and what would measure it
+    unanswered: tuple[str, ...]  # what Prometheus does not answer, in words
 
 
 def resolve(given: Given, cluster: Cluster) -> Place:
@@ -146,10 +159,8 @@ def resolve(given: Given, cluster: Cluster) -> Place:
         prometheus=prometheus,
         scope=scope,
         steady_error_rate=steady,
-        unmeasured=(
-            *_unmeasured(promises, indicators, scope),
-            *unanswered(plan.prometheus, prometheus),
-        ),
+        unmeasured=tuple(_unmeasured(promises, indicators, scope)),
+        unanswered=tuple(unanswered(plan.prometheus, prometheus)),
     )
 
 

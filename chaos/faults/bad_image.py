@@ -57,7 +57,6 @@ class BadImage(Part):
 
     def undone(self, scene: Scene, targets: tuple[Target, ...]) -> str | None:
         """All pods are ready, and none is left that waits for the image."""
-        (target,) = targets
         if self.effect(scene, targets):
             return None
-        return self.selected.whole(scene, target.before["replicas"])
+        return self.selected.whole(scene)

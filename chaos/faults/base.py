@@ -12,9 +12,11 @@ from typing import Protocol
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from chaos.faults import wholeness
 from chaos.faults.changes import Change
 from chaos.faults.injection import Tag
 from chaos.kube import Cluster, Json, Kind, Pod, Ref, Workload, kind_of
+from chaos.kube.views import containers_of
 from slo.evidence.journal import Target
 
 
@@ -113,9 +115,21 @@ class PodSelector(Part):
                 name=pod.name,
                 uid=pod.uid,
                 before={"restarts": sum(pod.restarts.values()), "of": of},
+                owner=wholeness.owner_of(scene.cluster, pod),
             )
             for pod, of in self._draw(scene)
         )
+
+    def replaced(self, scene: Scene) -> tuple[Target, ...]:
+        """As `targets`, for a fault that removes the pods. Raises NoTargetError for a bare one."""
+        found = self.targets(scene)
+        for target in found:
+            if not target.owner:
+                raise NoTargetError(
+                    f"{ref_of(target)} belongs to no Deployment, StatefulSet or other controller:"
+                    " nothing would make it anew"
+                )
+        return found
 
     def _draw(self, scene: Scene) -> list[tuple[Pod, int]]:
         found = scene.cluster.pods(scene.namespace, self.label_selector, self.field_selector)
@@ -140,12 +154,21 @@ class PodSelector(Part):
         return pod
 
     def whole(self, scene: Scene, targets: tuple[Target, ...]) -> str | None:
-        """In words, when as many pods are ready as before the fault and no other is left."""
-        pods = scene.cluster.pods(scene.namespace, self.label_selector, self.field_selector)
-        ready = sum(p.ready and not p.ending for p in pods)
-        if ready < targets[0].before["of"] or ready < len(pods):
+        """In words, when the workloads of the pods that were hit have all their pods ready.
+
+        A pod that belongs to no workload has to be ready itself, where it is still there.
+        """
+        said = [
+            wholeness.whole(scene.cluster, scene.namespace, owner)
+            for owner in sorted({t.owner for t in targets} - {""})
+        ]
+        for target in targets:
+            pod = self.find(scene, target) if not target.owner else None
+            if pod is not None:
+                said.append(f"{pod.name}: ready" if pod.ready and not pod.ending else None)
+        if not all(said):
             return None
-        return f"{self.label_selector}: {ready} pods ready"
+        return "; ".join(s for s in said if s) or "the pods that were hit are not there any more"
 
     def __str__(self) -> str:
         amount = str(self.count) if self.count is not None else f"{self.percent:g} %"
@@ -167,9 +190,8 @@ class WorkloadSelector(Part):
         return found
 
     def container(self, workload: Json, name: str | None) -> Json:
-        """Of its template, by name or the first one. Raises NoTargetError."""
-        found: list[Json] = workload["spec"]["template"]["spec"]["containers"]
-        for container in found:
+        """Of its template, by name or the one that is meant without. Raises NoTargetError."""
+        for container in containers_of(workload["spec"]["template"]):
             if name in (None, container["name"]):
                 return container
         raise NoTargetError(f"{self} has no container {name}")
@@ -186,14 +208,10 @@ class WorkloadSelector(Part):
             },
         )
 
-    def whole(self, scene: Scene, replicas: int) -> str | None:
-        """In words, when it has all its pods ready again, counted on the pods themselves."""
-        workload = scene.cluster.workload(scene.namespace, self.name, self.kind)
-        pods = scene.cluster.pods(scene.namespace, workload.selector)
-        ready = sum(p.ready and not p.ending for p in pods)
-        if workload.desired < replicas or ready < workload.desired or not workload.whole:
-            return None
-        return f"{self.name}: {ready} of {workload.desired} pods ready"
+    def whole(self, scene: Scene) -> str | None:
+        """In words, when all its pods are ready again and of one template."""
+        owner = f"{self.kind}/{self.name}"
+        return wholeness.whole(scene.cluster, scene.namespace, owner, settled=True)
 
     def __str__(self) -> str:
         return f"{self.kind.lower()}/{self.name}"

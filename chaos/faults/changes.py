@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from chaos.kube import Json, Ref
 from chaos.undo.fields import Path
 from chaos.undo.marks import Run
+from chaos.undo.repairs import Repair
 
 
 class Set(NamedTuple):
@@ -34,14 +35,13 @@ class Edit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Create:
-    """An object of the fault's own. Undone by running `undo` in it, if it is a pod, then deleting.
+    """An object of the fault's own, undone by deleting it.
 
-    Its name should have the fault's id in it (`chaos.faults.injection.Tag.name`), as nothing that
-    is there already is touched.
+    Its name is the fault's (`chaos.faults.injection.Tag.name`), as nothing that is there already is
+    touched.
     """
 
     manifest: Json
-    undo: tuple[Run, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,8 +49,9 @@ class Inside:
     """A command in a container of this very pod, after the pod was marked with how to undo it.
 
     The command must come back at once: what goes on for a while runs in the background, ends by
-    itself after its time (`timeout`), and that is the first line of undoing it; `undo` is the
-    second. Both commands must be safe to run twice. Without `undo` there is no mark. With `may_die`
+    itself after its time (`timeout`), and that is the first line of undoing it; `undo`, a repair
+    of chaos.undo.repairs, is the second, for a file with its `path`. The command must be safe to
+    run twice. Without `undo` there is no mark. With `may_die`
     the command may kill its own container, so how it ended says nothing.
     """
 
@@ -58,7 +59,8 @@ class Inside:
     uid: str
     container: str
     command: tuple[str, ...]
-    undo: tuple[str, ...] = ()
+    undo: Repair | None = None
+    path: str = ""
     may_die: bool = False
 
 
@@ -83,10 +85,14 @@ class Evict:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Await:
-    """Go on only once this pod, made by the fault itself, is ready: an error after `within_s`."""
+    """Go on only once this pod, made by the fault itself, is ready: an error after `within_s`.
+
+    `hint` is what it may mean, for people.
+    """
 
     ref: Ref
     within_s: float
+    hint: str
 
 
 Change = Edit | Create | Inside | Delete | Evict | Await

@@ -31,7 +31,7 @@ class CpuStress(Load):
         turns = "n=0; while [ $n -lt 200000 ]; do n=$((n+1)); done"
         loop = shell.until_expiry(tag).replace("sleep 1", turns)
         script = " ".join([shell.in_background(tag, loop)] * self.workers)
-        return tuple(self.run(t, self.container_of(scene, t), tag, script) for t in targets)
+        return tuple(self.run(t, self.container_of(scene, t), script) for t in targets)
 
     def effect(self, scene: Scene, targets: tuple[Target, ...]) -> str | None:
         found = [self._raised(scene, t) for t in targets]

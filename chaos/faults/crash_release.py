@@ -45,8 +45,8 @@ class CrashRelease(Part):
         return None
 
     def undone(self, scene: Scene, targets: tuple[Target, ...]) -> str | None:
-        (target,) = targets
-        return self.selected.whole(scene, target.before["replicas"])
+        del targets
+        return self.selected.whole(scene)
 
 
 def _exit_codes(status: Json) -> list[int]:

@@ -1,6 +1,5 @@
 """File damage: a file that pods live on, such as a vector index, is lost or is not what it was."""
 
-import shlex
 from typing import Literal
 
 from pydantic import Field
@@ -9,6 +8,7 @@ from chaos.faults.base import NoTargetError, Part, PodSelector, Scene, Tag, Targ
 from chaos.faults.changes import Change, Delete, Edit, Inside
 from chaos.faults.probes import Probe, require_unseen, seen
 from chaos.kube import ClusterError, Json, Ref, kind_of
+from chaos.undo import repairs
 from chaos.undo.marks import Run
 
 HOW = {
@@ -58,10 +58,19 @@ class FileDamage(Part):
         """On a claim, once for all pods, with the undoing on the claim, which stays."""
         pods = [self.select_pods.must_find(scene, t) for t in targets]
         container = self.container or pods[0].containers[0]
-        damage, repair = (("sh", "-c", s) for s in self._scripts(tag))
+        names = repairs.file_names(tag.id, self.path)
+        script = f'{names}; [ -e "$kept" ] || mv "$file" "$kept" || exit 1; {HOW[self.how]}'
+        damage = ("sh", "-c", script)
         if self.claim is None:
             return tuple(
-                Inside(pod=ref_of(t), uid=t.uid, container=container, command=damage, undo=repair)
+                Inside(
+                    pod=ref_of(t),
+                    uid=t.uid,
+                    container=container,
+                    command=damage,
+                    undo="restore-file",
+                    path=self.path,
+                )
                 for t in targets
             )
         volume = self._volume(scene)
@@ -70,18 +79,13 @@ class FileDamage(Part):
             ref=Ref.to(volume),
             uid=volume["metadata"]["uid"],
             fields=(),
-            undo=(Run(container=container, command=repair, labels=labels),),
+            undo=(Run(container=container, repair="restore-file", path=self.path, labels=labels),),
         )
         once = Inside(
             pod=ref_of(targets[0]), uid=targets[0].uid, container=container, command=damage
         )
         gone = [Delete(ref=ref_of(t), uid=t.uid, grace_s=0) for t in targets if self.restart]
         return (mark, once, *gone)
-
-    def _scripts(self, tag: Tag) -> tuple[str, str]:
-        names = f"file={shlex.quote(self.path)}; kept={shlex.quote(f'{self.path}.{tag.name}')}"
-        damage = f'{names}; [ -e "$kept" ] || mv "$file" "$kept" || exit 1; {HOW[self.how]}'
-        return damage, f'{names}; [ ! -e "$kept" ] || mv -f "$kept" "$file"'
 
     def effect(self, scene: Scene, targets: tuple[Target, ...]) -> str | None:
         """The witnesses' word; without any, a pod that does not start, and why it says so."""

@@ -8,6 +8,7 @@ from chaos.faults import shell
 from chaos.faults.base import Part, PodSelector, Scene, Tag, Target, ref_of
 from chaos.faults.changes import Change, Inside
 from chaos.faults.probes import Probe, require_unseen, seen
+from chaos.undo import repairs
 
 
 class Freeze(Part):
@@ -26,16 +27,15 @@ class Freeze(Part):
         return self.select_pods.targets(scene)
 
     def changes(self, scene: Scene, targets: tuple[Target, ...], tag: Tag) -> tuple[Change, ...]:
-        cont = shell.signal_all(tag, "CONT")
+        cont, stop = (repairs.signal_all(tag.id, name) for name in ("CONT", "STOP"))
         timer = shell.in_background(tag, f"{shell.until_expiry(tag)}; {cont}")
-        undo = f"{cont}; {shell.end_marked(tag)}"
         return tuple(
             Inside(
                 pod=ref_of(target),
                 uid=target.uid,
                 container=self.container or self.select_pods.must_find(scene, target).containers[0],
-                command=("sh", "-c", f"{timer} {shell.signal_all(tag, 'STOP')}"),
-                undo=("sh", "-c", undo),
+                command=("sh", "-c", f"{timer} {stop}"),
+                undo="thaw",
             )
             for target in targets
         )

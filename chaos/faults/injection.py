@@ -6,15 +6,25 @@ from datetime import datetime
 
 from chaos.faults import changes
 from chaos.faults.changes import Change
-from chaos.kube import Cluster, ClusterError, Json, Ref
+from chaos.kube import Cluster, ClusterError, Json, NotStartedError, Ref
 from chaos.undo import marks
-from chaos.undo.fields import ABSENT, FieldError, overlap, put, same, settable, show, value_at
+from chaos.undo.fields import ABSENT, FieldError, made, overlap, put, same, settable, show, value_at
 from chaos.undo.leftovers import MARKED
 from chaos.undo.marks import LABEL, Mark, MarkError, Remove, Restore, Run, Step
+from chaos.undo.repairs import own_name
+from chaos.undo.unmarking import unmark
 
 
 class InjectionError(Exception):
     """The fault cannot be injected as it was meant; the message is one sentence."""
+
+
+class NeverRanError(InjectionError):
+    """Its command did not begin to run in the pod `ref`, which has no mark any more."""
+
+    def __init__(self, ref: Ref, why: str) -> None:
+        super().__init__(why)
+        self.ref = ref
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +44,7 @@ class Tag:
     @property
     def name(self) -> str:
         """For objects of the fault's own."""
-        return f"gameday-{self.kind}-{self.id}"
+        return own_name(self.kind, self.id)
 
     def mark(self, steps: Iterable[Step]) -> Mark:
         return Mark(
@@ -99,8 +109,8 @@ def _edit(cluster: Cluster, change: changes.Edit, tag: Tag, marked: Marked) -> N
             return []
         restores, wanted = [], []
         for field in change.fields:
-            restore, operation = _set(current, field)
-            restores.append(restore)
+            own, operation = _set(current, field)
+            restores += own
             wanted += operation
         _refuse_overlap(current, restores)
         mark = tag.mark([*change.undo, *restores])
@@ -111,7 +121,7 @@ def _edit(cluster: Cluster, change: changes.Edit, tag: Tag, marked: Marked) -> N
         raise InjectionError(f"{change.ref} is gone before the fault")
 
 
-def _set(current: Json, field: changes.Set) -> tuple[Restore, list[Json]]:
+def _set(current: Json, field: changes.Set) -> tuple[list[Restore], list[Json]]:
     if not field.value:
         path, wanted = field.path, ABSENT
     else:
@@ -120,7 +130,10 @@ def _set(current: Json, field: changes.Set) -> tuple[Restore, list[Json]]:
     was = value_at(current, path)
     if same(path, was, wanted):
         raise InjectionError(f"{show(path)} is already what the fault would make it")
-    return Restore(path=path, was=was, put=wanted), put(current, path, wanted)
+    operations = put(current, path, wanted)
+    if was or not wanted:
+        return [Restore(path=path, was=was, put=wanted)], operations
+    return [Restore(path=p, was=ABSENT, put=(v,)) for p, v in made(path, wanted[0])], operations
 
 
 def _refuse_overlap(current: Json, restores: list[Restore]) -> None:
@@ -136,7 +149,7 @@ def _refuse_overlap(current: Json, restores: list[Restore]) -> None:
 
 def _create(cluster: Cluster, change: changes.Create, tag: Tag, marked: Marked) -> None:
     metadata = change.manifest["metadata"]
-    mark = tag.mark([*change.undo, Remove()])
+    mark = tag.mark([Remove()])
     manifest = {
         **change.manifest,
         "metadata": {
@@ -160,7 +173,11 @@ def _create(cluster: Cluster, change: changes.Create, tag: Tag, marked: Marked) 
 
 
 def _run_inside(cluster: Cluster, change: changes.Inside, tag: Tag, marked: Marked) -> None:
-    steps = [Run(container=change.container, command=change.undo)] if change.undo else []
+    steps = (
+        [Run(container=change.container, repair=change.undo, path=change.path)]
+        if change.undo
+        else []
+    )
 
     def operations(current: Json) -> list[Json]:
         if current["metadata"]["uid"] != change.uid:
@@ -173,13 +190,16 @@ def _run_inside(cluster: Cluster, change: changes.Inside, tag: Tag, marked: Mark
 
     if cluster.change(change.pod, operations) is None:
         raise InjectionError(f"{change.pod} is gone before the fault")
-    _execute(cluster, change)
+    _execute(cluster, change, tag)
 
 
-def _execute(cluster: Cluster, change: changes.Inside) -> None:
+def _execute(cluster: Cluster, change: changes.Inside, tag: Tag) -> None:
     pod = change.pod
     try:
         output = cluster.execute(pod.name, pod.namespace, change.container, change.command)
+    except NotStartedError as error:
+        unmark(cluster, pod, tag.id)
+        raise NeverRanError(pod, str(error)) from error
     except ClusterError as error:
         if not change.may_die or error.status:
             raise

@@ -4,10 +4,10 @@ from collections.abc import Callable
 
 from pydantic import Field
 
-from chaos.faults import shell
-from chaos.faults.base import NoTargetError, Part, PodSelector, Scene, Tag, Target, ref_of
+from chaos.faults.base import NoTargetError, Part, PodSelector, Scene, Target, ref_of
 from chaos.faults.changes import Change, Inside
 from chaos.kube import Json, milli, quantity
+from chaos.kube.views import containers_of
 
 
 class Load(Part):
@@ -31,20 +31,19 @@ class Load(Part):
         return tuple(found)
 
     def container_of(self, scene: Scene, target: Target) -> Json:
-        found: list[Json] = scene.cluster.get(ref_of(target))["spec"]["containers"]
-        for container in found:
+        for container in containers_of(scene.cluster.get(ref_of(target))):
             if self.container in (None, container["name"]):
                 return container
         raise NoTargetError(f"{ref_of(target)} has no container {self.container}")
 
-    def run(self, target: Target, container: Json, tag: Tag, script: str) -> Change:
+    def run(self, target: Target, container: Json, script: str) -> Change:
         """`script` in the background, ended by undoing."""
         return Inside(
             pod=ref_of(target),
             uid=target.uid,
             container=container["name"],
             command=("sh", "-c", script),
-            undo=("sh", "-c", shell.end_marked(tag)),
+            undo="end",
         )
 
     def calm(
@@ -54,7 +53,8 @@ class Load(Part):
         raised: Callable[[Scene, Target], str | None],
     ) -> str | None:
         """All pods are ready, and none is measured to bear the load any more."""
-        if any(raised(scene, t) for t in targets):
+        there = [t for t in targets if self.select_pods.find(scene, t) is not None]
+        if any(raised(scene, t) for t in there):  # what is gone took its load with it
             return None
         return self.select_pods.whole(scene, targets)
 

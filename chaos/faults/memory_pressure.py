@@ -43,7 +43,7 @@ class MemoryPressure(Load):
             size = self._missing(scene, target)
             hold = f"{{ head -c {size} /dev/zero; {shell.until_expiry(tag)}; }} | tail >/dev/null"
             script = shell.in_background(tag, hold)
-            found.append(self.run(target, self.container_of(scene, target), tag, script))
+            found.append(self.run(target, self.container_of(scene, target), script))
         return tuple(found)
 
     def effect(self, scene: Scene, targets: tuple[Target, ...]) -> str | None:

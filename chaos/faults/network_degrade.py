@@ -13,6 +13,7 @@ from chaos.faults.probes import Probe, require_unseen, seen
 from chaos.kube import Json, Ref
 from slo.documents import Duration
 
+RELAY = "gameday.dev/relay"  # a label of the relay's pod, by which the Service finds it
 IMAGE = "python:3-slim"  # any image with python3 will do
 STARTS_WITHIN_S = 60.0
 
@@ -64,10 +65,18 @@ class NetworkDegrade(Part):
         return found
 
     def changes(self, scene: Scene, targets: tuple[Target, ...], tag: Tag) -> tuple[Change, ...]:
-        """A second Service for the pods, the relay, and once that is ready the Service to it."""
+        """A second Service for the pods, the relay, and once that is ready the Service to it.
+
+        Where other policies isolate all pods, one of its own lets traffic through the relay:
+        policies add up. The relay is ready once it reaches the pods, so that no policy of theirs
+        makes an outage of what was to be a slow network.
+        """
         (target,) = targets
         spec = self._service(scene)["spec"]
-        labels = {"gameday.dev/relay": tag.id}
+        labels = {RELAY: tag.id}
+        # Key by key, so that undoing finds its own key whatever others made of the rest meanwhile.
+        away = [Set(("spec", "selector", key), ()) for key in spec["selector"]]
+        to_relay = Set(("spec", "selector", RELAY), (tag.id,))
         metadata = {"name": tag.name, "namespace": scene.namespace}
         ports = [
             {
@@ -84,15 +93,26 @@ class NetworkDegrade(Part):
             "spec": {"selector": spec["selector"], "ports": ports},
         }
         relay = Ref.of("Pod", scene.namespace, tag.name)
+        through = {
+            "apiVersion": "networking.k8s.io/v1",
+            "kind": "NetworkPolicy",
+            "metadata": metadata,
+            "spec": {
+                "podSelector": {"matchLabels": labels},
+                "policyTypes": ["Ingress", "Egress"],
+                "ingress": [{}],
+                "egress": [{}],
+            },
+        }
+        hint = (
+            f"it does not reach the pods of service {self.service}: a NetworkPolicy may forbid it"
+        )
         return (
             Create(manifest=behind),
+            Create(manifest=through),
             Create(manifest=self._relay(scene, tag, spec["ports"], labels)),
-            Await(ref=relay, within_s=STARTS_WITHIN_S),
-            Edit(
-                ref=ref_of(target),
-                uid=target.uid,
-                fields=(Set(("spec", "selector"), (labels,)),),
-            ),
+            Await(ref=relay, within_s=STARTS_WITHIN_S, hint=hint),
+            Edit(ref=ref_of(target), uid=target.uid, fields=(to_relay, *away)),
         )
 
     def _relay(self, scene: Scene, tag: Tag, ports: list[Json], labels: Json) -> Json:
@@ -141,7 +161,7 @@ class NetworkDegrade(Part):
         """The Service leads to its pods again, and what the witnesses saw is over."""
         (target,) = targets
         service = scene.cluster.get(ref_of(target))
-        if "gameday.dev/relay" in service["spec"]["selector"] or seen(scene, self.witnesses):
+        if RELAY in service["spec"]["selector"] or seen(scene, self.witnesses):
             return None
         return f"service {self.service} leads to its own pods again"
 

@@ -5,16 +5,20 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
+from chaos.faults import wholeness
 from chaos.faults.base import NoTargetError, Part, Scene, Tag, Target, check_share, ref_of, words
 from chaos.faults.changes import Change, Edit, Evict, Set
-from chaos.kube import Json, Ref, kind_of
+from chaos.kube import Json, Pod, Ref, kind_of
+from chaos.kube.views import pod_of
+from chaos.undo.watchdog import JOB
 
 
 class NodeDrain(Part):
     """The node is named, or drawn from those that run pods with these labels.
 
     A pod that a PodDisruptionBudget holds back stays where it is, as with `kubectl drain` that
-    runs into its time limit.
+    runs into its time limit. So do pods that nothing would make anew, those of DaemonSets, and
+    gameday's own watchdog.
     """
 
     kind: Literal["node-drain"]
@@ -42,8 +46,11 @@ class NodeDrain(Part):
         node = scene.cluster.find(Ref.of("Node", "", name))
         if node is None:
             raise NoTargetError(f"there is no node {name}")
-        there = scene.cluster.objects(kind_of("Pod"), scene.namespace)
-        leaving = [p for p in there if p["spec"].get("nodeName") == name and _evictable(p)]
+        everywhere = scene.cluster.objects(kind_of("Pod"), scene.namespace)
+        there = [p for p in map(pod_of, everywhere) if not p.finished]
+        here = {p["metadata"]["uid"] for p in everywhere if p["spec"].get("nodeName") == name}
+        own = {p["metadata"]["uid"] for p in everywhere if _is_watchdog(p)}
+        leaving = [p for p in there if p.uid in here - own and _evictable(p)]
         if not leaving:
             raise NoTargetError(f"node {name} runs no pod of {scene.namespace} that could leave it")
         check_share(scene, name, len(leaving), len(there))
@@ -53,9 +60,9 @@ class NodeDrain(Part):
                 Target(
                     kind="Pod",
                     namespace=scene.namespace,
-                    name=p["metadata"]["name"],
-                    uid=p["metadata"]["uid"],
-                    before={"of": len(there)},
+                    name=p.name,
+                    uid=p.uid,
+                    owner=wholeness.owner_of(scene.cluster, p),
                 )
                 for p in leaving
             ),
@@ -83,18 +90,23 @@ class NodeDrain(Part):
         node, *pods = targets
         if (scene.cluster.get(ref_of(node)).get("spec") or {}).get("unschedulable"):
             return None
-        there = scene.cluster.pods(scene.namespace, "")
-        ready = sum(p.ready and not p.ending for p in there)
-        if ready < pods[0].before["of"]:
+        said = [
+            wholeness.whole(scene.cluster, scene.namespace, owner)
+            for owner in sorted({p.owner for p in pods})
+        ]
+        if not all(said):
             return None
-        return f"{node.name} takes pods again, {ready} pods of {scene.namespace} are ready"
+        return f"{node.name} takes pods again; {'; '.join(s for s in said if s)}"
 
 
-def _evictable(pod: Json) -> bool:
-    """As `kubectl drain` has it: DaemonSets' pods stay, what has ended does not count."""
-    owners = pod["metadata"].get("ownerReferences") or ()
-    ended = (pod.get("status") or {}).get("phase") in ("Succeeded", "Failed")
-    return not ended and not any(o["kind"] == "DaemonSet" for o in owners)
+def _evictable(pod: Pod) -> bool:
+    """As `kubectl drain` without --force: nothing would make a bare pod anew."""
+    return bool(pod.owner) and not pod.owner.startswith("DaemonSet/")
+
+
+def _is_watchdog(pod: Json) -> bool:
+    """It has to put things back should the runner die: an eviction would leave it pending."""
+    return bool((pod["metadata"].get("labels") or {}).get("app") == JOB)
 
 
 def _split(scene: Scene, pods: Sequence[Target]) -> tuple[list[str], list[str]]:

@@ -16,6 +16,7 @@ from chaos.faults.base import (
 )
 from chaos.faults.changes import Change, Edit, Inside, Set
 from chaos.kube import Json, kind_of, quantity, same_quantity
+from chaos.kube.views import containers_of
 
 PARTS = 4
 BEYOND = 64 * 1024 * 1024  # bytes: as much is asked for more than the limit allows
@@ -80,7 +81,7 @@ class Oom(Part):
         return (self._lower(scene, target),)
 
     def _allocate(self, scene: Scene, target: Target) -> Change:
-        container = _container(scene.cluster.get(ref_of(target))["spec"], self.container, target)
+        container = _container(scene.cluster.get(ref_of(target)), self.container, target)
         limit = (container.get("resources") or {}).get("limits", {}).get("memory")
         if limit is None:
             raise NoTargetError(
@@ -98,7 +99,7 @@ class Oom(Part):
 
     def _lower(self, scene: Scene, target: Target) -> Change:
         assert self.selected is not None
-        template = self.selected.read(scene)["spec"]["template"]["spec"]
+        template = self.selected.read(scene)["spec"]["template"]
         container = _container(template, self.container, target)
         at = ("spec", "template", "spec", "containers", f"name={container['name']}", "resources")
         resources = container.get("resources") or {}
@@ -132,7 +133,7 @@ class Oom(Part):
         return _killed(pod)
 
     def _has_limit(self, pod: Json, target: Target) -> bool:
-        container = _container(pod["spec"], self.container, target)
+        container = _container(pod, self.container, target)
         limits = (container.get("resources") or {}).get("limits") or {}
         return same_quantity(limits.get("memory"), self.limit)
 
@@ -140,8 +141,7 @@ class Oom(Part):
         if self.select_pods is not None:
             return self.select_pods.whole(scene, targets)
         assert self.selected is not None
-        (target,) = targets
-        return self.selected.whole(scene, target.before["replicas"])
+        return self.selected.whole(scene)
 
 
 def _killed(pod: Json) -> str | None:
@@ -157,9 +157,9 @@ def _killed(pod: Json) -> str | None:
     return None
 
 
-def _container(spec: Json, name: str | None, target: Target) -> Json:
-    found: list[Json] = spec["containers"]
-    for container in found:
+def _container(pod: Json, name: str | None, target: Target) -> Json:
+    """Of a pod or a template, by name or the one that is meant without."""
+    for container in containers_of(pod):
         if name in (None, container["name"]):
             return container
     raise NoTargetError(f"{ref_of(target)} has no container {name}")

@@ -18,7 +18,7 @@ class PodEvict(Part):
         return f"{self.kind}: {self.select_pods}"
 
     def select(self, scene: Scene) -> tuple[Target, ...]:
-        return self.select_pods.targets(scene)
+        return self.select_pods.replaced(scene)
 
     def changes(self, scene: Scene, targets: tuple[Target, ...], tag: Tag) -> tuple[Change, ...]:
         del scene, tag  # nothing is left to undo, so nothing is marked

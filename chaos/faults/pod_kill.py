@@ -4,6 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from chaos.faults import wholeness
 from chaos.faults.base import (
     Part,
     PodSelector,
@@ -39,6 +40,8 @@ class PodKill(Part):
         return f"{self.kind} ({verb}): {self.select_pods}"
 
     def select(self, scene: Scene) -> tuple[Target, ...]:
+        if self.how == "delete":
+            return self.select_pods.replaced(scene)
         return self.select_pods.targets(scene)
 
     def changes(self, scene: Scene, targets: tuple[Target, ...], tag: Tag) -> tuple[Change, ...]:
@@ -79,19 +82,10 @@ class PodKill(Part):
         return f"{target.name}: container restarts went from {before} to {after}"
 
     def undone(self, scene: Scene, targets: tuple[Target, ...]) -> str | None:
-        """A pod kill leaves nothing behind once the pods that were hit and the workload are whole.
-
-        Asked of the pods themselves, whose readiness says that they serve again: the account of
-        their Deployment or StatefulSet lags behind them.
-        """
+        """The workloads of the pods that were hit are whole, and so is the one under test."""
         hit = self.select_pods.whole(scene, targets)
-        workload = scene.under_test()
-        pods = scene.cluster.pods(workload.namespace, workload.selector)
-        ready = [p for p in pods if p.ready and not p.ending]
-        if hit is None or not workload.whole or len(ready) < workload.desired:
+        under_test = f"{scene.workload_kind}/{scene.workload}"
+        own = wholeness.whole(scene.cluster, scene.namespace, under_test)
+        if hit is None or own is None:
             return None
-        own = f"{workload.name}: {workload.ready} of {workload.desired} pods ready"
-        names = {
-            p.name for p in scene.cluster.pods(scene.namespace, self.select_pods.label_selector)
-        }
-        return own if names <= {p.name for p in pods} else f"{hit}; {own}"
+        return hit if {t.owner for t in targets} == {under_test} else f"{hit}; {own}"

@@ -18,6 +18,7 @@ from typing import Any
 
 PIECE = 16 * 1024
 RESEND_S = 0.2
+ANSWER_S = 2.0
 
 
 class Relay:
@@ -37,6 +38,18 @@ class Relay:
         while self.random.random() < self.set["loss"]:
             late += RESEND_S
         return float(max(0.0, late))
+
+    async def reach(self, ended: asyncio.Event) -> None:
+        """Wait until one of the ports behind takes connections, or until `ended`."""
+        while not ended.is_set():
+            for target in self.set["ports"].values():
+                with contextlib.suppress(OSError, TimeoutError):
+                    opening = asyncio.open_connection(self.set["to"], target)
+                    _, out = await asyncio.wait_for(opening, ANSWER_S)
+                    out.close()
+                    return
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(ended.wait(), RESEND_S)
 
     async def serve(self, target: int, near: Any, out: Any) -> None:
         """One connection, to the same port of those behind."""
@@ -100,6 +113,7 @@ async def _main(setting: dict[str, Any]) -> None:
     relay = Relay(setting)
     ended = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, ended.set)
+    await relay.reach(ended)
     for listen, target in setting["ports"].items():
         serve = functools.partial(relay.serve, target)
         await asyncio.start_server(serve, setting["host"], int(listen))

@@ -50,7 +50,8 @@ class ScaleToZero(Part):
         pods = scene.cluster.pods(target.namespace, workload.selector)
         if pods or workload.desired != 0:
             return None
-        services = _services(scene, workload.selector)
+        template = self.selected.read(scene)["spec"]["template"]
+        services = _services(scene, (template.get("metadata") or {}).get("labels") or {})
         addresses = {s: _ready(scene, target.namespace, s) for s in services}
         if any(addresses.values()):
             return None
@@ -62,13 +63,12 @@ class ScaleToZero(Part):
         return f"{said}; {told}" if told else said
 
     def undone(self, scene: Scene, targets: tuple[Target, ...]) -> str | None:
-        (target,) = targets
-        return self.selected.whole(scene, target.before["replicas"])
+        del targets
+        return self.selected.whole(scene)
 
 
-def _services(scene: Scene, selector: str) -> list[str]:
+def _services(scene: Scene, labels: dict[str, str]) -> list[str]:
     """Names of the Services that send traffic to pods of these labels."""
-    labels = dict(pair.split("=", 1) for pair in selector.split(","))
     found = scene.cluster.objects(Ref.of("Service", "", "").kind, scene.namespace)
     wanted = [(s["metadata"]["name"], s["spec"].get("selector") or {}) for s in found]
     return [name for name, chosen in wanted if chosen and chosen.items() <= labels.items()]

@@ -44,6 +44,6 @@ class SetEnv(Part):
         return seen(scene, self.witnesses)
 
     def undone(self, scene: Scene, targets: tuple[Target, ...]) -> str | None:
-        (target,) = targets
-        whole = self.selected.whole(scene, target.before["replicas"])
+        del targets
+        whole = self.selected.whole(scene)
         return None if whole is None or seen(scene, self.witnesses) else whole

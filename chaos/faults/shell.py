@@ -7,12 +7,11 @@ and ended, and ends by itself when the fault expires.
 import math
 
 from chaos.faults.injection import Tag
-
-NAME = "GAMEDAY_FAULT"
+from chaos.undo.repairs import VARIABLE
 
 
 def mark(tag: Tag) -> str:
-    return f"{NAME}={tag.id}"
+    return f"{VARIABLE}={tag.id}"
 
 
 def until_expiry(tag: Tag) -> str:
@@ -26,20 +25,3 @@ def in_background(tag: Tag, script: str) -> str:
     if "'" in script:
         raise ValueError("a script with single quotes cannot be put between them")
     return f"{mark(tag)} sh -c '{script}' >/dev/null 2>&1 </dev/null &"
-
-
-def end_marked(tag: Tag) -> str:
-    """End everything that the fault left running. Safe to run twice."""
-    return (
-        f"for e in $(grep -ls {mark(tag)} /proc/[0-9]*/environ); do"
-        " p=${e#/proc/}; kill -KILL ${p%/environ} 2>/dev/null; done; true"
-    )
-
-
-def signal_all(tag: Tag, signal: str) -> str:
-    """To all processes but the init of the container and those of the fault itself."""
-    return (
-        "for d in /proc/[0-9]*; do p=${d#/proc/};"
-        ' [ "$p" = 1 ] || [ "$p" = "$$" ]'
-        f' || grep -qs {mark(tag)} "$d/environ" || kill -{signal} "$p" 2>/dev/null; done; true'
-    )

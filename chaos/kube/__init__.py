@@ -5,7 +5,7 @@ once, and here a request that was not answered, or not for good, is tried again.
 """
 
 from chaos.kube.client import Cluster
-from chaos.kube.errors import ClusterError
+from chaos.kube.errors import ClusterError, NotStartedError
 from chaos.kube.kinds import KINDS, Json, Kind, Ref, kind_of
 from chaos.kube.patience import Patience
 from chaos.kube.quantities import milli, quantity, same_quantity
@@ -19,6 +19,7 @@ __all__ = [
     "ClusterEvent",
     "Json",
     "Kind",
+    "NotStartedError",
     "Output",
     "Patience",
     "Pod",

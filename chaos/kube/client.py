@@ -183,8 +183,9 @@ class Cluster(Wire):
         return workload_of(self.get(Ref.of(kind, namespace, name)))
 
     def pods(self, namespace: str, selector: str, fields: str | None = None) -> list[Pod]:
-        """By label and field selector, sorted by name."""
-        return [pod_of(p) for p in self.objects(kind_of("Pod"), namespace, selector, fields or "")]
+        """By label and field selector, sorted by name; not those that have run to their end."""
+        found = self.objects(kind_of("Pod"), namespace, selector, fields or "")
+        return [pod for pod in map(pod_of, found) if not pod.finished]
 
     def endpoints(self, namespace: str, pod_uid: str) -> Sequence[str]:
         """Addresses under which Services still send traffic to the pod: ready endpoints."""

@@ -38,6 +38,17 @@ class ClusterError(Exception):
         self.body = body
 
 
+class NotStartedError(ClusterError):
+    """A command did not begin to run in a container: nothing was changed by it.
+
+    `missing` says that its container has no such program.
+    """
+
+    def __init__(self, message: str, *, status: int = 0, missing: bool = False) -> None:
+        super().__init__(message, status=status)
+        self.missing = missing
+
+
 @contextmanager
 def translated(doing: str) -> Iterator[None]:
     """Turn every error of the client, its HTTP library and its websockets into a ClusterError."""
@@ -53,6 +64,12 @@ def translated(doing: str) -> Iterator[None]:
             body=str(error.body or ""),
         ) from error
     except urllib3.exceptions.HTTPError as error:
+        if isinstance(getattr(error, "reason", None), urllib3.exceptions.SSLError):
+            why = " ".join(str(error.reason).split())  # type: ignore[attr-defined]
+            raise ClusterError(
+                f"cannot {doing}: the API server's certificate is not one that the kubeconfig"
+                f" trusts, or it does not take ours: {why}"
+            ) from error
         raise ClusterError(
             f"cannot {doing}: the API server does not answer", passing=True
         ) from error

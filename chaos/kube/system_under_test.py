@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 
 from chaos.kube import Cluster, ClusterError, Json, Kind, Output, Pod, Ref, kind_of
-from chaos.kube.views import pod_of, selector_of, unsettled
+from chaos.kube.views import containers_of, pod_of, selector_of, unsettled
 from slo.system.data import DataCheck
 from slo.system.parts import AnyPart, Switches, WorkloadKind
 
@@ -49,24 +49,28 @@ class SystemUnderTest:
         """The workload as it is now."""
         return self.cluster.get(self.ref(self.kind, self.workload))
 
-    def container_of(self, pod_spec: Json) -> tuple[int, Json]:
-        """The service's own container, and where it stands: by its name, else the first one."""
-        found: list[Json] = pod_spec["containers"]
+    def container_of(self, pod: Json) -> tuple[int, Json]:
+        """Of a pod or template: the service's own container, and where it stands in its spec.
+
+        By its name, else the one that is meant where none is named. Raises ClusterError.
+        """
+        found: list[Json] = pod["spec"]["containers"]
+        named = self.container or containers_of(pod)[0]["name"]
         for place, container in enumerate(found):
-            if self.container in (None, container["name"]):
+            if container["name"] == named:
                 return place, container
         names = ", ".join(c["name"] for c in found)
-        raise ClusterError(f"{self.workload} has no container {self.container!r}; it has {names}")
+        raise ClusterError(f"{self.workload} has no container {named!r}; it has {names}")
 
     def template_container(self) -> Json:
         """As the workload wants it. Raises ClusterError."""
-        return self.container_of(self.target["spec"]["template"]["spec"])[1]
+        return self.container_of(self.target["spec"]["template"])[1]
 
     def change_container(self, change: Callable[[Json], Json]) -> None:
         """Its fields in the workload's template become what `change` makes of them."""
 
         def operations(found: Json) -> list[Json]:
-            place, container = self.container_of(found["spec"]["template"]["spec"])
+            place, container = self.container_of(found["spec"]["template"])
             path = f"/spec/template/spec/containers/{place}"
             return [
                 {"op": "add", "path": f"{path}/{field}", "value": value}

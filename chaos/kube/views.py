@@ -10,7 +10,11 @@ from chaos.kube.kinds import Json
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pod:
-    """A pod as seen at one moment. `restarts` counts by container name."""
+    """A pod as seen at one moment. `restarts` counts by container name.
+
+    `containers` begins with the one that is meant where none is named. `owner` is the object that
+    would make the pod anew, "" where there is none; `finished` says that it has run to its end.
+    """
 
     namespace: str
     name: str
@@ -18,8 +22,10 @@ class Pod:
     ip: str
     ready: bool
     ending: bool
+    finished: bool
     containers: tuple[str, ...]
     restarts: Mapping[str, int]
+    owner: str = ""  # as Kind/name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,6 +128,7 @@ def selector_of(selector: Json) -> str:
 def pod_of(pod: Json) -> Pod:
     metadata, status = pod["metadata"], pod.get("status") or {}
     conditions = status.get("conditions") or ()
+    owners = metadata.get("ownerReferences") or ()
     return Pod(
         namespace=metadata["namespace"],
         name=metadata["name"],
@@ -129,8 +136,10 @@ def pod_of(pod: Json) -> Pod:
         ip=status.get("podIP") or "",
         ready=any(c["type"] == "Ready" and c["status"] == "True" for c in conditions),
         ending=metadata.get("deletionTimestamp") is not None,
-        containers=tuple(c["name"] for c in pod["spec"]["containers"]),
+        finished=status.get("phase") in ("Succeeded", "Failed"),
+        containers=tuple(c["name"] for c in containers_of(pod)),
         restarts={s["name"]: s["restartCount"] for s in status.get("containerStatuses") or ()},
+        owner=next((f"{o['kind']}/{o['name']}" for o in owners if o.get("controller")), ""),
     )
 
 
@@ -138,6 +147,20 @@ def with_tag(image: str, tag: str) -> str:
     """The same image with another tag; a port of its registry is none, and a digest goes."""
     head, slash, last = image.partition("@")[0].rpartition("/")
     return f"{head}{slash}{last.partition(':')[0]}:{tag}"
+
+
+DEFAULT_CONTAINER = "kubectl.kubernetes.io/default-container"
+
+
+def containers_of(pod: Json) -> list[Json]:
+    """Of a pod or a pod template. The one that is meant where none is named comes first.
+
+    https://kubernetes.io/docs/reference/labels-annotations-taints/#kubectl-kubernetes-io-default-container
+    """
+    notes = (pod.get("metadata") or {}).get("annotations") or {}
+    meant = notes.get(DEFAULT_CONTAINER)
+    found: list[Json] = pod["spec"]["containers"]
+    return sorted(found, key=lambda c: c["name"] != meant)
 
 
 def event_of(event: Json) -> ClusterEvent | None:

@@ -2,20 +2,18 @@
 
 import base64
 import json
-import os
+import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Self, TypeVar
 
-import urllib3
 import websocket
-from kubernetes import client, config
+from kubernetes import client
 from kubernetes.client.exceptions import ApiException
-from kubernetes.config.config_exception import ConfigException
-from kubernetes.config.incluster_config import SERVICE_HOST_ENV_NAME
 from kubernetes.stream import stream
 
-from chaos.kube.errors import ClusterError, translated
+from chaos.kube.connection import connected
+from chaos.kube.errors import ClusterError, NotStartedError, translated
 from chaos.kube.kinds import Json
 from chaos.kube.patience import Patience
 
@@ -54,23 +52,7 @@ class Wire:
         patience: Patience | None = None,
     ) -> Self:
         """By kubeconfig; by default KUBECONFIG, the pod's service account, or ~/.kube/config."""
-        configuration = client.Configuration()
-        in_pod = os.environ.get(SERVICE_HOST_ENV_NAME) and not os.environ.get("KUBECONFIG")
-        try:
-            if in_pod and kubeconfig is None and context is None:
-                config.load_incluster_config(  # type: ignore[no-untyped-call]
-                    client_configuration=configuration
-                )
-            else:
-                config.load_kube_config(  # type: ignore[no-untyped-call]
-                    kubeconfig, context=context, client_configuration=configuration
-                )
-        except (ConfigException, OSError) as error:
-            reason = " ".join(str(error).split()).rstrip(".")
-            where = f" {kubeconfig}" if kubeconfig else ""
-            raise ClusterError(f"no usable kubeconfig{where}: {reason}") from error
-        configuration.retries = urllib3.Retry(connect=2, read=0, redirect=0, backoff_factor=0.2)
-        return cls(client.ApiClient(configuration), patience)
+        return cls(connected(kubeconfig, context), patience)
 
     def patient(self, patience: Patience) -> Self:
         """The same cluster, asked with another patience."""
@@ -165,8 +147,16 @@ class Wire:
         command: Sequence[str],
         within_s: float = 10.0,
     ) -> Output:
-        """Run a command in a container. It goes on by itself where `within_s` was too short."""
+        """Run a command in a container. It goes on by itself where `within_s` was too short.
+
+        Raises NotStartedError where it did not begin: refused, or there is no such program.
+        """
         doing = f"run a command in pod {namespace}/{pod_name}"
+        if "Impersonate-User" in self._api.default_headers:
+            raise NotStartedError(
+                f"cannot {doing}: the kubeconfig impersonates another user, and the Kubernetes"
+                " client for Python cannot do so over a WebSocket; use that user's own credentials"
+            )
 
         def start() -> Any:
             with translated(doing):
@@ -188,7 +178,13 @@ class Wire:
                 )
 
         # Only the start is tried again: a command whose answer was lost may have done its work.
-        return _finish(self._persist(start), within_s, doing)
+        try:
+            begun = self._persist(start)
+        except ClusterError as error:
+            if error.status:  # the answer to the request that would have begun it
+                raise NotStartedError(str(error), status=error.status) from error
+            raise
+        return _finish(begun, within_s, doing)
 
 
 def _finish(run: Any, within_s: float, doing: str) -> Output:
@@ -208,7 +204,13 @@ def _finish(run: Any, within_s: float, doing: str) -> Output:
         return Output(text, int(status["details"]["causes"][0]["message"]))
     except (LookupError, TypeError, ValueError) as error:
         why = _message(told) or "the connection ended before it did"
+        if _NO_PROGRAM.search(why):
+            raise NotStartedError(f"cannot {doing}: {why}", missing=True) from error
         raise ClusterError(f"cannot {doing}: {why}") from error
+
+
+# What container runtimes say where the program is not there, or not one.
+_NO_PROGRAM = re.compile(r"executable file not found|no such file or directory|exec format error")
 
 
 def _message(told: str) -> str:

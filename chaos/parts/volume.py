@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from chaos.kube import Json, Ref
 from chaos.kube.system_under_test import SystemUnderTest
-from chaos.kube.views import selector_of
+from chaos.kube.views import containers_of, selector_of
 from chaos.parts.find import PartError, add, named_workload
 from slo.system.parts import VolumePart
 
@@ -38,15 +38,15 @@ def files_of(system: SystemUnderTest, part: VolumePart) -> Files:
         raise PartError(add(why, **where, workload=name, claim="NAME"))
     if kind == "DaemonSet":
         raise PartError(f"{name} is a DaemonSet: its volume cannot be looked at while it is away")
-    spec = found["spec"]["template"]["spec"]
+    template = found["spec"]["template"]
+    own = name == system.workload and kind == system.kind
+    container = system.container_of(template)[1] if own else containers_of(template)[0]
     return Files(
         ref=Ref.of(kind, system.namespace, name),
         selector=selector_of(found["spec"]["selector"]),
         claim=claim,
-        image=system.container_of(spec)[1]["image"]
-        if name == system.workload
-        else spec["containers"][0]["image"],
-        security=spec.get("securityContext") or {},
+        image=container["image"],
+        security=template["spec"].get("securityContext") or {},
         start={"command": ["sleep", "600"]},
         backup=part.backup or f"{part.name.casefold().replace(' ', '-')}-backup",
     )

@@ -11,7 +11,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
 from chaos.plan.model import Experiment, Plan, Slot
+from slo.documents import say
 
 Json = dict[str, Any]
 SECONDS = 30.0  # of a phase, where the experiment names no pause
@@ -41,65 +44,130 @@ class Around:
     namespace: str = "default"
 
 
+class _Part(BaseModel):
+    """Of the format, as far as it is read here; the rest may be anything."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+
+class _Named(_Part):
+    name: str = "?"
+
+
+class _Pauses(_Part):
+    before: float | None = Field(default=None, ge=0)
+    after: float | None = Field(default=None, ge=0)
+
+
+class _Activity(_Named):
+    type: str = ""
+    provider: dict[str, Any] = Field(default_factory=dict)
+    pauses: _Pauses | None = None
+
+
+class _Extension(_Named):
+    plan: dict[str, Any] | None = None
+
+
+class _Hypothesis(_Part):
+    probes: tuple[_Named, ...] | None = None
+
+
+class _Document(_Part):
+    title: str = "experiment"
+    description: str | None = None
+    method: tuple[_Activity, ...]
+    configuration: dict[str, Any] | None = None
+    extensions: tuple[_Extension, ...] | None = None
+    hypothesis: _Hypothesis | None = Field(default=None, alias="steady-state-hypothesis")
+    rollbacks: tuple[_Named, ...] | None = None
+    controls: Any = None
+    secrets: Any = None
+
+
+class _Arguments(dict[str, Any]):
+    """Of one action; knows which of them were read."""
+
+    def __init__(self, given: Any) -> None:
+        super().__init__(given if isinstance(given, Mapping) else {})
+        self.read: set[str] = set()
+
+    def get(self, key: str, default: Any = None) -> Any:
+        self.read.add(key)
+        return super().get(key, default)
+
+    def unread(self) -> list[str]:
+        return [f"{key} {self[key]}" for key in self if key not in self.read]
+
+
 def read(document: Any, around: Around) -> Read:
     """Raises ToolkitError for what is no experiment, or one without an action that we know."""
     if not isinstance(document, Mapping) or not isinstance(document.get("method"), list):
         raise ToolkitError("no Chaos Toolkit experiment: it has no list 'method'")
-    for extension in document.get("extensions") or ():
-        if extension.get("name") == EXTENSION and "plan" in extension:
-            return Read(extension["plan"])
-    values = _configuration(document)
+    try:
+        found = _Document.model_validate(document)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise ToolkitError(f"no Chaos Toolkit experiment: {say(first['loc'], first)}") from error
+    for extension in found.extensions or ():
+        if extension.name == EXTENSION and extension.plan is not None:
+            return Read(extension.plan)
+    values = _configuration(found)
     notes: list[str] = []
     experiments: list[Json] = []
     namespaces: set[str] = set()
-    for activity in document["method"]:
-        name = str(activity.get("name", "?"))
-        if activity.get("type") != "action":
+    for activity in found.method:
+        name = activity.name
+        if activity.type != "action":
             notes.append(f"probe '{name}' of the method: what is measured is in the verdict")
             continue
-        arguments = _substituted(activity.get("provider") or {}, values)
-        fault = _fault(arguments)
+        provider = _substituted(activity.provider, values)
+        given = _Arguments(provider.get("arguments"))
+        reader = _READERS.get(_called(provider))
+        try:
+            fault = reader(given) if reader else None
+        except (TypeError, ValueError) as error:
+            raise ToolkitError(f"action '{name}': {error}") from error
         if fault is None:
-            notes.append(f"action '{name}': {_called(arguments)} has no fault of ours")
+            notes.append(f"action '{name}': {_called(provider)} has no fault of ours")
             continue
-        given = arguments.get("arguments") or {}
         namespaces.add(str(given.get("ns", around.namespace)))
-        pauses = activity.get("pauses") or {}
+        notes += [f"action '{name}': {each} has no place in a plan" for each in given.unread()]
+        pauses = activity.pauses or _Pauses()
         experiments.append(_experiment(name, fault, pauses, len(experiments)))
-    notes += _left_out(document)
+    notes += _left_out(found)
     if not experiments:
         raise ToolkitError(f"no action of it is known: {'; '.join(notes) or 'it has none'}")
     if len(namespaces) > 1:
         raise ToolkitError(f"a plan has one namespace, not {', '.join(sorted(namespaces))}")
-    return Read(_plan(document, experiments, namespaces.pop(), around), notes)
+    return Read(_plan(found, experiments, namespaces.pop(), around), notes)
 
 
-def _left_out(document: Mapping[str, Any]) -> list[str]:
+def _left_out(document: _Document) -> list[str]:
     """Parts that a plan has no place for."""
-    probes = (document.get("steady-state-hypothesis") or {}).get("probes") or ()
+    probes = document.hypothesis.probes if document.hypothesis else ()
     return [
         *(
-            f"probe '{probe.get('name', '?')}' of the steady state: here it is the objectives of"
+            f"probe '{probe.name}' of the steady state: here it is the objectives of"
             " the runbook, and a workload that is whole"
-            for probe in probes
+            for probe in probes or ()
         ),
         *(
-            f"rollback '{rollback.get('name', '?')}': every fault brings its own undo"
-            for rollback in document.get("rollbacks") or ()
+            f"rollback '{rollback.name}': every fault brings its own undo"
+            for rollback in document.rollbacks or ()
         ),
         *(
             f"'{part}' has no place in a plan"
             for part in ("controls", "secrets")
-            if document.get(part)
+            if getattr(document, part)
         ),
     ]
 
 
-def _plan(document: Mapping[str, Any], experiments: list[Json], home: str, around: Around) -> Json:
-    title = str(document.get("title", "experiment"))
+def _plan(document: _Document, experiments: list[Json], home: str, around: Around) -> Json:
     return {
-        "name": _slug(title),
-        "description": str(document.get("description", title)),
+        "name": _slug(document.title),
+        "description": document.description or document.title,
         "target": {"namespace": home, "workload": around.workload, "url": around.url},
         "prometheus": {"url": around.prometheus},
         "load": {"scenario": around.scenario},
@@ -107,8 +175,8 @@ def _plan(document: Mapping[str, Any], experiments: list[Json], home: str, aroun
     }
 
 
-def _experiment(name: str, fault: Json, pauses: Mapping[str, Any], number: int) -> Json:
-    before, after = (float(pauses.get(when) or SECONDS) for when in ("before", "after"))
+def _experiment(name: str, fault: Json, pauses: _Pauses, number: int) -> Json:
+    before, after = (seconds or SECONDS for seconds in (pauses.before, pauses.after))
     return {
         "name": _slug(name) or f"action-{number + 1}",
         "title": name,
@@ -123,10 +191,10 @@ def _slug(text: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[:60].strip("-")
 
 
-def _configuration(document: Mapping[str, Any]) -> dict[str, Any]:
+def _configuration(document: _Document) -> dict[str, Any]:
     """Values as they stand; of environment variables the default, as theirs is the runner's."""
     found = {}
-    for name, value in (document.get("configuration") or {}).items():
+    for name, value in (document.configuration or {}).items():
         found[name] = value.get("default") if isinstance(value, Mapping) else value
     return found
 
@@ -163,11 +231,17 @@ def _labels(selector: str) -> dict[str, str]:
 
 
 def _terminate(given: Mapping[str, Any]) -> Json:
-    select: Json = {"labels": _labels(str(given.get("label_selector", "")))}
-    quantity = given.get("qty", 1)
+    """`rand` is how a plan draws, and `grace_period` 0 how it kills."""
+    if not given.get("label_selector"):
+        raise ToolkitError("a plan picks pods by labels: it needs a 'label_selector'")
+    select: Json = {"labels": _labels(str(given.get("label_selector")))}
+    quantity, mode = given.get("qty", 1), given.get("mode", "fixed")
+    given.get("rand")
+    if "grace_period" in given and given["grace_period"] == 0:
+        given.get("grace_period")  # any other has no place
     if given.get("all"):
         select["percent"] = 100
-    elif given.get("mode") == "percentage":
+    elif mode == "percentage":
         select["percent"] = quantity
     else:
         select["count"] = quantity
@@ -195,11 +269,6 @@ _READERS: dict[str, Callable[[Mapping[str, Any]], Json | None]] = {
     "chaosk8s.node.actions.drain_nodes": _drain,
 }
 """Actions of chaostoolkit-kubernetes by their full names."""
-
-
-def _fault(provider: Json) -> Json | None:
-    reader = _READERS.get(_called(provider))
-    return reader(provider.get("arguments") or {}) if reader else None
 
 
 def write(plan: Plan, document: Json) -> tuple[Json, list[str]]:

@@ -6,8 +6,6 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from rich.markup import escape
-
 from chaos.databases.identity import COMMUNITY, described, touched
 from chaos.kube import ClusterError
 from chaos.kube.system_under_test import POLL_S, SystemUnderTest, wait
@@ -118,10 +116,10 @@ class Prover:
         folder = self.folder / f"{self._count:02}-{procedure.name}"
         course = _Course(self, procedure, drill, correction, folder)
         variant = f" ({correction.why})" if correction else ""
-        self.say(f"[bold]{procedure.title}[/]{variant}: {drill.condition}")
+        self.say(f"{procedure.title}{variant}: {drill.condition}")
         proof = course.run()
         self._stuck = proof.put_back.startswith(NOT_PUT_BACK)
-        self.say(f"{procedure.title}: [bold]{proof.finding.value}[/]: {escape(proof.reason)}")
+        self.say(f"{procedure.title}: {proof.finding.value}: {proof.reason}")
         return proof
 
     def databases(self, procedure: Procedure, drill: Drill) -> tuple[Database, ...]:
@@ -253,7 +251,7 @@ class _Course:
             return f"the condition did not come about {within}: {self._drill.condition}{told}"
         if seen[-1] != ASKED_FOR:
             self._to_detect = time.monotonic() - begun
-            self._set.say(f"  seen after {self._to_detect:.1f} s: {escape(seen[-1])}")
+            self._set.say(f"  seen after {self._to_detect:.1f} s: {seen[-1]}")
         self._secrets.learn(self._set.system)
         return ""
 
@@ -308,7 +306,7 @@ class _Course:
         """A step is over."""
         self._stage.steps.append(proof)
         self._drill.after_step(self._stage)
-        why = f": {escape(proof.reason)}" if proof.reason else ""
+        why = f": {proof.reason}" if proof.reason else ""
         self._set.say(f"  line {proof.line}: {proof.state.value}{why}")
 
     def _cure(self) -> tuple[Sight, ...]:

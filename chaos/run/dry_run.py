@@ -16,10 +16,14 @@ from chaos.undo.fields import show
 
 @dataclass(slots=True)
 class DryRun:
-    """Lines for people: what a run would do, and what would keep it from doing so."""
+    """Lines for people: what a run would do, and what would keep it from doing so.
+
+    `denied` are permissions that are missing, `problems` everything else.
+    """
 
     would: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
+    denied: list[str] = field(default_factory=list)
 
 
 def dry_run_of(plan: Plan, cluster: Cluster, url: str) -> DryRun:
@@ -51,7 +55,7 @@ def dry_run_of(plan: Plan, cluster: Cluster, url: str) -> DryRun:
         where = "" if wide else namespace
         if not cluster.allowed(permission.verb, permission.group, permission.resource, where):
             place = "in the cluster" if wide else f"in namespace {namespace}"
-            found.problems.append(f"not permitted {place}: {permission}")
+            found.denied.append(f"not permitted {place}: {permission}")
     return found
 
 

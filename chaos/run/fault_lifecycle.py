@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 
 from chaos.faults import Fault, NoTargetError, Scene
 from chaos.faults.changes import Await, Change
-from chaos.faults.injection import InjectionError, Tag, inject
+from chaos.faults.injection import InjectionError, NeverRanError, Tag, inject
 from chaos.kube import ClusterError, Ref
 from chaos.plan import forbidden
 from chaos.run.journal_writer import JournalWriter
@@ -94,14 +94,15 @@ class FaultLifecycle:
         self._thread.join(POLL_EVERY_S)
         if self._injected and not self._confirmed:
             self._append(entries.FaultUnconfirmed, reason=self._not_seen())
-            self._say(f"[yellow]effect not confirmed[/]: {self._not_seen()}")
+            self._say(f"effect not confirmed: {self._not_seen()}")
         seen = self._confirmed or self._left
         if cut_short or self.stuck or self._reverted:
             return
         if self._injected and seen:
-            reason = "all was put back, but it was not seen to be whole again"
-            self._append(entries.FaultStuck, reason=reason)
-            self._say(f"[red]not undone[/]: {reason}")
+            names = ", ".join(sorted({t.owner or t.name for t in self._targets}))
+            reason = f"all was put back, but {names} was not seen to be whole again"
+            self._append(entries.FaultNotWhole, reason=reason)
+            self._say(f"not whole again: {reason}")
 
     def _not_seen(self) -> str:
         return f"no effect was seen within {self._task.lasts.total_seconds():g} s{self._trouble}"
@@ -132,13 +133,15 @@ class FaultLifecycle:
             for change in wanted:
                 self._make(change)
         except (NoTargetError, InjectionError, ClusterError) as error:
-            self._say(f"[yellow]fault refused[/]: {error}")
+            if isinstance(error, NeverRanError):
+                self._left.pop(error.ref, None)
+            self._say(f"fault refused: {error}")
             self._append(entries.FaultRefused, reason=str(error))
             self._undo("refused")
             return False
         self._injected = True
         self._append(entries.FaultInjected)
-        self._say(f"injected [bold]{fault.kind}[/]: {', '.join(t.name for t in self._targets)}")
+        self._say(f"injected {fault.kind}: {', '.join(t.name for t in self._targets)}")
         return True
 
     def _make(self, change: Change) -> None:
@@ -151,7 +154,9 @@ class FaultLifecycle:
                 ):
                     return
             if isinstance(change, Await) and time.monotonic() - begun > change.within_s:
-                raise InjectionError(f"{change.ref} is not ready after {change.within_s:g} s")
+                raise InjectionError(
+                    f"{change.ref} is not ready after {change.within_s:g} s: {change.hint}"
+                )
             self._over.wait(POLL_EVERY_S)
 
     def _hold(self) -> None:
@@ -193,7 +198,7 @@ class FaultLifecycle:
                 said += [done.said, *done.notes]
                 continue
             self.stuck.append(done)
-            self._say(f"[red]cannot be undone[/]: {done}")
+            self._say(f"cannot be undone: {done}")
             self._append(entries.FaultStuck, reason=str(done))
         if not self.stuck:
             self._append(entries.FaultRestored, said=tuple(said))

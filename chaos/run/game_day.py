@@ -121,13 +121,13 @@ class _GameDay:
                 self._until_steady("waiting for steady state after the last fault")
         except UnsteadyError as error:
             ended, reason = "aborted", f"not steady after the last fault: {error}"
-            self._progress.say(f"[red]{reason}[/]")
+            self._progress.say(reason)
         except LoadError as error:  # before any fault: the scenario or its locustfile is wrong
             ended, reason = "aborted", str(error)
             raise
         except (ClusterError, StoppedError) as error:
             ended, reason = "aborted", str(error)
-            self._progress.say(f"[red]aborted[/]: {error}")
+            self._progress.say(f"aborted: {error}")
         except InterruptedRunError as error:
             ended, reason = "interrupted", str(error)
             raise
@@ -165,7 +165,7 @@ class _GameDay:
         self._load = LoadRunner.start(
             self._set.scenario, self._set.url, self._set.run_dir, seed=self._plan.seed
         )
-        self._progress.say(f"load [cyan]{self._set.scenario.name}[/] on {self._set.url}")
+        self._progress.say(f"load {self._set.scenario.name} on {self._set.url}")
 
     def _stop_load(self) -> None:
         if self._load is None:
@@ -198,7 +198,7 @@ class _GameDay:
                 procedure=experiment.procedure.name if experiment.procedure else "",
             )
         )
-        self._progress.say(f"[bold]{experiment.title}[/] ([cyan]{name}[/])")
+        self._progress.say(f"{experiment.title} ({name})")
         try:
             self._until_steady(f"{name}: waiting for steady state")
             baseline = self._phase(experiment, PhaseKind.BASELINE, experiment.baseline)
@@ -278,7 +278,7 @@ class _GameDay:
         if experiment.procedure is None:
             return
         assert self._set.cure is not None  # or the run had been refused
-        self._progress.say(f"procedure [bold]{experiment.procedure.name}[/]")
+        self._progress.say(f"procedure {experiment.procedure.name}")
         over = threading.Event()
         with ThreadPoolExecutor(1, "procedure") as pool:
             try:

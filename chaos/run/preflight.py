@@ -11,8 +11,8 @@ from chaos.run import rbac
 from chaos.undo.lease import Held
 from chaos.undo.recover import ALLOWED, Recovered, recover
 from chaos.undo.snapshot_store import is_left
+from chaos.undo.watchdog import JOB
 
-JOB = "gameday-watchdog"
 READY = "/tmp/gameday-watching"  # noqa: S108 - in the watchdog's own container
 _FORBIDDEN = 403
 MEMORY = "/run/gameday"  # outlives the container, not the node
@@ -44,10 +44,7 @@ def preflight(
         _require_no_drill(cluster, namespace)
         told(recover(cluster, namespace, own=identity), say)
         if not watchdog.enabled:
-            say(
-                "[yellow]no watchdog[/]: if this runner is killed, its faults stay until"
-                " gameday recover"
-            )
+            say("no watchdog: if this runner is killed, its faults stay until gameday recover")
             yield held
             return
         job = _place(cluster, namespace, watchdog)

@@ -46,6 +46,17 @@ class Quiet:
         del pulse
 
 
+_STYLES = {
+    "aborted": "not dim red",
+    "cannot be undone": "not dim red",
+    "not whole again": "not dim red",
+    "not steady": "not dim red",
+    "fault refused": "not dim yellow",
+    "effect not confirmed": "not dim yellow",
+}
+"""How a line looks, by how it begins. Its text is shown as it is: it has names of others."""
+
+
 def _clock(seconds: float) -> str:
     return str(timedelta(seconds=int(seconds)))[2:]
 
@@ -65,8 +76,8 @@ class Terminal:
     def say(self, text: str) -> None:
         elapsed = self._elapsed or time.monotonic() - self._begun
         stamp = Text(_clock(elapsed) + "  ", style="dim")
-        line = stamp.append_text(Text.from_markup(text, style="not dim"))
-        self._console.print(line, soft_wrap=True)
+        style = next((s for begin, s in _STYLES.items() if text.startswith(begin)), "not dim")
+        self._console.print(stamp.append(text, style=style), soft_wrap=True)
 
     def pulse(self, pulse: Pulse) -> None:
         self._elapsed = pulse.elapsed_s

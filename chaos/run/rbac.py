@@ -84,6 +84,8 @@ def needed(made: Iterable[Change]) -> frozenset[Permission]:
         match change:
             case changes.Edit(ref=ref):
                 found |= _each(ref.kind.group, ref.kind.plural, "get patch")
+                if ref.kind.kind == "StatefulSet":  # its pods that could not start
+                    found |= _each("", "pods", "list delete")
             case changes.Create(manifest=manifest):
                 kind = kind_of(manifest["kind"])
                 found |= _each(kind.group, kind.plural, "create get delete")

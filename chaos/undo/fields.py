@@ -87,6 +87,38 @@ def put(obj: Json, path: Path, wanted: Value) -> list[Json]:
     return [{"op": "remove", "path": where}] if value_at(obj, path) else []
 
 
+def made(path: Path, value: Any) -> list[tuple[Path, Any]]:
+    """What setting a field that was not there makes, one by one, so that each can be undone.
+
+    Maps and lists of named items come empty, before what is in them: others may add to them.
+    """
+    if isinstance(value, dict) and "=" not in path[-1]:  # an item of a list is one thing
+        return [(path, {}), *(each for k, v in value.items() for each in made((*path, k), v))]
+    if isinstance(value, list) and value and all(_is_named(item) for item in value):
+        return [(path, []), *(((*path, f"name={item['name']}"), item) for item in value)]
+    return [(path, value)]
+
+
+def _is_named(item: Any) -> bool:
+    return isinstance(item, dict) and isinstance(item.get("name"), str)
+
+
+def assign(obj: Json, path: Path, wanted: Value) -> None:
+    """Make the field of this very object be `wanted`; where its parent is missing, nothing."""
+    parent = next(iter(value_at(obj, path[:-1])), None)
+    step = path[-1]
+    if isinstance(parent, list):
+        index = _index(parent, step)
+        if index is None:
+            parent += wanted
+        else:
+            parent[index : index + 1] = wanted
+    elif isinstance(parent, dict):
+        parent.pop(step, None)
+        if wanted:
+            parent[step] = wanted[0]
+
+
 def same(path: Path, one: Value, other: Value) -> bool:
     """Equal as the API server sees it, which writes quantities in its own way."""
     if one == other:

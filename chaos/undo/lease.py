@@ -44,7 +44,7 @@ def expired(lease: Json, now: datetime) -> bool:
     try:
         renewed = datetime.fromisoformat(spec["renewTime"])
         return renewed + timedelta(seconds=spec["leaseDurationSeconds"]) <= now
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, OverflowError):
         return True
 
 

@@ -3,19 +3,19 @@
 Used by the runner itself, by `gameday recover`, and by the watchdog.
 """
 
-import json
-import shlex
-import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from copy import deepcopy
 from dataclasses import dataclass, replace
-from functools import partial
-from typing import Any
 
-from chaos.kube import Cluster, ClusterError, Json, Kind, Ref, kind_of
+from chaos.kube import Cluster, ClusterError, Json, Kind, NotStartedError, Ref, kind_of
 from chaos.undo import marks
-from chaos.undo.fields import FieldError, Value, put, same, show, value_at
-from chaos.undo.marks import LABEL, UNDO, FoundMark, Remove, Restore, Run
+from chaos.undo.by_hand import before, by_hand, worded
+from chaos.undo.fields import FieldError, assign, put, same, show, value_at
+from chaos.undo.marks import LABEL, FoundMark, Mark, Remove, Restore, Run
+from chaos.undo.repairs import command, refusal
+from chaos.undo.unmarking import unmarking
+from chaos.undo.workloads import await_controller, clean_copies, copies, renew_pods
 
 MARKED = (
     "Deployment",
@@ -29,9 +29,6 @@ MARKED = (
     "Node",
 )
 """Kinds that faults mark, in the order in which they are looked at."""
-
-CONTROLLER_WITHIN_S = 2.0
-LONGEST_VALUE = 120  # characters of a field's value in a sentence
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,9 +124,9 @@ def _lost(cluster: Cluster, namespace: str) -> list[Leftover]:
     many pods there are stays as the fault set it.
     """
     found: dict[tuple[str, str], Leftover] = {}
-    for obj, copy in _copies(cluster, namespace):
+    for obj, copy in copies(cluster, namespace):
         for owner in obj["metadata"].get("ownerReferences") or ():
-            if owner["kind"] == "Deployment" and copy.mark is not None:
+            if owner["kind"] == "Deployment" and copy.mark and _restores_alone(copy.mark):
                 found[owner["uid"], copy.id] = Leftover(
                     ref=Ref.of("Deployment", obj["metadata"]["namespace"], owner["name"]),
                     uid=owner["uid"],
@@ -137,6 +134,11 @@ def _lost(cluster: Cluster, namespace: str) -> list[Leftover]:
                     remembered=True,
                 )
     return list(found.values())
+
+
+def _restores_alone(mark: Mark) -> bool:
+    """A copy on a ReplicaSet is of a mark that a fault left on its Deployment."""
+    return all(isinstance(step, Restore) for step in mark.steps)
 
 
 def _of(obj: Json, home: str) -> Iterator[Leftover]:
@@ -154,40 +156,50 @@ def undo(cluster: Cluster, leftover: Leftover) -> Undone | Stuck:
     """Undo one fault on one object. Doing it twice, or at once from two places, does no harm."""
     mark = leftover.found.mark
     if leftover.found.why:
-        return _stuck(leftover, leftover.found.why)
+        return stuck(leftover, leftover.found.why)
     if not leftover.found.id:
         clear = f"{leftover.ref.kubectl('label')} {LABEL}-"
         why = f"somebody took its undo data off; once it is as it should be: {clear}"
-        return _stuck(leftover, why)
+        return stuck(leftover, why)
+    if mark and (why := refusal(mark, leftover.ref.kind.kind, leftover.ref.name)):
+        return stuck(leftover, why)
     steps = mark.steps if mark else ()
     try:
         for step in steps:
-            if isinstance(step, Run) and (why := _run(cluster, leftover, step)):
-                return _stuck(leftover, why)
+            if mark and isinstance(step, Run) and (why := _run(cluster, leftover, mark, step)):
+                return stuck(leftover, why)
         if any(isinstance(step, Remove) for step in steps):
             cluster.delete(leftover.ref, uid=leftover.uid)
             return Undone(leftover=leftover, said=f"deleted {leftover.ref}")
+        renewed: list[str] = []
+        if leftover.ref.kind.kind == "StatefulSet":  # its pods first: the mark says which
+            _put_back(cluster, leftover, keep_mark=True)
+            await_controller(cluster, leftover.ref)
+            restores = [s for s in steps if isinstance(s, Restore)]
+            renewed = renew_pods(cluster, leftover.ref, restores)
         done = _put_back(cluster, leftover)
+        done = replace(done, said="; ".join((done.said, *renewed)))
         if leftover.ref.kind.kind == "Deployment":
-            _await_controller(cluster, leftover.ref)
-            _clean_copies(cluster, leftover)
+            await_controller(cluster, leftover.ref)
+            clean_copies(cluster, leftover.ref.namespace, leftover.found.id)
     except (ClusterError, FieldError) as error:
-        return _stuck(leftover, str(error))
+        return stuck(leftover, str(error))
     return done
 
 
-def _put_back(cluster: Cluster, leftover: Leftover) -> Undone:
+def _put_back(cluster: Cluster, leftover: Leftover, *, keep_mark: bool = False) -> Undone:
     """Fields and mark in one patch, made for the version that was read."""
     notes: list[str] = []
     said: list[str] = []
 
-    def operations(current: Json) -> list[Json]:
+    def operations(found: Json) -> list[Json]:
         notes.clear()
         said.clear()
+        current = deepcopy(found)  # as it becomes, operation by operation
         if leftover.uid not in ("", current["metadata"]["uid"]):
             said.append("another object has its name now")
             return []
-        found: list[Json] = []
+        wanted: list[Json] = []
         here = [f.mark for f in marks.marks(current) if f.id == leftover.found.id]
         mark = here[0] if here else leftover.found.mark if leftover.remembered else None
         if mark and not here:
@@ -196,10 +208,10 @@ def _put_back(cluster: Cluster, leftover: Leftover) -> Undone:
             reversed(mark.steps) if mark else ()
         ):  # so that no item of a list moves too soon
             if isinstance(step, Restore):
-                found += _restoring(current, step, leftover.ref, said, notes)
+                wanted += _restoring(current, step, leftover.ref, said, notes)
             elif isinstance(step, Run):
                 said.append("undone in its container")
-        return [*found, *_unmarking(current, leftover.found.id)]
+        return wanted if keep_mark else [*wanted, *unmarking(current, leftover.found.id)]
 
     if cluster.change(leftover.ref, operations) is None:
         said.append("it is gone itself")
@@ -212,75 +224,27 @@ def _restoring(
 ) -> list[Json]:
     """Only what is still as the fault set it; what somebody else set meanwhile is theirs."""
     now = value_at(current, step.path)
+    if not step.was and step.put in (({},), ([],)):  # held only what the fault put there
+        operations = put(current, step.path, ()) if now == step.put else []
+        if operations:
+            assign(current, step.path, ())
+        return operations
     if same(step.path, now, step.put):
-        said.append(f"{show(step.path)} is {_worded(ref, step.was)} again")
-        return put(current, step.path, step.was)
+        said.append(f"{show(step.path)} is {worded(ref, step.was)} again")
+        operations = put(current, step.path, step.was)
+        assign(current, step.path, step.was)
+        return operations
     if same(step.path, now, step.was):
-        said.append(f"{show(step.path)} is {_worded(ref, step.was)} already")
+        said.append(f"{show(step.path)} is {worded(ref, step.was)} already")
         return []
     notes.append(
-        f"{ref}: {show(step.path)} was changed by somebody else to {_worded(ref, now)} and"
-        f" stays so; before the fault it was {_worded(ref, step.was)}"
+        f"{ref}: {show(step.path)} was changed by somebody else to {worded(ref, now)} and"
+        f" stays so; before the fault it was {worded(ref, step.was)}"
     )
     return []
 
 
-def _unmarking(current: Json, fault: str) -> list[Json]:
-    found: list[Json] = []
-    for key in marks.keys(fault):
-        if value_at(current, ("metadata", "annotations", key)):
-            found += put(current, ("metadata", "annotations", key), ())
-    label = value_at(current, ("metadata", "labels", LABEL))
-    if label and all(other.id == fault for other in marks.marks(current)):
-        found += put(current, ("metadata", "labels", LABEL), ())
-    return found
-
-
-def _await_controller(cluster: Cluster, ref: Ref) -> None:
-    """Until the Deployment controller has seen the undoing: before, it may copy the mark again."""
-    deadline = time.monotonic() + CONTROLLER_WITHIN_S
-    while time.monotonic() < deadline:
-        now = cluster.find(ref) or {}
-        wanted = now.get("metadata", {}).get("generation", 0)
-        if (now.get("status") or {}).get("observedGeneration", wanted) >= wanted:
-            return
-        time.sleep(0.05)
-
-
-def _clean_copies(cluster: Cluster, leftover: Leftover) -> None:
-    """Take the mark off ReplicaSets, once their Deployment does not have it any more.
-
-    Deployments' annotations are copied to their ReplicaSets, and a rollback copies them back. The
-    copies have no label. Those of other faults stay: they may be all that is known of them.
-    """
-    for obj, copy in _copies(cluster, leftover.ref.namespace):
-        if copy.id == leftover.found.id:
-            cluster.change(Ref.to(obj), partial(_unmarking, fault=copy.id))
-
-
-def _copies(cluster: Cluster, namespace: str) -> list[tuple[Json, FoundMark]]:
-    """ReplicaSets with the marks on them that their Deployment does not have."""
-    found = [
-        (obj, each)
-        for obj in cluster.objects(kind_of("ReplicaSet"), namespace)
-        for each in marks.marks(obj)
-    ]
-    if not found:
-        return []
-    kept = {
-        (obj["metadata"]["uid"], each.id)
-        for obj in cluster.objects(kind_of("Deployment"), namespace)
-        for each in marks.marks(obj)
-    }
-    return [
-        (obj, each)
-        for obj, each in found
-        for owners in (obj["metadata"].get("ownerReferences") or (),)
-        if not any((owner["uid"], each.id) in kept for owner in owners)
-    ]
-
-
-def _run(cluster: Cluster, leftover: Leftover, step: Run) -> str:
+def _run(cluster: Cluster, leftover: Leftover, mark: Mark, step: Run) -> str:
     """Why the command could not be run to its good end; "" when it was, or nothing is there."""
     pods = _running(cluster, leftover, step)
     if pods is None:
@@ -288,10 +252,12 @@ def _run(cluster: Cluster, leftover: Leftover, step: Run) -> str:
     why = f"no running pod has the labels {step.labels}"
     for pod in pods:
         try:
-            output = cluster.execute(pod.name, pod.namespace, step.container, step.command)
+            output = cluster.execute(pod.name, pod.namespace, step.container, command(mark, step))
         except ClusterError as error:
             if _running(cluster, leftover, step) is None:
                 return ""  # it ended meanwhile
+            if isinstance(error, NotStartedError) and error.missing:
+                return ""  # nor could the fault's own command run, by the same program
             why = str(error)
             continue
         if output.code == 0:
@@ -309,11 +275,17 @@ def _running(cluster: Cluster, leftover: Leftover, step: Run) -> list[Ref] | Non
     if step.labels:
         namespace = leftover.ref.namespace
         pods = cluster.objects(kind_of("Pod"), namespace, labels=step.labels)
-        return [Ref.to(p) for p in pods if _is_running(p, step.container)]
+        claim = leftover.ref.name
+        return [Ref.to(p) for p in pods if _mounts(p, claim) and _is_running(p, step.container)]
     pod = cluster.find(leftover.ref)
     if pod is None or leftover.uid not in ("", pod["metadata"]["uid"]):
         return None
     return [leftover.ref] if _is_running(pod, step.container) else None
+
+
+def _mounts(pod: Json, claim: str) -> bool:
+    volumes = pod["spec"].get("volumes") or ()
+    return any((v.get("persistentVolumeClaim") or {}).get("claimName") == claim for v in volumes)
 
 
 def _is_running(pod: Json, container: str) -> bool:
@@ -321,92 +293,11 @@ def _is_running(pod: Json, container: str) -> bool:
     return any(s["name"] == container and "running" in s.get("state", {}) for s in statuses)
 
 
-def _stuck(leftover: Leftover, reason: str) -> Stuck:
+def stuck(leftover: Leftover, reason: str) -> Stuck:
+    """With all that a person needs to put it back by hand."""
     return Stuck(
         leftover=leftover,
         reason=reason,
-        before=_before(leftover),
-        command=by_hand(leftover),
+        before=before(leftover.ref, leftover.found.mark),
+        command=by_hand(leftover.ref, leftover.found.mark),
     )
-
-
-def _before(leftover: Leftover) -> str:
-    mark = leftover.found.mark
-    if mark is None:
-        return "not known, as its undo data is damaged or gone"
-    said = []
-    for step in mark.steps:
-        match step:
-            case Restore():
-                said.append(f"{show(step.path)} was {_worded(leftover.ref, step.was)}")
-            case Remove():
-                said.append("it was not there")
-            case Run():
-                said.append(f"container {step.container} was as it is without the fault")
-    return ", ".join(said)
-
-
-def by_hand(leftover: Leftover) -> str:
-    """The kubectl commands that put the object back as it was, mark and all."""
-    ref, mark = leftover.ref, leftover.found.mark
-    if mark is None:
-        return f"{ref.kubectl('get')} -o yaml"
-    commands = [_run_by_hand(ref, s) for s in mark.steps if isinstance(s, Run)]
-    if any(isinstance(s, Remove) for s in mark.steps):
-        return " && ".join([*commands, ref.kubectl("delete")])
-    restores = [s for s in mark.steps if isinstance(s, Restore)]
-    if restores and ref.kind.kind == "Secret":  # its values are for no screen
-        commands.append(f"{ref.kubectl('edit')} (the values are in the annotation {UNDO}{mark.id})")
-    elif restores:
-        commands.append(f"{ref.kubectl('patch')} -p {shlex.quote(_patch(restores))}")
-    commands.append(f"{ref.kubectl('annotate')} {' '.join(f'{k}-' for k in marks.keys(mark.id))}")
-    commands.append(f"{ref.kubectl('label')} {LABEL}-")
-    return " && ".join(commands)
-
-
-def _run_by_hand(ref: Ref, step: Run) -> str:
-    where = ref.kubectl("exec")
-    if step.labels:
-        pods = f"kubectl -n {ref.namespace} get pod -l {step.labels} -o name"
-        where = f"kubectl -n {ref.namespace} exec $({pods} | head -1)"
-    return f"{where} -c {step.container} -- {shlex.join(step.command)}"
-
-
-def _patch(restores: Iterable[Restore]) -> str:
-    """A strategic merge patch: it finds items of lists by name, and null takes a field away."""
-    whole: Json = {}
-    for step in restores:
-        node: Any = whole
-        for at, name in enumerate(step.path):
-            last = at == len(step.path) - 1
-            if isinstance(node, list):
-                key, _, wanted = name.partition("=")
-                item = next((i for i in node if i.get(key) == wanted), None)
-                if item is None:
-                    item = {key: wanted}
-                    node.append(item)
-                node = item
-                if last:
-                    item |= _item(step)
-            elif last:
-                node[name] = step.was[0] if step.was else None
-            else:
-                node = node.setdefault(name, [] if "=" in step.path[at + 1] else {})
-    return json.dumps(whole)
-
-
-def _item(step: Restore) -> Json:
-    """What makes an item of a list that was set as a whole be what it was."""
-    if not step.was:
-        return {"$patch": "delete"}
-    return {**dict.fromkeys(step.put[0] if step.put else ()), **step.was[0]}
-
-
-def _worded(ref: Ref, value: Value) -> str:
-    """For people; what a Secret holds is for nobody's eyes."""
-    if not value:
-        return "not there"
-    if ref.kind.kind == "Secret":
-        return "(secret)"
-    text = json.dumps(value[0])
-    return text if len(text) <= LONGEST_VALUE else f"{text[: LONGEST_VALUE - 1]}…"

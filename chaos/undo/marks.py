@@ -43,14 +43,16 @@ class Restore(Part):
 
 
 class Run(Part):
-    """Run a command in a container of the marked pod; it must be safe to run twice.
+    """Run one of the known repairs (chaos.undo.repairs) in a container of the marked pod.
 
-    With `labels`, in a running pod of these labels instead, the marked object's own or not.
+    On a PersistentVolumeClaim it is one of a running pod with these `labels` that has the claim
+    mounted. `path` is that of the file to restore.
     """
 
     do: Literal["run"] = "run"
     container: str
-    command: tuple[str, ...]
+    repair: Literal["end", "thaw", "restore-file"]
+    path: str = ""
     labels: str = ""
 
 
@@ -126,9 +128,10 @@ def _opened(envelope: str) -> Mark:
     try:
         read = json.loads(envelope)
         data, digest = str(read["data"]), str(read["sha256"])
-    except (ValueError, LookupError, TypeError) as error:
+        found = hashlib.sha256(data.encode()).hexdigest()
+    except (ValueError, LookupError, TypeError, RecursionError) as error:
         raise MarkError("its undo data is no envelope of data and checksum") from error
-    if hashlib.sha256(data.encode()).hexdigest() != digest:
+    if found != digest:
         raise MarkError("its undo data does not have the checksum that it was written with")
     try:
         return Mark.model_validate_json(data)

@@ -5,8 +5,9 @@ from datetime import UTC, datetime
 
 from chaos.kube import Cluster, kind_of
 from chaos.undo import lease as leases
-from chaos.undo.leftovers import Leftover, Stuck, Undone, Unseen, leftovers, undo
+from chaos.undo.leftovers import Leftover, Stuck, Undone, Unseen, leftovers, stuck, undo
 
+LONGEST = 200  # characters of an error that nobody foresaw
 ALLOWED = "gameday.dev/allowed"
 """The label on a namespace that lets faults into it: "true"."""
 
@@ -55,12 +56,21 @@ def sweep(cluster: Cluster, namespace: str, alive: str) -> Recovered:
         if alive and (nameless or _holds(leftover, alive, now)):
             done.live.append(leftover)
             continue
-        result = undo(cluster, leftover)
+        result = _undone(cluster, leftover)
         if isinstance(result, Undone):
             done.undone.append(result)
         else:
             done.stuck.append(result)
     return done
+
+
+def _undone(cluster: Cluster, leftover: Leftover) -> Undone | Stuck:
+    """One mark that cannot be carried out must not keep the others from being undone."""
+    try:
+        return undo(cluster, leftover)
+    except Exception as error:  # noqa: BLE001 - whatever somebody wrote into it
+        what = f"{type(error).__name__}: {error}"[:LONGEST]
+        return stuck(leftover, f"its undo data cannot be carried out ({what})")
 
 
 def _holds(leftover: Leftover, alive: str, now: datetime) -> bool:

@@ -19,6 +19,9 @@ from chaos.kube import Cluster, ClusterError, Json, Patience
 from chaos.undo import lease as leases
 from chaos.undo.recover import Recovered, sweep
 
+JOB = "gameday-watchdog"
+"""Its name in a cluster, and the value of the label `app` of its pod."""
+
 LOOK_EVERY_S = 1.0
 SWEEP_EVERY_S = 3.0  # for faults that expired though their run lives
 PATIENCE = Patience(within_s=10.0, attempt_s=2.0)

@@ -18,7 +18,6 @@ import urllib3
 from service import deploy
 from service.cluster import addons, pki
 from service.cluster.agent.cgroups import Cgroups
-from service.cluster.agent.files import remove_tree
 from service.cluster.apply import apply
 from service.cluster.kube import DEPLOYMENTS, NODES, PODS, STATEFULSETS, ApiError, Json, Kube
 from service.cluster.layout import (
@@ -28,6 +27,7 @@ from service.cluster.layout import (
     read_layout,
     write_layout,
 )
+from service.cluster.own_files import foreign, remove
 from service.cluster.packages import PACKAGES
 from service.cluster.processes import ProcessId, read_records, wait_until
 from service.images.neo4j.distribution import DEFAULT_SERIES
@@ -87,6 +87,7 @@ def up(
     EmbeddedError, PackageMissingError and Neo4jMissingError.
     """
     directory = directory or default_directory()
+    _ours(directory)
     layout = _running_layout(directory)
     begun = time.monotonic()
     if layout is None:
@@ -110,8 +111,12 @@ def up(
 
 
 def down(directory: Path | None = None) -> bool:
-    """End the cluster and remove every trace. False when there was nothing to end."""
+    """End the cluster and remove every trace of it. False when there was nothing to end.
+
+    Raises EmbeddedError where the directory is not a cluster's; nothing in it is touched then.
+    """
     directory = directory or default_directory()
+    _ours(directory)
     records = read_records(directory / "processes.json")
     supervisor = records.pop("supervisor", None)
     there = directory.exists()
@@ -119,6 +124,11 @@ def down(directory: Path | None = None) -> bool:
         supervisor.end(END_WITHIN_S)
     _sweep(directory, records)
     return there
+
+
+def _ours(directory: Path) -> None:
+    if why := foreign(directory):
+        raise EmbeddedError(why)
 
 
 def status(directory: Path | None = None) -> ClusterStatus:
@@ -173,8 +183,8 @@ def _start(wanted: Layout, owner: int | None) -> Layout:
     directory.mkdir(parents=True, mode=0o700)
     octet, lock = _reserve()
     layout = replace(wanted, octet=octet)
+    write_layout(layout)  # first, as it marks the directory as ours
     pki.write(directory, layout.api_host, layout.api_port, [n[1] for n in layout.nodes])
-    write_layout(layout)
     command = [sys.executable, "-P", "-m", "service.cluster.supervisor", str(directory)]
     if owner is not None:
         command.append(f"--owner={owner}")
@@ -231,7 +241,7 @@ def _sweep(directory: Path, records: dict[str, ProcessId] | None = None) -> None
             groups = Cgroups.find(layout.cgroup_of(name))
             if groups is not None:
                 groups.sweep()
-    remove_tree(directory)
+    remove(directory)
 
 
 def _connect(layout: Layout, timeout_s: float) -> Kube:

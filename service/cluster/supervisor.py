@@ -15,8 +15,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from service.cluster.agent.files import remove_tree
 from service.cluster.layout import Layout, read_layout
+from service.cluster.own_files import remove
 from service.cluster.processes import ProcessId, write_records
 
 log = logging.getLogger("supervisor")
@@ -149,7 +149,7 @@ class Supervisor:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
-        remove_tree(self._layout.directory)
+        remove(self._layout.directory)
 
 
 def main() -> None:

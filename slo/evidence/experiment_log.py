@@ -9,6 +9,9 @@ from slo.evidence import journal
 from slo.evidence.journal import Entry
 from slo.model import Phase, PhaseKind
 
+Undone = journal.FaultReverted | journal.FaultNotWhole | journal.FaultStuck
+"""How a fault ended."""
+
 
 @dataclass(slots=True, kw_only=True)
 class FaultLog:
@@ -19,7 +22,7 @@ class FaultLog:
     refused: journal.FaultRefused | None = None
     confirmed: journal.FaultConfirmed | None = None
     unconfirmed: journal.FaultUnconfirmed | None = None
-    undone: journal.FaultReverted | journal.FaultStuck | None = None
+    undone: Undone | None = None
 
 
 _E = TypeVar("_E", bound=Entry)
@@ -80,13 +83,17 @@ class ExperimentLog:
         return first.model_copy(update={"evidence": "; ".join(f.evidence for f in found)})
 
     @property
-    def undone(self) -> journal.FaultReverted | journal.FaultStuck | None:
-        """What is stuck counts before all; else the last one's moment, with the evidence of all."""
+    def undone(self) -> Undone | None:
+        """What is stuck counts before all, and then what is not whole.
+
+        Else it is the last one's moment, with the evidence of all.
+        """
         found = [f.undone for f in self.faults.values() if f.injected is not None or f.undone]
         gone = [e for e in found if isinstance(e, journal.FaultReverted)]
         stuck = _first(e for e in found if isinstance(e, journal.FaultStuck))
-        if stuck is not None or len(gone) < len(found) or not gone:
-            return stuck
+        missing = _first(e for e in found if isinstance(e, journal.FaultNotWhole))
+        if stuck is not None or missing is not None or len(gone) < len(found) or not gone:
+            return stuck or missing
         last = max(gone, key=lambda e: e.time)
         return last.model_copy(update={"evidence": "; ".join(e.evidence for e in gone)})
 
@@ -157,7 +164,7 @@ def _tell_fault(fault: FaultLog, entry: Entry) -> None:
             fault.confirmed = entry
         case journal.FaultUnconfirmed():
             fault.unconfirmed = entry
-        case journal.FaultReverted() | journal.FaultStuck():
+        case journal.FaultReverted() | journal.FaultNotWhole() | journal.FaultStuck():
             fault.undone = entry  # the last word counts: what was stuck may have been undone
 
 

@@ -59,7 +59,10 @@ class Expectation(BaseModel):
 
 
 class Target(BaseModel):
-    """One object that a fault hits; `before` has counts that its effect is compared with."""
+    """One object that a fault hits; `before` has counts that its effect is compared with.
+
+    `owner` is what would make it anew, as Kind/name; "" where nothing would.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -68,6 +71,7 @@ class Target(BaseModel):
     name: str
     uid: str
     before: dict[str, int] = Field(default_factory=dict)
+    owner: str = ""
 
 
 class RunStarted(_Entry):
@@ -188,6 +192,13 @@ class FaultReverted(_FaultEntry):
     evidence: str
 
 
+class FaultNotWhole(_FaultEntry):
+    """Nothing of the fault is left, but what it hit was not seen to be whole again in time."""
+
+    event: Literal["fault.not_whole"] = "fault.not_whole"
+    reason: str
+
+
 class FaultStuck(_FaultEntry):
     """The fault could not be undone: exit code 5."""
 
@@ -270,6 +281,7 @@ Entry = (
     | FaultEnding
     | FaultRestored
     | FaultReverted
+    | FaultNotWhole
     | FaultStuck
     | ProcedureStarted
     | StepStarted

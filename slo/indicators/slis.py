@@ -35,12 +35,13 @@ class Sli:
 
     `value` gives one number, or nothing where there is no answer. `count` is how many observations
     are behind the value, and `scrapes` how often, at best, its series was scraped in the window
-    ("": not known). `empty` says what it means when scrapes are there and the value is not. How
-    sure the value is comes from one of three: `buckets`, the histogram behind a `quantile`, its
-    bounds times `scale` in seconds; `share`, a part of `count` observations; or `slack`, by how
-    much a reading may be off. `resets` is how often a counter behind it began anew, which
-    increase() and rate() handle. `user_facing` indicators are what users notice themselves;
-    severity depends on it.
+    ("": not known). `fresh` is at how many moments, a scrape interval apart, its last sample was
+    younger than two intervals: scrapes that come more often than was said hide no gap from it.
+    `empty` says what it means when scrapes are there and the value is not. How sure the value is
+    comes from one of three: `buckets`, the histogram behind a `quantile`, its bounds times `scale`
+    in seconds; `share`, a part of `count` observations; or `slack`, by how much a reading may be
+    off. `resets` is how often a counter behind it began anew, which increase() and rate() handle.
+    `user_facing` indicators are what users notice themselves; severity depends on it.
     """
 
     name: str
@@ -51,6 +52,7 @@ class Sli:
     value: str
     count: str
     scrapes: str
+    fresh: str
     series: str  # the metric to name when nothing exports it
     empty: str
     quantile: float | None = None
@@ -166,6 +168,7 @@ def _share(name: str, spec: IndicatorSpec, total: tuple[str, ...]) -> Sli:
         share=True,
         resets=_sum("resets", total),
         scrapes=_scrapes(total),
+        fresh=_fresh(total),
         series=_metrics(total),
         empty=spec.empty or "no traffic in the window",
         highest=1.0,
@@ -199,6 +202,7 @@ def _quantile(name: str, spec: IndicatorSpec, base: tuple[str, ...], quantile: f
         resets=_sum("resets", counted),
         count=count,
         scrapes=_scrapes(counted),
+        fresh=_fresh(counted),
         series=_metrics(counted if spec.native else base),
         empty=spec.empty or "no traffic in the window",
     )
@@ -216,6 +220,7 @@ def _value(name: str, spec: IndicatorSpec) -> Sli:
         value=spec.value,
         count=spec.count or (f"sum({_each('count_over_time', samples)})" if samples else ""),
         scrapes=_scrapes(samples) if samples else "",
+        fresh=_fresh(samples) if samples else "",
         series=_metrics(samples),
         empty=spec.empty or "the expression gave no value",
         slack=(spec.slack or "").replace("{value}", spec.value),
@@ -225,7 +230,11 @@ def _value(name: str, spec: IndicatorSpec) -> Sli:
 
 def _each(function: str, selectors: tuple[str, ...]) -> str:
     """The function over each selector's series, as one vector."""
-    calls = [f"{function}({s}[{{window}}])" for s in selectors]
+    return _together([f"{function}({s}[{{window}}])" for s in selectors])
+
+
+def _together(calls: list[str]) -> str:
+    """The vectors of all calls as one."""
     if len(calls) == 1:
         return calls[0]
     # Functions drop a series' name, and `or` drops what then has the same labels.
@@ -241,6 +250,11 @@ def _sum(function: str, selectors: tuple[str, ...]) -> str:
 
 def _scrapes(selectors: tuple[str, ...]) -> str:
     return f"max({_each('count_over_time', selectors)})"
+
+
+def _fresh(selectors: tuple[str, ...]) -> str:
+    ages = [f"(time() - timestamp({s}) < 2 * {{step_s}})" for s in selectors]
+    return f"max({_together([f'count_over_time({age}[{{window}}:{{step}}])' for age in ages])})"
 
 
 def _with_suffix(selector: str, suffix: str) -> str:

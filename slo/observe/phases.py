@@ -98,6 +98,8 @@ class _Window:
         if overall < MIN_COVERAGE:
             return _missing(f"scrape gap: Prometheus has {overall:.0%} of the scrapes"), overall
         coverage = self._coverage(sli.scrapes, expected) if sli.scrapes else overall
+        if sli.fresh and coverage >= MIN_COVERAGE:
+            coverage = min(coverage, self._coverage(sli.fresh, expected))
         series = self._fill(sli.series).partition("{")[0]
         if coverage == 0:
             return _missing(f"no series: nothing exported {series}"), coverage

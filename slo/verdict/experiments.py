@@ -76,7 +76,7 @@ def judge_experiment(case: Case) -> tuple[ExperimentResult, datetime | None]:
             recovered = _doubted(recovered, load)
         if not load.complete and recovered.outcome is Outcome.PASS:
             recovered = _doubted(recovered, load)
-        checks += [_undone(story), _severity(story, observed), recovered]
+        checks += [_undone(story), *_whole(story), _severity(story, observed), recovered]
         checks += [c for c in (_degraded(case),) if c is not None]
     elif story.undone is not None:
         checks.append(_undone(story))
@@ -323,6 +323,8 @@ def _undone(story: ExperimentLog) -> Check:
     match story.undone:
         case journal.FaultReverted(evidence=evidence):
             outcome, observed = Outcome.PASS, "gone"
+        case journal.FaultNotWhole():
+            outcome, observed, evidence = Outcome.PASS, "gone", "all that it changed was put back"
         case journal.FaultStuck(reason=evidence):
             outcome, observed = Outcome.FAIL, "stuck"
         case _:
@@ -335,6 +337,20 @@ def _undone(story: ExperimentLog) -> Check:
         observed=observed,
         evidence=evidence,
     )
+
+
+def _whole(story: ExperimentLog) -> list[Check]:
+    """Told where it is wrong: nothing of the fault is left, and yet not all pods came back."""
+    if not isinstance(story.undone, journal.FaultNotWhole):
+        return []
+    check = Check(
+        name="whole",
+        outcome=Outcome.FAIL,
+        expected="what the fault hit is whole again by the end of the recovery phase",
+        observed="not whole",
+        evidence=story.undone.reason,
+    )
+    return [check]
 
 
 def _severity(story: ExperimentLog, observed: Observation) -> Check:

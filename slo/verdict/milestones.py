@@ -6,6 +6,7 @@ A moment without a time has a reason: that it did not happen, or that nothing co
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
+from slo.evidence import journal
 from slo.evidence.experiment_log import ExperimentLog
 from slo.model import AlertSpell, Milestone, Severity
 from slo.verdict.recovery import Recovery
@@ -108,6 +109,8 @@ def _undone(story: ExperimentLog) -> Milestone:
     undone = story.undone
     if undone is None or undone.event != "fault.reverted":
         why = "the journal does not say that the fault was undone"
+        if isinstance(undone, journal.FaultNotWhole):
+            why = undone.reason
         return Milestone(name="fault undone", time=None, evidence="", missing=why)
     return Milestone(name="fault undone", time=undone.time, evidence=undone.evidence)
 

@@ -30,7 +30,7 @@ _WORTH = {
     Outcome.FAIL: Fraction(0),
 }
 
-_ASKED = {"effect", "undone", "severity", "recovery", "degraded"}
+_ASKED = {"effect", "undone", "whole", "severity", "recovery", "degraded"}
 
 
 def addends(

@@ -89,7 +89,7 @@ class Act:
     confirmed_after: float = 0.4
     reverted_after: float = 6.0
     story: Literal["confirmed", "unconfirmed", "refused", "unsteady"] = "confirmed"
-    undone: Literal["reverted", "stuck", "unknown"] = "reverted"
+    undone: Literal["reverted", "not whole", "stuck", "unknown"] = "reverted"
     severity: Severity = Severity.SEV3
     recover_within: float = 15.0
     good_windows: int = 3
@@ -300,6 +300,9 @@ def _fault(act: Act, at: float) -> list[Entry]:
     if act.undone == "reverted":
         text = "bizra-api: 3 of 3 pods ready"
         found.append(journal.FaultReverted(time=after, experiment=name, evidence=text))
+    elif act.undone == "not whole":
+        text = "all was put back, but Deployment/bizra-api was not seen to be whole again"
+        found.append(journal.FaultNotWhole(time=after, experiment=name, reason=text))
     elif act.undone == "stuck":
         text = "bizra-api still has 2 of 3 pods ready"
         found.append(journal.FaultStuck(time=after, experiment=name, reason=text))

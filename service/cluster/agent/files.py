@@ -7,7 +7,14 @@ from pathlib import Path
 
 
 def remove_tree(path: Path) -> None:
-    """Remove `path`, folders without permissions too, such as an overlay's own; raises nothing."""
+    """Remove `path`, folders without permissions too, such as an overlay's own; raises nothing.
+
+    A link is removed, and what it points to is left alone.
+    """
+    if path.is_symlink():
+        with contextlib.suppress(OSError):
+            path.unlink()
+        return
     shutil.rmtree(path, ignore_errors=True)
     if not path.exists():
         return

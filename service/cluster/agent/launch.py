@@ -151,6 +151,27 @@ class Launcher:
             container, ["nsenter", "-t", str(pid), *user, "-m", "-p", "--root", "--", *inside]
         )
 
+    def require_program(self, container: Container, program: str) -> None:
+        """Raises OSError in the words of containerd where the container does not have it."""
+        root = Path(f"/proc/{container.init_pid}/root")
+        if "/" in program:
+            places, why = [program], f"stat {program}: no such file or directory"
+        else:
+            folders = self._environment(container.spec)["PATH"].split(":")
+            places = [f"{folder}/{program}" for folder in folders]
+            why = "executable file not found in $PATH"
+        relative = not program.startswith("/") and "/" in program
+        if (
+            relative
+            or not root.exists()
+            or any(os.path.lexists(root / place.lstrip("/")) for place in places)
+        ):
+            return
+        raise FileNotFoundError(
+            "failed to exec in container: OCI runtime exec failed: exec failed: unable to start"
+            f' container process: exec: "{program}": {why}: unknown'
+        )
+
     def _environment(self, spec: Json) -> dict[str, str]:
         host, port = self._node.api_address
         tools = str(Path(sys.executable).parent)

@@ -166,8 +166,9 @@ class AgentServer:
         query = websocket.query_params
         tty = _is_set(query, "tty")
         try:
+            worker.launcher.require_program(container, query.getlist("command")[0])
             command = worker.launcher.enter(container, query.getlist("command"), tty=tty)
-        except OSError as error:
+        except (OSError, IndexError) as error:
             await channels.end_with(websocket, channels.failure_status(str(error)))
             return
         await channels.serve_command(websocket, command, stdin=_is_set(query, "input"), tty=tty)

@@ -117,7 +117,19 @@ def test_connections_are_reset(relay: Callable[..., int]) -> None:
     assert "reset" in seen
 
 
-def test_a_far_side_that_is_away_is_a_reset(relay: Callable[..., int]) -> None:
-    port = relay(to=free_port())
+def test_a_far_side_that_goes_away_is_a_reset(relay: Callable[..., int]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as far:
+        port = relay(to=far.getsockname()[1])
     assert "answer" not in (seen := ends(port))
     assert "reset" in seen
+
+
+def test_it_listens_once_the_far_side_can_be_reached(relay: Callable[..., int]) -> None:
+    """So that Kubernetes sends nobody to a relay from which no way leads on."""
+    far_port = free_port()
+    far: list[socket.socket] = []
+    later = threading.Timer(1.0, lambda: far.append(socket.create_server(("127.0.0.1", far_port))))
+    later.start()
+    relay(to=far_port)  # which waits until it listens
+    assert far
+    far[0].close()

@@ -51,7 +51,7 @@ def break_and_undo(cluster: Cluster) -> None:
     manifest = {
         "apiVersion": "networking.k8s.io/v1",
         "kind": "NetworkPolicy",
-        "metadata": {"name": "cut", "namespace": NS},
+        "metadata": {"name": tag().name, "namespace": NS},
         "spec": {"podSelector": {}, "policyTypes": ["Ingress"]},
     }
     inject(cluster, Create(manifest=manifest), tag(), lambda *_: None)

@@ -1,9 +1,12 @@
 """Experiments of the Chaos Toolkit, read and written."""
 
+import contextlib
 import json
 from typing import Any
 
 import pytest
+from hypothesis import given as drawn
+from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
 from chaos.plan import chaos_toolkit
@@ -95,6 +98,42 @@ def test_what_has_no_place_is_named() -> None:
 def test_what_cannot_be_read_is_said(document: Any, why: str) -> None:
     with pytest.raises(chaos_toolkit.ToolkitError, match=why.replace("(", r"\(")):
         chaos_toolkit.read(document, AROUND)
+
+
+def test_arguments_that_a_plan_has_no_place_for_are_named() -> None:
+    given = {"label_selector": "app=web", "order": "oldest", "grace_period": 30, "qty": 2}
+    found = chaos_toolkit.read(experiment(action("pod.actions.terminate_pods", given)), AROUND)
+    assert found.notes == [
+        "action 'Do terminate_pods': order oldest has no place in a plan",
+        "action 'Do terminate_pods': grace_period 30 has no place in a plan",
+    ]
+
+
+@drawn(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+        lambda inner: (
+            st.lists(inner, max_size=3)
+            | st.dictionaries(
+                st.sampled_from(
+                    ["method", "type", "provider", "name", "pauses", "arguments", "title"]
+                )
+                | st.text(max_size=3),
+                inner,
+                max_size=4,
+            )
+        ),
+        max_leaves=20,
+    )
+)
+def test_whatever_is_given_is_read_or_refused_in_a_sentence(document: Any) -> None:
+    for whole in (
+        document,
+        experiment(document),
+        experiment(action("pod.actions.x", {}), y=document),
+    ):
+        with contextlib.suppress(chaos_toolkit.ToolkitError):
+            assert chaos_toolkit.read(whole, AROUND).plan["experiments"]
 
 
 @pytest.mark.parametrize("name", PLANS)

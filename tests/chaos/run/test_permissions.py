@@ -78,7 +78,8 @@ def test_a_game_day_needs_no_more_than_the_manifests_grant(
     cluster: Cluster, runner: Cluster, tmp_path: Path
 ) -> None:
     before = state(cluster)
-    assert dry_run_of(PLAN, runner, "").problems == []
+    found = dry_run_of(PLAN, runner, "")
+    assert (found.problems, found.denied) == ([], [])
     with (
         JournalWriter(tmp_path / "journal.jsonl") as journal,
         preflight(runner, NS, "permitted", PlanWatchdog(), print),
@@ -147,5 +148,5 @@ def test_a_missing_verb_is_named_by_the_dry_run_which_changes_nothing(
 ) -> None:
     before = state(cluster)
     permit(cluster, rbac.rules(rbac.OF_RUNNER - {lacking}))
-    assert dry_run_of(PLAN, runner, "").problems == [f"not permitted in namespace {NS}: {said}"]
+    assert dry_run_of(PLAN, runner, "").denied == [f"not permitted in namespace {NS}: {said}"]
     assert state(cluster) == before

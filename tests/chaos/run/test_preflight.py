@@ -18,9 +18,10 @@ from chaos.plan.model import PlanWatchdog
 from chaos.run import rbac
 from chaos.run.preflight import RefusedError, preflight
 from chaos.undo import lease as leases
+from chaos.undo.by_hand import by_hand
 from chaos.undo.fields import put
 from chaos.undo.lease import Held, LeaseError
-from chaos.undo.leftovers import Stuck
+from chaos.undo.leftovers import Stuck, leftovers
 from chaos.undo.marks import EXPIRES, LABEL, UNDO, keys, marks
 from chaos.undo.recover import recover
 from chaos.undo.watchdog import Heartbeat
@@ -47,9 +48,11 @@ def settings(cluster: Cluster) -> Iterator[Ref]:
     cluster.delete(SETTINGS)
 
 
-def tag(fault: str = "f1", run: str = "dead", minutes: float = 5) -> Tag:
+def tag(
+    fault: str = "f1", run: str = "dead", minutes: float = 5, kind: str = "network-degrade"
+) -> Tag:
     expires = datetime.now(UTC) + timedelta(minutes=minutes)
-    return Tag(id=fault, run=run, experiment="e", kind="k", namespace=NS, expires=expires)
+    return Tag(id=fault, run=run, experiment="e", kind=kind, namespace=NS, expires=expires)
 
 
 def spoil(cluster: Cluster, ref: Ref, key: str = "mode", mark: Tag | None = None) -> None:
@@ -68,7 +71,7 @@ def test_what_a_dead_run_changed_and_made_is_undone_once(cluster: Cluster, setti
     policy = {
         "apiVersion": "networking.k8s.io/v1",
         "kind": "NetworkPolicy",
-        "metadata": {"name": "cut", "namespace": NS},
+        "metadata": {"name": tag().name, "namespace": NS},
         "spec": {"podSelector": {}, "policyTypes": ["Ingress"]},
     }
     inject(cluster, Create(manifest=policy), tag(), lambda *_: None)
@@ -143,18 +146,20 @@ def test_a_fault_whose_mark_a_rollback_took_off_is_undone_all_the_same(
     eventually(lambda: whole(cluster, "Deployment", "web"))
     recover(cluster, NS)
     before = state(cluster)
-    edit = Edit(ref=WEB, fields=(Set(IMAGE, ("busybox:2",)), Set(("spec", "replicas"), (1,))))
-    inject(cluster, edit, tag(), lambda *_: None)
+    image = Edit(ref=WEB, fields=(Set(IMAGE, ("busybox:2",)),))
+    inject(cluster, image, tag(kind="bad-image"), lambda *_: None)
+    fewer = Edit(ref=WEB, fields=(Set(("spec", "replicas"), (1,)),))
+    inject(cluster, fewer, tag("f2", kind="scale-to-zero"), lambda *_: None)
     eventually(lambda: whole(cluster, "Deployment", "web"))
     kubectl = [str(Path(sys.executable).parent / "kubectl"), "-n", NS, "rollout", "undo"]
     env = {**os.environ, "KUBECONFIG": str(small_kubeconfig)}
     subprocess.run([*kubectl, "deployment/web"], env=env, check=True, timeout=60)
     assert marks(cluster.get(WEB)) == ()
     with Held(cluster, NS, "dead"):
-        assert [str(f.ref) for f in recover(cluster, NS).live] == ["deployment shop/web"]
-    (undone,) = recover(cluster, NS).undone
-    assert "its mark is gone already, spec.replicas is 3 again" in undone.said
-    assert 'image is "busybox:1" already' in undone.said
+        assert {str(f.ref) for f in recover(cluster, NS).live} == {"deployment shop/web"}
+    said = "; ".join(undone.said for undone in recover(cluster, NS).undone)
+    assert "its mark is gone already, spec.replicas is 3 again" in said
+    assert 'image is "busybox:1" already' in said
     assert state(cluster) == before
     assert recover(cluster, NS).undone == []
     eventually(lambda: whole(cluster, "Deployment", "web"))
@@ -164,7 +169,7 @@ def test_a_copy_that_outlived_its_undoing_changes_nothing(cluster: Cluster) -> N
     """As after a kill between the undoing and the cleaning; one pod is what somebody wants now."""
     eventually(lambda: whole(cluster, "Deployment", "web"))
     edit = Edit(ref=WEB, fields=(Set(("spec", "replicas"), (1,)),))
-    inject(cluster, edit, tag(), lambda *_: None)
+    inject(cluster, edit, tag(kind="scale-to-zero"), lambda *_: None)
     eventually(lambda: copied(cluster))
     paths = [("metadata", "annotations", key) for key in keys("f1")]
     unmark = [("metadata", "labels", LABEL), *paths]
@@ -208,14 +213,11 @@ def test_the_command_for_people_puts_everything_back(
     cluster: Cluster, small_kubeconfig: Path, settings: Ref
 ) -> None:
     """The last resort is tried as well: what is printed is typed into a shell."""
-    from chaos.undo.leftovers import by_hand, leftovers
-
     before = state(cluster)
     spoil(cluster, settings)
-    edit = Edit(
-        ref=WEB, fields=(Set(IMAGE, ("gameday.invalid/x:1",)), Set(("spec", "paused"), (True,)))
-    )
-    inject(cluster, edit, tag(), lambda *_: None)
+    grace = ("spec", "template", "spec", "terminationGracePeriodSeconds")
+    edit = Edit(ref=WEB, fields=(Set(IMAGE, ("gameday.invalid/x:1",)), Set(grace, (2,))))
+    inject(cluster, edit, tag(kind="bad-image"), lambda *_: None)
     found, _ = leftovers(cluster, NS)
     assert len(found) == 2
     kubectl = Path(sys.executable).parent
@@ -225,7 +227,12 @@ def test_the_command_for_people_puts_everything_back(
         "PATH": f"{kubectl}:{os.environ['PATH']}",
     }
     for leftover in found:
-        subprocess.run(["sh", "-c", by_hand(leftover)], env=env, check=True, timeout=60)
+        subprocess.run(
+            ["sh", "-c", by_hand(leftover.ref, leftover.found.mark)],
+            env=env,
+            check=True,
+            timeout=60,
+        )
     assert state(cluster) == before
 
 
@@ -335,7 +342,8 @@ cluster = Cluster.connect(sys.argv[1])
 with preflight(cluster, "shop", "doomed", PlanWatchdog(), lambda text: None):
     expires = datetime.now(UTC) + timedelta(hours=1)
     tag = Tag(
-        id="f9", run="doomed", experiment="e", kind="k", namespace="shop", expires=expires
+        id="f9", run="doomed", experiment="e", kind="network-degrade", namespace="shop",
+        expires=expires,
     )
     settings = Ref.of("Service", "shop", "settings")
     edit = Edit(ref=settings, fields=(Set(("spec", "selector", "mode"), ("bad",)),))

@@ -1,5 +1,6 @@
 """Marks and fields: what is written on an object is read back, and damage is seen."""
 
+import copy
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -7,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chaos.kube import Json
-from chaos.undo.fields import FieldError, put, same, settable, value_at
+from chaos.undo.fields import FieldError, assign, made, put, same, settable, value_at
 from chaos.undo.marks import EXPIRES, UNDO, Mark, MarkError, Remove, Restore, annotations, marks
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -136,3 +137,30 @@ def test_quantities_are_compared_as_numbers_and_other_values_are_not() -> None:
     assert not same(memory, ("1024Mi",), ("1G",))
     assert not same(("data", "x"), ("1024Mi",), ("1Gi",))
     assert not same(memory, (), ("1Gi",))
+
+
+KEYS = st.text(st.characters(exclude_characters="="), min_size=1)
+NAMED = st.lists(
+    st.fixed_dictionaries({"name": KEYS, "value": st.text()}), min_size=1, unique_by=str
+).filter(lambda items: len({i["name"] for i in items}) == len(items))
+FIELDS = st.recursive(
+    st.integers() | st.lists(st.text(), max_size=2) | NAMED,
+    lambda inner: st.dictionaries(KEYS, inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@given(key=KEYS, value=FIELDS)
+def test_a_field_that_was_not_there_is_made_and_taken_away_piece_by_piece(
+    key: str, value: object
+) -> None:
+    obj: Json = {"kept": 1}
+    key = f"own {key}"
+    pieces = made((key,), value)
+    for path, piece in pieces:
+        assign(obj, path, (copy.deepcopy(piece),))
+    assert obj == {"kept": 1, key: value}
+    for path, piece in reversed(pieces):
+        assert value_at(obj, path) == (piece,)
+        assign(obj, path, ())
+    assert obj == {"kept": 1}

@@ -58,6 +58,12 @@ def test_one_that_is_stuck_counts_before_all() -> None:
     assert told.undone == stuck
 
 
+def test_one_that_is_not_whole_counts_before_those_that_are() -> None:
+    missing = journal.FaultNotWhole(time=at(7), experiment="e", fault="1", reason="too slow")
+    told = story(injected(1, "1"), injected(2, "2"), missing, reverted(8, "2"))
+    assert told.undone == missing
+
+
 def test_a_fault_that_was_refused_leaves_the_others_to_be_undone() -> None:
     refused = journal.FaultRefused(time=at(1), experiment="e", fault="1", reason="no target")
     told = story(refused, injected(2, "2"), confirmed(3, "2"), reverted(4, "2"))

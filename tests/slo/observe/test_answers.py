@@ -160,6 +160,7 @@ SLI = Sli(
     value="value",
     count="count",
     scrapes="",
+    fresh="",
     series="queue_age_seconds",
     empty="nothing in the queue",
     slack="slack",

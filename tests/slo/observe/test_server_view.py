@@ -76,9 +76,17 @@ def constant(value: float) -> Callable[[float], float]:
     return lambda _at: value
 
 
-def containers(found: Series, namespace: str, pod: str, *, cpu: float, peak: float) -> None:
+def containers(
+    found: Series,
+    namespace: str,
+    pod: str,
+    *,
+    cpu: float,
+    peak: float,
+    more: dict[str, str] | None = None,
+) -> None:
     """A container that uses `cpu` cores of 2, and memory up to a share `peak` of 1000 bytes."""
-    labels = {"namespace": namespace, "pod": pod, "container": "bizra-api"}
+    labels = {"namespace": namespace, "pod": pod, "container": "bizra-api", **(more or {})}
     moment = BEGIN + LENGTH / 2
     found.add("container_cpu_usage_seconds_total", labels, scrapes(), counter(cpu))
     found.add(
@@ -119,6 +127,16 @@ def replicas(found: Series, namespace: str, away: float, *, desired: float = 4) 
     )
 
 
+def _moved(found: Series) -> None:
+    """kube-state-metrics is rescheduled after three quarters of the window; then no pod is left."""
+    moment = BEGIN + LENGTH * 0.75
+    for instance, value in (("old", 3.0), ("new", 0.0)):
+        times = [t for t in scrapes() if (t < moment) == (instance == "old")]
+        labels = {"namespace": "moved", "deployment": "bizra-api", "instance": instance}
+        found.add("kube_deployment_spec_replicas", labels, times, constant(3))
+        found.add("kube_deployment_status_replicas_available", labels, times, constant(value))
+
+
 def world() -> Series:
     found = Series()
     found.add("up", {"job": "prometheus", "instance": "p"}, scrapes(), constant(1))
@@ -129,6 +147,13 @@ def world() -> Series:
     containers(found, "shop", "bizra-api-canary-77-zzzzz", cpu=1.9, peak=0.99)
     limits(found, "shop", "bizra-api-canary-77-zzzzz")
     replicas(found, "shop", away=5.0)
+
+    for job in ("kubelet", "cadvisor"):  # one target, scraped by two jobs
+        containers(found, "twice", POD, cpu=0.8, peak=0.5, more={"job": job})
+    limits(found, "twice", POD)
+    _moved(found)
+    often = [BEGIN - 8 + i * STEP_S / 4 for i in range(int((8 + LENGTH * 0.4) / STEP_S * 4))]
+    requests(found, "often", rate=50, times=often)
 
     requests(found, "flawless", rate=50)
     requests(found, "idle", rate=0)
@@ -192,6 +217,31 @@ def test_counts_and_coverage_stand_beside_them(prometheus: Prometheus) -> None:
     found = ask(prometheus)
     assert found["error_rate"].indicator.count == pytest.approx(50 * LENGTH, rel=0.1)
     assert all(m.coverage == 1.0 for m in found.values())
+
+
+def test_a_target_that_two_jobs_scrape_is_not_added_up(prometheus: Prometheus) -> None:
+    assert ask(prometheus, "twice")["cpu_utilization"].indicator.value == pytest.approx(0.4)
+
+
+def test_the_worse_one_counts_where_one_exporter_follows_another(prometheus: Prometheus) -> None:
+    found = ask(prometheus, "moved")["pod_availability"]
+    seen = found.indicator.value
+    assert seen is None or seen == pytest.approx(0.75, abs=1.1 / SCRAPES)
+    moved = scope("moved", "bizra-api", step_s=STEP_S)
+    (points,) = [
+        s
+        for s in series(prometheus, phase().start, phase().end, moved)
+        if s.name == "pod_availability"
+    ]
+    assert points.values[0] == 1
+    assert points.values[-1] < 0.8
+
+
+def test_scrapes_that_come_too_often_do_not_hide_a_gap(prometheus: Prometheus) -> None:
+    """As many scrapes as were wanted, and none of them in the last three fifths of the window."""
+    found = ask(prometheus, "often")["error_rate"]
+    assert found.indicator.missing.startswith("target down: ")
+    assert found.coverage <= 0.6
 
 
 def test_traffic_without_errors_is_zero_and_not_missing(prometheus: Prometheus) -> None:

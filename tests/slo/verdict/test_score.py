@@ -298,6 +298,16 @@ def test_a_fault_that_is_stuck_outweighs_everything(judge: Judge) -> None:
     assert verdict.marks[-1].label == "stuck"
 
 
+def test_what_did_not_come_back_in_time_is_a_failure_and_no_fault_that_is_left(
+    judge: Judge,
+) -> None:
+    verdict = judge(Run(acts=(Act(undone="not whole"),)))
+    assert check(verdict, "undone")[0] is Outcome.PASS
+    assert check(verdict, "whole")[:2] == (Outcome.FAIL, "not whole")
+    assert of(verdict) is ExitCode.FAIL
+    assert "someone must look now" not in verdict.headline
+
+
 def test_a_fault_of_which_nobody_knows_whether_it_is_gone_is_inconclusive(judge: Judge) -> None:
     assert check(judge(Run(acts=(Act(undone="unknown"),))), "undone")[0] is Outcome.INCONCLUSIVE
 

@@ -1,0 +1,68 @@
+"""Is what a fault hit whole again? Asked of its pods, and of the object that keeps their number.
+
+As many pods as are wanted now: an autoscaler or a person may have changed that since the fault.
+"""
+
+from chaos.kube import KINDS, Cluster, Json, Pod, Ref
+from chaos.kube.views import workload_of
+
+COUNTED = ("Deployment", "StatefulSet", "DaemonSet", "ReplicaSet")
+"""Kinds that say how many pods they want and how many are ready."""
+
+
+def owner_of(cluster: Cluster, pod: Pod) -> str:
+    """The workload that makes the pod anew, as Kind/name; "" where nothing does.
+
+    That is the Deployment and not its ReplicaSet. Of a kind that is not known here (an operator's),
+    it is the nearest object that is.
+    """
+    if not pod.owner.startswith("ReplicaSet/"):
+        return pod.owner
+    replica_set = cluster.find(Ref.of("ReplicaSet", pod.namespace, pod.owner.partition("/")[2]))
+    owners = (replica_set or {"metadata": {}})["metadata"].get("ownerReferences") or ()
+    above = next((o for o in owners if o.get("controller") and o["kind"] in KINDS), None)
+    return f"{above['kind']}/{above['name']}" if above else pod.owner
+
+
+def whole(cluster: Cluster, namespace: str, owner: str, *, settled: bool = False) -> str | None:
+    """In words, when all pods that the workload wants now are ready; until then None.
+
+    With `settled`, a rollout has to be over as well, and no pod of another template left.
+    """
+    kind, _, name = owner.partition("/")
+    if kind not in COUNTED:
+        return f"{kind} {name} keeps its pods by itself"
+    obj = cluster.find(Ref.of(kind, namespace, name))
+    if obj is None:
+        return f"{kind.lower()} {name} is not there any more"
+    workload = workload_of(obj)
+    made_by = "ReplicaSet" if kind == "Deployment" else kind
+    pods = cluster.pods(namespace, workload.selector)
+    ready = sum(p.ready and not p.ending and p.owner.startswith(f"{made_by}/") for p in pods)
+    if min(ready, workload.ready) < workload.desired or not _seen(obj):
+        return None
+    if settled and not _rolled_out(cluster, obj, workload.desired):
+        return None
+    return f"{name}: {workload.ready} of {workload.desired} pods ready"
+
+
+def _seen(obj: Json) -> bool:
+    """Does its status speak of the object as it is now?"""
+    generation = obj["metadata"].get("generation", 0)
+    return bool((obj.get("status") or {}).get("observedGeneration", generation) >= generation)
+
+
+def _rolled_out(cluster: Cluster, obj: Json, desired: int) -> bool:
+    """As `kubectl rollout status` sees it; a StatefulSet's partition keeps pods back on purpose."""
+    status = obj.get("status") or {}
+    match obj["kind"]:
+        case "Deployment":
+            updated, there = status.get("updatedReplicas", 0), status.get("replicas", 0)
+            return bool(updated >= desired and there <= desired)
+        case "StatefulSet":
+            owner = f"StatefulSet/{obj['metadata']['name']}"
+            selector = workload_of(obj).selector
+            pods = cluster.pods(obj["metadata"]["namespace"], selector)
+            return all(p.ready for p in pods if p.owner == owner)
+        case _:
+            return True
