@@ -89,8 +89,16 @@ def parse_document(text: str, file: str, model: type[Model], *, context: object 
     except ValidationError as error:
         # A misspelt field is also a missing one; the misspelling is what helps.
         first = min(error.errors(), key=lambda e: e["type"] != "extra_forbidden")
-        path = _written_path(tree, first["loc"])
+        path = _written_path(tree, _loc(first))
         raise DocumentError(f"{file}, line {_line_of(tree, path)}: {say(path, first)}") from error
+
+
+def _loc(error: ErrorDetails) -> tuple[int | str, ...]:
+    """Where it is wrong: with the field that says which of several models is meant."""
+    loc = error["loc"]
+    if error["type"].startswith("union_tag"):
+        loc = (*loc, error.get("ctx", {})["discriminator"].strip("'"))
+    return loc
 
 
 def line_of(path: Path, *keys: str | int) -> int:
@@ -166,6 +174,11 @@ def say(path: Sequence[str | int], error: ErrorDetails) -> str:
     """What is wrong with the field at `path`, without the words of the validation library."""
     kind, message, given = error["type"], error["msg"], _short(error["input"])
     name = _name(path)
+    if kind == "union_tag_not_found":
+        return f"field {name!r} is missing"
+    if kind == "union_tag_invalid":
+        context = error.get("ctx", {})
+        return f"field {name!r} must be one of {context['expected_tags']}, not {context['tag']!r}"
     if kind == "extra_forbidden":
         return f"unknown field {name!r}"
     if kind == "missing":

@@ -16,6 +16,7 @@ from chaos.cli.system import prometheus_of
 from chaos.discovery import folder, har, openapi
 from chaos.discovery.call import Call, of_users
 from chaos.discovery.metrics import FoundMetrics, find_metrics, find_prometheus
+from chaos.discovery.parts import find_parts
 from chaos.discovery.probe import TIMEOUT_S, description, probe
 from chaos.discovery.workload import DiscoveryError, FoundWorkload, find_workload
 from chaos.kube import Cluster
@@ -77,6 +78,9 @@ def describe(asked: Asked, cluster: Cluster, say: Say) -> Texts:
             f"no request to {url} works that users could make: name some with --openapi, --har or"
             " --locustfile"
         )
+    parts = find_parts(cluster, target.namespace)
+    for part in parts:
+        say(f"found: {part['name']}, a part of kind {part['kind']}")
     found = folder.Findings(
         workload=workload,
         access=access,
@@ -87,6 +91,7 @@ def describe(asked: Asked, cluster: Cluster, say: Say) -> Texts:
         times=probed.times,
         runbook=_relative(asked.runbook, asked.directory),
         locustfile=_relative(asked.locustfile, asked.directory),
+        parts=parts,
     )
     texts = Texts(folder.files(found))
     texts.namespace = target.namespace

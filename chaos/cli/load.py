@@ -72,7 +72,7 @@ def load(
         else:
             with embedded_cluster(progress) as kubeconfig:
                 cluster = Cluster.connect(kubeconfig)
-                where = system_under_test(cluster, chosen(folder, None, None))
+                where = system_under_test(cluster, chosen(folder, None, None), folder)
                 summary = go(where.url)
         samples = read_raw(Path(work))
         if out is not None:

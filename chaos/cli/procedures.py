@@ -89,7 +89,9 @@ def run(
         own = target.chosen(folder, namespace, workload or "")
         namespace = own.namespace
         cluster.namespace(namespace)
-        where = SystemUnderTest(cluster=cluster, namespace=namespace, workload=own.workload, url="")
+        where = SystemUnderTest(
+            cluster=cluster, namespace=namespace, workload=own.workload, kind=own.kind, url=""
+        )
         home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="gameday-")))
         opened = target.shells(cluster, namespace, home, unconfined=unconfined)
         known = SecretMask.of(where)

@@ -89,6 +89,7 @@ def prove(
         alerts=alerts,
         procedures=procedures,
         corrections=read_overlay(overlay, book) if overlay else {},
+        drills=() if offline else proving.drills_of(folder, procedures),
         values=target.values(set_),
         limits={} if offline else proving.limits_of(book),
         scenario=users,

@@ -15,7 +15,10 @@ from chaos.cli.system import prometheus_of
 from chaos.kube import Cluster
 from chaos.prove.alerts.live import Live, Rules
 from chaos.prove.cases import NOT_PUT_BACK
-from chaos.prove.prover import Correction, Prover
+from chaos.prove.corrections import Correction
+from chaos.prove.drills import Drill
+from chaos.prove.drills.own import check_choice, own_drills
+from chaos.prove.prover import Prover
 from chaos.run.interrupt import InterruptedRunError
 from chaos.run.preflight import LeftoverError, require_allowed
 from chaos.run.progress import Progress
@@ -76,12 +79,16 @@ def rules_of(metrics: PrometheusAccess) -> Rules:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
-    """What is to be proved, and how. `limits` are the runbook's critical thresholds by name."""
+    """What is to be proved, and how. `limits` are the runbook's critical thresholds by name.
+
+    `drills` are those of the system's own.
+    """
 
     book: Runbook
     alerts: tuple[Alert, ...]
     procedures: tuple[Procedure, ...]
     corrections: Mapping[str, Correction]
+    drills: Sequence[type[Drill]]
     values: Mapping[str, str]
     limits: Mapping[str, float]
     scenario: Scenario
@@ -108,7 +115,7 @@ def on_cluster(
     say, namespace = asked.progress.say, own.namespace
     require_allowed(cluster, namespace)
     prometheus = prometheus_of(metrics, folder, own, cluster)
-    place = target.system_under_test(cluster, own)
+    place = target.system_under_test(cluster, own, folder)
     found.target = f"{namespace}/{own.workload} at {place.url}"
     identity = f"prove-{secrets.token_hex(4)}"
     with ExitStack() as stack:
@@ -146,6 +153,7 @@ def on_cluster(
             values=asked.values,
             step_limit_s=asked.step_limit_s,
             cure_within_s=asked.cure_within_s,
+            own=asked.drills,
             say=say,
         )
         for procedure in asked.procedures:
@@ -185,6 +193,17 @@ def chosen_of(
         if name not in known:
             raise UsageError(f"{book.file} has no alert and no procedure called {name!r}")
     return alerts, procedures
+
+
+def drills_of(
+    folder: SystemFolder | None, procedures: Sequence[Procedure]
+) -> Sequence[type[Drill]]:
+    """The system's own. Raises slo.documents.DocumentError for what is wrong with them."""
+    if folder is None:
+        return ()
+    found = own_drills(folder.drills)
+    check_choice(procedures, found, folder.system.parts)
+    return found
 
 
 def limits_of(book: Runbook) -> dict[str, float]:

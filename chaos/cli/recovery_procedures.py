@@ -54,6 +54,7 @@ def recovery_procedures(
         cluster=cluster,
         namespace=plan.target.namespace,
         workload=plan.target.workload,
+        kind=plan.target.kind,
         url="",
     )
     with ExitStack() as stack:

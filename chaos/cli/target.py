@@ -17,6 +17,7 @@ from chaos.prove.shell.shell_session import ShellSession, find_programs
 from chaos.prove.steps.placeholders import key
 from slo.system.folder import SystemFolder
 from slo.system.model import Target
+from slo.system.parts import Switches
 
 HTTPS = 443
 
@@ -41,15 +42,28 @@ def chosen(
     return Target.model_validate({**(own.model_dump() if own else {}), **told})
 
 
-def system_under_test(cluster: Cluster, where: Target) -> SystemUnderTest:
-    """Raises UsageError or ClusterError where there is no such thing."""
+def system_under_test(
+    cluster: Cluster, where: Target, folder: SystemFolder | None
+) -> SystemUnderTest:
+    """With the parts that system.yaml names. Raises UsageError or ClusterError where there is no
+    such thing.
+    """
     cluster.namespace(where.namespace)
     cluster.workload(where.namespace, where.workload, where.kind)
     if where.url is None and where.service is None:
         raise UsageError("nobody says which Service users go to: give --service NAME:PORT")
     url = where.url or cluster.service_url(where.namespace, where.service or "", where.port)
+    own = folder.system if folder is not None else None
     return SystemUnderTest(
-        cluster=cluster, namespace=where.namespace, workload=where.workload, url=url
+        cluster=cluster,
+        namespace=where.namespace,
+        workload=where.workload,
+        kind=where.kind,
+        container=where.container,
+        url=url,
+        parts=own.parts if own else (),
+        data=own.data if own else (),
+        switches=own.switches if own else Switches(),
     )
 
 

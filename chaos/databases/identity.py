@@ -8,12 +8,14 @@ from urllib.parse import urlsplit
 from chaos.databases.bolt import Bolt, BoltError
 from chaos.kube import ClusterError
 from chaos.kube.system_under_test import SystemUnderTest
+from chaos.kube.views import selector_of
+from chaos.parts.find import PartError, part_of, workload_of_part
+from chaos.parts.graph import NEO4J, Graph
 from slo.runbook.model import Procedure
+from slo.system.parts import RedisPart
 from slo.verdict.proofs import Database
 
-SECRET, KEY, USER = "neo4j-credentials", "NEO4J_PASSWORD", "neo4j"
-SERVICE, PORT = "neo4j-service", 7687
-NEO4J, REDIS = "Neo4j", "Redis"
+REDIS = "Redis"
 COMMUNITY = "Community"
 _WORDS = {NEO4J: ("neo4j", "cypher"), REDIS: ("redis",)}
 
@@ -29,23 +31,33 @@ def described(system: SystemUnderTest, kind: str) -> Database:
     """As it says itself; with a reason where it does not say."""
     try:
         return _neo4j(system) if kind == NEO4J else _redis(system)
-    except (BoltError, ClusterError) as error:
+    except (BoltError, ClusterError, PartError) as error:
         return Database(kind=kind, reason=str(error))
 
 
-def bolt_of(system: SystemUnderTest) -> Bolt:
-    """Raises ClusterError where there is no such Service."""
-    url = system.cluster.service_url(system.namespace, SERVICE, PORT)
-    return Bolt(host=urlsplit(url).hostname or "", port=PORT, user=USER)
+def bolt_of(system: SystemUnderTest, graph: Graph) -> Bolt:
+    """Raises PartError, ClusterError where there is no such Service."""
+    port = graph.part.port
+    url = system.cluster.service_url(system.namespace, graph.service(system), port)
+    return Bolt(host=urlsplit(url).hostname or "", port=port, user=graph.part.user)
+
+
+def password_of(system: SystemUnderTest, graph: Graph) -> str:
+    """As its Secret has it; "" where there is none. Raises PartError, ClusterError."""
+    name, key = graph.secret
+    return system.secret(name).get(key, "")
 
 
 def _neo4j(system: SystemUnderTest) -> Database:
-    version, edition = bolt_of(system).components(system.secret(SECRET).get(KEY, ""))
+    graph = Graph.of(system)
+    version, edition = bolt_of(system, graph).components(password_of(system, graph))
     return Database(kind=NEO4J, version=version, edition=edition.capitalize())
 
 
 def _redis(system: SystemUnderTest) -> Database:
-    pods = [p for p in system.pods("app=redis") if p.ready]
+    part = part_of(system.parts, RedisPart) or RedisPart(name=REDIS, kind="redis")
+    workload = workload_of_part(system, part.workload, part.workload_kind, "redis", REDIS)
+    pods = [p for p in system.pods(selector_of(workload["spec"]["selector"])) if p.ready]
     if not pods:
         raise ClusterError("no pod of Redis is ready")
     done = system.cluster.execute(

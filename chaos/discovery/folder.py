@@ -2,8 +2,9 @@
 
 import json
 import math
+import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from chaos.discovery.call import Call
@@ -14,11 +15,16 @@ from slo.system.prometheus import PrometheusAccess
 RATE = 20.0
 PHASE_S, SCRAPES = 20.0, 5
 _STEPS = (1, 2, 5, 10)
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9 -]*[A-Za-z0-9]")
+_WORDS = frozenset(("true", "false", "null", "yes", "no", "on", "off"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Findings:
-    """`times` are of the service's answers, in seconds, ascending; `runbook` is there already."""
+    """`times` are of the service's answers, in seconds, ascending; `runbook` is there already.
+
+    `parts` has the fields of each part that was seen.
+    """
 
     workload: FoundWorkload
     access: PrometheusAccess | None
@@ -29,6 +35,7 @@ class Findings:
     times: Sequence[float]
     runbook: str | None
     locustfile: str | None
+    parts: Sequence[Mapping[str, str]] = ()
 
 
 def files(found: Findings) -> dict[str, str]:
@@ -79,7 +86,17 @@ def _system(found: Findings) -> str:
         lines.append(f"  locustfile: {json.dumps(found.locustfile)}")
     if found.runbook is not None:
         lines.append(f"runbook: {json.dumps(found.runbook)}")
+    if found.parts:
+        lines.append("parts:  # what the runbook means by these names: docs/system.md")
+    for part in found.parts:
+        fields = ", ".join(f"{k}: {_plain(v)}" for k, v in part.items())
+        lines.append(f"  - {{{fields}}}")
     return "\n".join(lines) + "\n"
+
+
+def _plain(value: str) -> str:
+    """A name as people write it in YAML; quoted where it could be read as something else."""
+    return value if _NAME.fullmatch(value) and value not in _WORDS else json.dumps(value)
 
 
 def _scenario() -> str:

@@ -57,6 +57,12 @@ KINDS = {
 """By name. Chaos Mesh's are there only where it is installed, Hiccups on the embedded cluster."""
 
 
+INGRESS = Kind("networking.k8s.io/v1", "Ingress", "ingresses")
+CERTIFICATE = Kind("cert-manager.io/v1", "Certificate", "certificates")
+AUTOSCALER = Kind("autoscaling/v2", "HorizontalPodAutoscaler", "horizontalpodautoscalers")
+"""Kinds that drills ask for and no fault changes."""
+
+
 def kind_of(name: str) -> Kind:
     """Raises KeyError for a kind that is not in the table."""
     return KINDS[name]

@@ -3,28 +3,40 @@
 import base64
 import contextlib
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
 import httpx
 
-from chaos.kube import Cluster, ClusterError, Json, Kind, Pod, Ref, kind_of
-from chaos.kube.views import selector_of
+from chaos.kube import Cluster, ClusterError, Json, Kind, Output, Pod, Ref, kind_of
+from chaos.kube.views import containers_of, pod_of, selector_of, unsettled
+from slo.system.data import DataCheck
+from slo.system.parts import AnyPart, Switches, WorkloadKind
 
 HTTP_S = 5.0
 POLL_S = 0.25
+_REVISION = "controller-revision-hash"  # which template a pod of a StatefulSet was made of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SystemUnderTest:
-    """One namespace of one cluster; `url` is where users of its workload go."""
+    """One namespace of one cluster; `url` is where users of its workload go.
+
+    `kind` is the workload's, `container` the one of the service in its pods, by default the first.
+    `parts`, `data` and `switches` are what system.yaml says.
+    """
 
     cluster: Cluster
     namespace: str
     workload: str
     url: str
+    kind: WorkloadKind = "Deployment"
+    container: str | None = None
+    parts: tuple[AnyPart, ...] = ()
+    data: tuple[DataCheck, ...] = ()
+    switches: Switches = field(default_factory=Switches)
 
     def ref(self, kind: str | Kind, name: str) -> Ref:
         return Ref(kind_of(kind) if isinstance(kind, str) else kind, name, self.namespace)
@@ -33,13 +45,44 @@ class SystemUnderTest:
         return self.cluster.find(self.ref(kind, name))
 
     @property
-    def deployment(self) -> Json:
-        return self.cluster.get(self.ref("Deployment", self.workload))
+    def target(self) -> Json:
+        """The workload as it is now."""
+        return self.cluster.get(self.ref(self.kind, self.workload))
+
+    def container_of(self, pod: Json) -> tuple[int, Json]:
+        """Of a pod or template: the service's own container, and where it stands in its spec.
+
+        By its name, else the one that is meant where none is named. Raises ClusterError.
+        """
+        found: list[Json] = pod["spec"]["containers"]
+        named = self.container or containers_of(pod)[0]["name"]
+        for place, container in enumerate(found):
+            if container["name"] == named:
+                return place, container
+        names = ", ".join(c["name"] for c in found)
+        raise ClusterError(f"{self.workload} has no container {named!r}; it has {names}")
+
+    def template_container(self) -> Json:
+        """As the workload wants it. Raises ClusterError."""
+        return self.container_of(self.target["spec"]["template"])[1]
+
+    def change_container(self, change: Callable[[Json], Json]) -> None:
+        """Its fields in the workload's template become what `change` makes of them."""
+
+        def operations(found: Json) -> list[Json]:
+            place, container = self.container_of(found["spec"]["template"])
+            path = f"/spec/template/spec/containers/{place}"
+            return [
+                {"op": "add", "path": f"{path}/{field}", "value": value}
+                for field, value in change(container).items()
+            ]
+
+        self.patch(self.kind, self.workload, operations)
 
     def pods(self, labels: str | None = None) -> list[Pod]:
         """Of the workload, unless labels are given; those that are ending left out."""
         if labels is None:
-            labels = selector_of(self.deployment["spec"]["selector"])
+            labels = selector_of(self.target["spec"]["selector"])
         return [p for p in self.cluster.pods(self.namespace, labels) if not p.ending]
 
     def raw_pods(self, labels: str = "") -> list[Json]:
@@ -49,39 +92,30 @@ class SystemUnderTest:
         """Is any pod of the namespace on its way out?"""
         return any("deletionTimestamp" in p["metadata"] for p in self.raw_pods())
 
-    def settled(self, kind: str = "Deployment", name: str = "") -> str:
-        """Why the workload is not as its author wants it; "" when it is."""
-        found = self.cluster.get(self.ref(kind, name or self.workload))
-        spec, state = found["spec"], found.get("status") or {}
-        wanted = 1 if spec.get("replicas") is None else spec["replicas"]
-        title = found["metadata"]["name"]
-        if state.get("observedGeneration", 0) < found["metadata"].get("generation", 0):
-            return f"{title}: its controller has not seen the last change yet"
-        if state.get("updatedReplicas", 0) < wanted and kind == "Deployment":
-            return (
-                f"{title}: {state.get('updatedReplicas', 0)} of {wanted} pods are of this version"
-            )
-        if state.get("replicas", 0) != wanted:
-            return f"{title}: {state.get('replicas', 0)} pods, {wanted} wanted"
-        if state.get("readyReplicas", 0) < wanted:
-            return f"{title}: {state.get('readyReplicas', 0)} of {wanted} pods ready"
-        return ""
+    def settled(self, kind: str = "", name: str = "") -> str:
+        """Why the workload is not as its author wants it; "" when it is.
+
+        The system's own where none is named, of any of the three kinds.
+        """
+        return unsettled(self.cluster.get(self.ref(kind or self.kind, name or self.workload)))
 
     def patch(self, kind: str | Kind, name: str, operations: Callable[[Json], list[Json]]) -> None:
         if self.cluster.change(self.ref(kind, name), operations) is None:
             raise ClusterError(f"there is no {self.ref(kind, name)}")
 
     def set_env(self, name: str, value: str) -> None:
-        """One variable of the workload's first container, as `kubectl set env` would."""
+        """One variable of the service's container, as `kubectl set env` would."""
 
-        def change(found: Json) -> list[Json]:
-            container = found["spec"]["template"]["spec"]["containers"][0]
+        def change(container: Json) -> Json:
             kept = [e for e in container.get("env") or [] if e["name"] != name]
-            entry = {"name": name, "value": value}
-            path = "/spec/template/spec/containers/0/env"
-            return [{"op": "add", "path": path, "value": [*kept, entry]}]
+            return {"env": [*kept, {"name": name, "value": value}]}
 
-        self.patch("Deployment", self.workload, change)
+        self.change_container(change)
+
+    def exec(self, pod: Pod, command: Sequence[str], within_s: float = 10.0) -> Output:
+        """In the service's container of one of its pods. Raises ClusterError."""
+        container = self.container if self.container in pod.containers else pod.containers[0]
+        return self.cluster.execute(pod.name, pod.namespace, container, command, within_s=within_s)
 
     def scale(self, kind: str, name: str, replicas: int) -> None:
         change = [{"op": "add", "path": "/spec/replicas", "value": replicas}]
@@ -92,6 +126,30 @@ class SystemUnderTest:
         found = self.find("Secret", name) or {}
         data = found.get("data") or {}
         return {k: base64.b64decode(v).decode(errors="replace") for k, v in data.items()}
+
+    def unblock(self) -> list[str]:
+        """Delete what a StatefulSet waits for in vain; the names of the pods.
+
+        While one of its pods is not ready it replaces none, nor that one when the template is good:
+        https://kubernetes.io/docs/concepts/workloads/controllers/statefulset/#forced-rollback
+        """
+        target = self.target
+        state = target.get("status") or {}
+        seen = state.get("observedGeneration", 0) >= target["metadata"].get("generation", 0)
+        if self.kind != "StatefulSet" or not seen:
+            return []
+        wanted = state.get("updateRevision")
+        stuck = [
+            pod
+            for pod in self.raw_pods(selector_of(target["spec"]["selector"]))
+            if not pod_of(pod).ready
+            and not pod_of(pod).ending
+            and (pod["metadata"].get("labels") or {}).get(_REVISION) != wanted
+        ]
+        for pod in stuck:
+            ref = self.ref("Pod", pod["metadata"]["name"])
+            self.cluster.delete(ref, uid=pod["metadata"]["uid"])
+        return [pod["metadata"]["name"] for pod in stuck]
 
     def restart_members(self) -> bool:
         """Delete the pods of all StatefulSets, which come again; false where there are none."""
@@ -122,13 +180,20 @@ class SystemUnderTest:
         return found
 
     def ask(
-        self, method: str, path: str, body: Any = None, *, url: str = "", host: str = ""
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        *,
+        url: str = "",
+        host: str = "",
+        more: Mapping[str, str] | None = None,
     ) -> httpx.Response | None:
-        """One request as a user makes it; None without an answer."""
-        headers = {"Host": host} if host else {}
+        """One request as a user makes it, with `more` headers; None without an answer."""
+        headers = {**(more or {}), **({"Host": host} if host else {})}
         named = {"sni_hostname": host} if host else {}
         # By its address: whoever the cluster likes may have signed the certificate.
-        with contextlib.suppress(httpx.HTTPError), httpx.Client(verify=not host) as client:
+        with contextlib.suppress(httpx.HTTPError), httpx.Client(verify=not url) as client:
             return client.request(
                 method,
                 (url or self.url) + path,

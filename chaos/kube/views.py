@@ -80,6 +80,32 @@ def workload_of(obj: Json) -> Workload:
     )
 
 
+def unsettled(obj: Json) -> str:
+    """Why a Deployment, StatefulSet or DaemonSet is not as its author wants it; "" when it is."""
+    spec, state = obj["spec"], obj.get("status") or {}
+    title = obj["metadata"]["name"]
+    if state.get("observedGeneration", 0) < obj["metadata"].get("generation", 0):
+        return f"{title}: its controller has not seen the last change yet"
+    wanted = workload_of(obj).desired
+    daemons = obj["kind"] == "DaemonSet"
+    there = state.get("currentNumberScheduled" if daemons else "replicas") or 0
+    updated = state.get("updatedNumberScheduled" if daemons else "updatedReplicas") or 0
+    ready = state.get("numberReady" if daemons else "readyReplicas") or 0
+    if updated < wanted and _replaces_all(spec.get("updateStrategy") or {}):
+        return f"{title}: {updated} of {wanted} pods are of this version"
+    if there != wanted:
+        return f"{title}: {there} pods, {wanted} wanted"
+    if ready < wanted:
+        return f"{title}: {ready} of {wanted} pods ready"
+    return ""
+
+
+def _replaces_all(strategy: Json) -> bool:
+    """False where some pods stay as they are until somebody deletes them, or lowers a partition."""
+    held_back = (strategy.get("rollingUpdate") or {}).get("partition")
+    return strategy.get("type") != "OnDelete" and not held_back
+
+
 _OPERATORS = {"In": "{key} in ({values})", "NotIn": "{key} notin ({values})"}
 _OPERATORS |= {"Exists": "{key}", "DoesNotExist": "!{key}"}
 
@@ -115,6 +141,12 @@ def pod_of(pod: Json) -> Pod:
         restarts={s["name"]: s["restartCount"] for s in status.get("containerStatuses") or ()},
         owner=next((f"{o['kind']}/{o['name']}" for o in owners if o.get("controller")), ""),
     )
+
+
+def with_tag(image: str, tag: str) -> str:
+    """The same image with another tag; a port of its registry is none, and a digest goes."""
+    head, slash, last = image.partition("@")[0].rpartition("/")
+    return f"{head}{slash}{last.partition(':')[0]}:{tag}"
 
 
 DEFAULT_CONTAINER = "kubectl.kubernetes.io/default-container"

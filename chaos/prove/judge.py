@@ -1,6 +1,12 @@
 """What came of a drill, from what was seen and from how the steps went. Pure."""
 
+from slo.evidence.samples import Samples
+from slo.indicators.client import requests
+from slo.policy import SeverityPolicy
+from slo.runbook.model import Runbook
 from slo.verdict.proofs import ProofOutcome, Sight, StepProof, StepState, together
+from slo.verdict.severity import Incident, observe
+from slo.verdict.users_served import ERROR
 
 # Not the runbook's fault: what is not here, and what our own fence keeps from running.
 UNTRIED = frozenset((StepState.NOT_VERIFIABLE, StepState.REFUSED))
@@ -41,3 +47,19 @@ def line_of(finding: ProofOutcome, steps: tuple[StepProof, ...]) -> int | None:
     if wrong is None and finding is ProofOutcome.REFUTED and steps:
         return steps[-1].line
     return wrong
+
+
+def severity_felt(
+    samples: Samples, book: Runbook, start: float, end: float
+) -> tuple[str, float | None]:
+    """By users, between two moments; and how soon the runbook wants that answered, in seconds."""
+    incident = Incident(
+        found=requests(samples).between(start, end),
+        start=start,
+        end=end,
+        series=(),
+        scrape_interval_s=1.0,
+    )
+    severity = observe(incident, book.objectives, (), SeverityPolicy(), ERROR).severity
+    levels = [x for x in book.severities if x.severity is severity]
+    return severity.value, levels[0].response_time_s if levels else None

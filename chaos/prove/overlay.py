@@ -9,7 +9,7 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
-from chaos.prove.prover import Correction
+from chaos.prove.corrections import Correction
 from slo.documents import DocumentError, Part, line_of, read_document
 from slo.runbook.model import Runbook
 

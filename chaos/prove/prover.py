@@ -1,7 +1,7 @@
 """A drill from beginning to end: steady state, condition, procedure, cure or not, all put back."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,10 +9,13 @@ from pathlib import Path
 from chaos.databases.identity import COMMUNITY, described, touched
 from chaos.kube import ClusterError
 from chaos.kube.system_under_test import POLL_S, SystemUnderTest, wait
+from chaos.parts.find import PartError
 from chaos.prove.cases import NOT_PUT_BACK, combined
+from chaos.prove.corrections import Correction
 from chaos.prove.drills import ASKED_FOR, Drill, Stage, drill_for
 from chaos.prove.drills.base import SERVED, SERVED_S
-from chaos.prove.judge import UNTRIED, judge, line_of
+from chaos.prove.drills.own import blame, is_own
+from chaos.prove.judge import UNTRIED, judge, line_of, severity_felt
 from chaos.prove.shell.shell_session import ShellSession
 from chaos.prove.steps.execution import Hand
 from chaos.prove.steps.recorder import record
@@ -23,24 +26,12 @@ from chaos.undo.snapshot_store import forget, keep
 from loadtests.runner import LoadError, LoadHandle, LoadRunner
 from loadtests.scenario import Scenario
 from slo.evidence.samples import read_raw
-from slo.indicators.client import requests
-from slo.policy import SeverityPolicy
 from slo.runbook.model import Procedure, Runbook, Step, StepKind
 from slo.verdict.proofs import Database, ProcedureProof, ProofOutcome, Sight, StepProof, StepState
-from slo.verdict.severity import Incident, observe
-from slo.verdict.users_served import ERROR
 
 STEADY_WITHIN_S, BACK_WITHIN_S, HELD_S = 90.0, 120.0, 5.0
 PACE_S = 20.0  # a database takes longer to end than a web server
 USERS_WITHIN_S = 45.0  # more, where nothing but enough good requests is missing
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Correction:
-    """What an overlay changes of a procedure: texts to run instead of the steps on some lines."""
-
-    why: str
-    stand_ins: Mapping[int, str]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -65,6 +56,7 @@ class Prover:
     values: Mapping[str, str]
     step_limit_s: float
     cure_within_s: float | None = None  # else as long as the drill says
+    own: Sequence[type[Drill]] = ()  # drills of the system's own
     say: Callable[[str], None]
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
     _count: int = field(default=0)
@@ -73,7 +65,7 @@ class Prover:
 
     def prove(self, procedure: Procedure) -> ProcedureProof:
         """As written; and where that does not hold, once more with what the overlay says."""
-        drill = drill_for(procedure)
+        drill = self._drill_for(procedure)
         if drill is None:
             return self._untried(procedure, "there is no drill for its condition")
         if self._stuck:
@@ -81,10 +73,13 @@ class Prover:
         proof = self._drill(procedure, drill, None)
         correction = self.corrections.get(procedure.name)
         if correction is not None and proof.finding is not ProofOutcome.PROVEN and not self._stuck:
-            again = drill_for(procedure)
+            again = self._drill_for(procedure)
             assert again is not None
             proof = replace(proof, corrected=self._drill(procedure, again, correction))
         return proof
+
+    def _drill_for(self, procedure: Procedure) -> Drill | None:
+        return drill_for(procedure, self.own, self.system.parts)
 
     def _untried(self, procedure: Procedure, why: str) -> ProcedureProof:
         finding = ProofOutcome.INCONCLUSIVE
@@ -109,7 +104,7 @@ class Prover:
             return self._one(procedure, drill, correction)
         tried = []
         for kind in drill.cases:
-            tried.append((kind.case, self._one(procedure, kind(), correction)))
+            tried.append((kind.case, self._one(procedure, kind(drill.parts), correction)))
             if self._stuck:
                 break
         return combined(tried, condition=drill.condition, claim=drill.claim)
@@ -154,6 +149,7 @@ class _Course:
         if prover.files is not None:
             self._session.place(prover.files)
         self._stage = Stage(
+            procedure=procedure,
             system=prover.system,
             scratch=self._session.scratch,
             load=prover.load,
@@ -178,6 +174,15 @@ class _Course:
 
     def run(self) -> ProcedureProof:
         """Never leaves without having put back what was changed."""
+        try:
+            self._drill.needs(self._stage)
+        except PartError as error:
+            return self._proof(ProofOutcome.NOT_VERIFIABLE, f"not tried: {error}", (), "")
+        except ClusterError as error:
+            why = f"the system cannot be looked at: {error}"
+            return self._proof(ProofOutcome.INCONCLUSIVE, why, (), "")
+        except Exception as error:  # noqa: BLE001 - as below
+            return self._proof(ProofOutcome.INCONCLUSIVE, self._mistake(error), (), "")
         why = self._unsteady()
         if why:
             return self._proof(
@@ -202,6 +207,8 @@ class _Course:
                 self._rate()
         except (ClusterError, LoadError) as error:
             trouble = f"the drill itself went wrong: {error}"
+        except Exception as error:  # noqa: BLE001 - of own drills; any other is raised again
+            trouble = self._mistake(error)
         finally:
             back = self._put_back(snapshot)
         self._stage.steps = list(steps)
@@ -293,10 +300,12 @@ class _Course:
         """A step is about to run, at a person's pace: pods that were told to go are gone."""
         del step, text
         wait(lambda: not self._set.system.ending(), PACE_S)
+        self._drill.before_step(self._stage)
 
     def ended(self, proof: StepProof) -> None:
         """A step is over."""
         self._stage.steps.append(proof)
+        self._drill.after_step(self._stage)
         why = f": {proof.reason}" if proof.reason else ""
         self._set.say(f"  line {proof.line}: {proof.state.value}{why}")
 
@@ -323,23 +332,18 @@ class _Course:
 
     def _rate(self) -> None:
         """How severe it was for users, and how soon the runbook wants that answered."""
-        objectives = self._set.book.objectives
-        end = time.time()
         try:
             samples = read_raw(self._set.run_dir)
         except ValueError:
             return  # what users felt is not known
-        incident = Incident(
-            found=requests(samples).between(self._fault, end),
-            start=self._fault,
-            end=end,
-            series=(),
-            scrape_interval_s=1.0,
-        )
-        severity = observe(incident, objectives, (), SeverityPolicy(), ERROR).severity
-        self._severity = severity.value
-        levels = [x for x in self._set.book.severities if x.severity is severity]
-        self._response_s = levels[0].response_time_s if levels else None
+        felt = severity_felt(samples, self._set.book, self._fault, time.time())
+        self._severity, self._response_s = felt
+
+    def _mistake(self, error: Exception) -> str:
+        """Of whoever wrote a drill of the system's own; raises the error where it is ours."""
+        if not is_own(self._drill):
+            raise error
+        return f"the drill itself went wrong: {self._secrets.mask(blame(error))}"
 
     def _put_back(self, snapshot: Snapshot) -> str:
         """What was done to put it back; what could not be stands in it, too."""
@@ -348,7 +352,8 @@ class _Course:
         try:
             self._drill.undo(self._stage)
             done = snapshot.restore()
-            wait(lambda: not self._set.system.settled(), BACK_WITHIN_S)
+            system = self._set.system
+            wait(lambda: not system.unblock() and not system.settled(), BACK_WITHIN_S)
             self._drill.tidy(self._stage)
             why = self._unsteady()
             if why and self._set.system.restart_members():
@@ -358,6 +363,8 @@ class _Course:
                 forget(self._set.system)
         except ClusterError as error:
             return f"{NOT_PUT_BACK}: {error}"
+        except Exception as error:  # noqa: BLE001 - as above
+            return f"{NOT_PUT_BACK}: {self._mistake(error)}"
         return f"{NOT_PUT_BACK}: {why}" if why else ", ".join(done) or "nothing had to be"
 
     # What is told

@@ -8,11 +8,9 @@ from datetime import UTC, datetime, timedelta
 import httpx
 
 from chaos.kube import ClusterError, Json, Kind, Ref, kind_of
+from chaos.kube.kinds import AUTOSCALER, INGRESS
 from chaos.kube.system_under_test import SystemUnderTest
 
-INGRESS = Kind("networking.k8s.io/v1", "Ingress", "ingresses")
-CERTIFICATE = Kind("cert-manager.io/v1", "Certificate", "certificates")
-AUTOSCALER = Kind("autoscaling/v2", "HorizontalPodAutoscaler", "horizontalpodautoscalers")
 BUDGET = Kind("policy/v1", "PodDisruptionBudget", "poddisruptionbudgets")
 
 # In the order in which they are made again.
@@ -26,11 +24,13 @@ KEPT = (
     BUDGET,
     kind_of("Deployment"),
     kind_of("StatefulSet"),
+    kind_of("DaemonSet"),
     kind_of("Pod"),
 )
 _OURS = ("spec", "data", "type")
 _LATER = ("kubernetes.io/tls", "kubernetes.io/service-account-token")  # their controllers' business
-_REVISION = "deployment.kubernetes.io/"
+# Controllers write their own annotations beside what people wrote.
+_REVISION = ("deployment.kubernetes.io/", "deprecated.daemonset.template.generation")
 BEFORE = "gameday-before"  # our own Secret, see snapshot_store.py
 WITHIN = timedelta(hours=1)
 """So long after a snapshot, what is new counts as the drill's; later it is somebody else's."""

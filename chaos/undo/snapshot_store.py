@@ -23,6 +23,7 @@ from chaos.undo.snapshot import BEFORE, KEPT, WITHIN, Snapshot
 TAKEN, DRILL = "gameday.dev/taken", "gameday.dev/drill"
 _KEY = "objects.json.gz"
 _PASSWORD = "password.json"  # a password inside a database is no object of the cluster
+_KEPT_OF_PASSWORD = ("old", "new", "pods", "port", "user")
 _PASSWORD_WITHIN_S = 30.0
 _CONFLICT = 409
 LARGEST_BYTES = 64 * 2**20
@@ -66,7 +67,8 @@ def keep_password(back: PasswordBack) -> None:
 
     Raises ClusterError, also where nothing is kept yet.
     """
-    data = base64.b64encode(json.dumps({"old": back.old, "new": back.new}).encode()).decode()
+    kept = {name: getattr(back, name) for name in _KEPT_OF_PASSWORD}
+    data = base64.b64encode(json.dumps(kept).encode()).decode()
     change = [{"op": "add", "path": f"/data/{_PASSWORD}", "value": data}]
     ref = _ref(back.system.namespace)
     if back.system.cluster.change(ref, lambda _: change) is None:
@@ -128,7 +130,7 @@ def _password(system: SystemUnderTest, found: Json) -> PasswordBack | None:
     if _PASSWORD not in found["data"]:
         return None
     kept = json.loads(base64.b64decode(found["data"][_PASSWORD]))
-    return PasswordBack(system, kept["old"], kept["new"])
+    return PasswordBack(system, **{name: kept[name] for name in _KEPT_OF_PASSWORD})
 
 
 def _read(system: SystemUnderTest, found: Json) -> tuple[Snapshot, PasswordBack | None]:

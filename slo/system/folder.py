@@ -7,6 +7,7 @@ from pathlib import Path
 from slo.documents import DocumentError, place_of, read_document
 from slo.system.indicators import IndicatorSpec
 from slo.system.model import System
+from slo.system.parts import FilesPart
 from slo.system.place import FILE
 from slo.system.presets import preset
 
@@ -39,6 +40,10 @@ class SystemFolder:
         return self.path / "plans"
 
     @property
+    def drills(self) -> Path:
+        return self.path / "drills"
+
+    @property
     def scenarios(self) -> Path:
         return self.path / "scenarios"
 
@@ -61,6 +66,7 @@ def read_system(folder: Path) -> SystemFolder:
             preset(name)
         except DocumentError as error:
             raise DocumentError(f"{place_of(file, 'presets', number)}: {error}") from error
+    _check_parts(file, system)
     found = SystemFolder(path=folder, system=system)
     for part, path in (
         (("runbook",), found.runbook),
@@ -70,6 +76,27 @@ def read_system(folder: Path) -> SystemFolder:
         if path is not None and not path.is_file():
             raise DocumentError(f"{place_of(file, *part)}: there is no file {path}")
     return found
+
+
+def _check_parts(file: Path, system: System) -> None:
+    """Each part has a name of its own, and every check of data names one that can keep it."""
+    names: set[str] = set()
+    for number, part in enumerate(system.parts):
+        if part.name.casefold() in names:
+            where = place_of(file, "parts", number, "name")
+            raise DocumentError(f"{where}: there is another part called {part.name!r}")
+        names.add(part.name.casefold())
+    keepers = {p.name: p for p in system.parts if isinstance(p, FilesPart)}
+    for number, check in enumerate(system.data):
+        if check.part not in keepers:
+            known = ", ".join(keepers) or "none"
+            raise DocumentError(
+                f"{place_of(file, 'data', number, 'part')}: there is no part {check.part!r} of kind"
+                f" neo4j or volume; there are: {known}"
+            )
+        if check.count is not None and keepers[check.part].kind != "neo4j":
+            where = place_of(file, "data", number, "count")
+            raise DocumentError(f"{where}: only a part of kind neo4j can be asked in Cypher")
 
 
 def specs(system: System) -> Mapping[str, IndicatorSpec]:

@@ -1,12 +1,14 @@
 """What system.yaml says of one service. All paths in it are relative to its folder."""
 
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
 from slo.documents import Part
+from slo.system.data import DataCheck
 from slo.system.indicators import NAME, IndicatorSpec
+from slo.system.parts import Switches, SystemPart, WorkloadKind
 from slo.system.prometheus import PrometheusAccess
 
 LABEL = r"[a-z0-9]([a-z0-9-]*[a-z0-9])?"  # an RFC 1123 label: it names files and objects
@@ -16,12 +18,14 @@ class Target(Part):
     """The workload under test, and where its users reach it.
 
     `kind` is Deployment, StatefulSet or DaemonSet. Users come in by a Service with its port, or by
-    a `url`; a workload that nobody sends requests to has neither.
+    a `url`; a workload that nobody sends requests to has neither. `container` is the service's own
+    where its pods have several; it is the first one, otherwise.
     """
 
     namespace: str
     workload: str
-    kind: Literal["Deployment", "StatefulSet", "DaemonSet"] = "Deployment"
+    kind: WorkloadKind = "Deployment"
+    container: str | None = None
     service: str | None = None
     port: int = Field(default=80, ge=1, le=65535)
     url: str | None = Field(default=None, pattern=r"^https?://")
@@ -57,7 +61,9 @@ class System(Part):
     """One service. Without `prometheus`, only what the load measures is judged.
 
     `presets` are the names of well-known instrumentations, `indicators` this system's own; of two
-    with one name the own one counts, else the preset that stands last.
+    with one name the own one counts, else the preset that stands last. `parts` are what drills mean
+    by the names that a runbook uses, `data` checks that nothing was lost,
+    `switches` what makes a release of it fail on purpose.
     """
 
     name: str = Field(pattern=f"^{LABEL}$")
@@ -67,5 +73,8 @@ class System(Part):
     presets: tuple[str, ...] = ("kubernetes",)
     indicators: dict[IndicatorName, IndicatorSpec] = Field(default_factory=dict)
     load: SystemLoad = SystemLoad()
+    parts: tuple[SystemPart, ...] = ()
+    data: tuple[DataCheck, ...] = ()
+    switches: Switches = Switches()
     runbook: Path | None = None
     policy: Path | None = None

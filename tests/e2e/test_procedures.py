@@ -10,9 +10,10 @@ from xml.etree import ElementTree
 import pytest
 
 from chaos.databases.bolt import BoltError
-from chaos.databases.identity import KEY, SECRET, bolt_of
+from chaos.databases.identity import bolt_of
 from chaos.kube import Cluster
 from chaos.kube.system_under_test import SystemUnderTest
+from chaos.parts.graph import Graph
 from service import deploy
 from service.cluster import embedded
 from service.cluster.kube import DEPLOYMENTS, SECRETS, SERVICE_ACCOUNTS, Kube
@@ -146,21 +147,23 @@ def test_after_a_killed_rotation_the_database_has_its_password_again(
 ) -> None:
     cluster = Cluster.connect(str(embedded.up(directory=gameday.cluster).kubeconfig))
     world = SystemUnderTest(cluster=cluster, namespace=NS, workload="bizra-api", url="")
-    before = world.secret(SECRET)[KEY]
+    graph = Graph.of(world)
+    secret, key = graph.secret
+    before = world.secret(secret)[key]
 
     def lets_in(password: str) -> bool:
         with contextlib.suppress(BoltError):  # it starts, or refuses everybody for some seconds
-            return bolt_of(world).lets_in(password)
+            return bolt_of(world, graph).lets_in(password)
         return False
 
     assert lets_in(before)
     process = gameday.start("runbook", "prove", "--embedded", "--only", "secret-rotation")
-    eventually(lambda: world.secret(SECRET)[KEY] != before, 180)
+    eventually(lambda: world.secret(secret)[key] != before, 180)
     os.kill(process.pid, signal.SIGKILL)
     process.communicate(timeout=60)
-    eventually(lambda: lets_in(world.secret(SECRET)[KEY]), 120)
+    eventually(lambda: lets_in(world.secret(secret)[key]), 120)
     done = gameday("recover", "--embedded", "--force")
     assert done.returncode == 0, done.stderr
-    assert world.secret(SECRET)[KEY] == before
+    assert world.secret(secret)[key] == before
     eventually(lambda: lets_in(before), 120)
     assert left_by_a_drill(kube) == []

@@ -15,6 +15,7 @@ from datetime import UTC, datetime, timedelta
 
 from chaos.kube import ClusterError, Json
 from chaos.kube.system_under_test import SystemUnderTest, wait
+from chaos.kube.views import with_tag
 from chaos.prove.alerts.synthetic import reason_of
 from chaos.undo.snapshot import Snapshot
 from slo.model import Objective
@@ -70,7 +71,7 @@ class Live:
                 raise LiveError(f"not steady: {self.system.settled()}")
             for alert, trial in self._quiet(alerts):
                 found[alert.name].append(trial)
-            for subject in BREAKABLE:
+            for subject in self._breakable():
                 told = [a for a in alerts if subject_of(a) is subject]
                 silent = [a for a in told if found[a.name][0].finding is ProofOutcome.PROVEN]
                 if silent:
@@ -81,6 +82,12 @@ class Live:
             self._take(set())
         seconds = (time.monotonic() - begun) / max(1, len(alerts))
         return [_joined(p, found.get(p.alert, []), seconds) for p in proofs]
+
+    def _breakable(self) -> list[Subject]:
+        """What this service can be made to suffer: some of it needs a switch in system.yaml."""
+        switches = self.system.switches
+        needed = {Subject.ERRORS: switches.error_rate, Subject.LATENCY: switches.delay_ms}
+        return [s for s in BREAKABLE if needed.get(s, "none")]
 
     # Rules
 
@@ -179,7 +186,7 @@ class Live:
         limit = max(self._lasts_s(a) for a in alerts) * 2 + SLACK_S
         wait(lambda: all(self._fires(a) for a in alerts), limit)
         mended = datetime.now(UTC)
-        snapshot.reset("Deployment", self.system.workload)
+        snapshot.reset(self.system.kind, self.system.workload)
         wait(lambda: not self.system.settled(), STEADY_WITHIN_S)
         wait(lambda: all(self._fires(a) is False for a in alerts), limit)
         silent = {a.name for a in alerts if self._fires(a) is False}
@@ -222,22 +229,17 @@ class Live:
     def _break(self, subject: Subject) -> str:
         """A release that hurts in the way that the alert is for; what it is, in words."""
         critical = {o.name: o.critical for o in self.objectives}
-        if subject is Subject.ERRORS:
+        switches = self.system.switches
+        if subject is Subject.ERRORS and switches.error_rate is not None:
             share = min(1.0, SHARE * critical.get("error_rate", 0.01))
-            self.system.set_env("RELEASE_ERROR_RATE", f"{share:g}")
+            self.system.set_env(switches.error_rate, f"{share:g}")
             return f"a release that fails {share:.0%} of the requests"
-        if subject is Subject.LATENCY:
+        if subject is Subject.LATENCY and switches.delay_ms is not None:
             slow = 2 * critical.get("response_time_p95", 0.5)
-            self.system.set_env("RELEASE_DELAY_MS", f"{slow * 1000:.0f}")
+            self.system.set_env(switches.delay_ms, f"{slow * 1000:.0f}")
             return f"a release that takes {slow * 1000:.0f} ms longer"
 
-        def change(found: Json) -> list[Json]:
-            image = found["spec"]["template"]["spec"]["containers"][0]["image"]
-            bad = f"{image.rpartition(':')[0]}:{BAD_IMAGE}"
-            path = "/spec/template/spec/containers/0/image"
-            return [{"op": "replace", "path": path, "value": bad}]
-
-        self.system.patch("Deployment", self.system.workload, change)
+        self.system.change_container(lambda c: {"image": with_tag(c["image"], BAD_IMAGE)})
         return "a rollout whose new pod never becomes ready"
 
     # What Prometheus says

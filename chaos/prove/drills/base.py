@@ -18,6 +18,7 @@ from chaos.prove.shell.shell_session import Ran
 from chaos.prove.steps.secret_mask import SecretMask
 from loadtests.runner import RECENT_S, LoadHandle
 from slo.runbook.model import Procedure
+from slo.system.parts import AnyPart
 from slo.verdict.proofs import Database, ProofOutcome, Sight, StepProof
 from slo.verdict.users_served import users_served as judged
 
@@ -37,6 +38,7 @@ class Stage:
     `databases` are those that the procedure is about.
     """
 
+    procedure: Procedure
     system: SystemUnderTest
     scratch: Path
     load: LoadHandle
@@ -55,8 +57,10 @@ class Stage:
 class Drill:
     """The defaults are those of a condition that needs nothing special.
 
-    `cases` are drills of their own, for a procedure that has to fit several conditions: each is
-    tried, under its `case`, and the worst answer counts.
+    `topic` is the procedure's (slo.runbook.reading.topics); what else `fits` may want is `words` of
+    its title, or `parts`, those that system.yaml names. `cases` are drills of their own, for a
+    procedure that has to fit several conditions: each is tried, under its `case`, and the worst
+    answer counts. Everything that a drill does may raise ClusterError.
     """
 
     topic = ""
@@ -70,9 +74,20 @@ class Drill:
     touches: tuple[str, ...] = ()  # databases that it asks, whatever the procedure's text names
     once: tuple[str, ...] = ()  # sights of what has happened, which no waiting mends
 
+    def __init__(self, parts: Sequence[AnyPart] = ()) -> None:
+        self.parts = tuple(parts)
+
     def fits(self, procedure: Procedure) -> bool:
+        """Is it for this procedure? A drill without a topic has to say it itself."""
         title = procedure.title.casefold()
-        return procedure.topic == self.topic and all(w in title for w in self.words)
+        about = bool(self.topic) and procedure.topic == self.topic
+        return about and all(w in title for w in self.words)
+
+    def needs(self, stage: Stage) -> None:
+        """Find the parts that it is about, before anything is changed.
+
+        Raises PartError where the system does not have them: then it is not verifiable here.
+        """
 
     def prepare(self, stage: Stage) -> None:
         """Before anything is broken: data to look for later, files that an operator would have."""
@@ -89,6 +104,12 @@ class Drill:
         """What must hold once the procedure has done its work."""
         raise NotImplementedError
 
+    def before_step(self, stage: Stage) -> None:
+        """Each step of the procedure is about to run."""
+
+    def after_step(self, stage: Stage) -> None:
+        """The last of `stage.steps` has just run."""
+
     def undo(self, stage: Stage) -> None:
         """Before the objects are put back: what can be undone only while they are as they are."""
 
@@ -101,7 +122,8 @@ def sight(name: str, wanted: str, *, holds: bool, seen: str) -> Sight:
     return Sight(name=name, finding=finding, wanted=wanted, seen=seen)
 
 
-def whole(stage: Stage, kind: str = "Deployment", name: str = "") -> Sight:
+def whole(stage: Stage, kind: str = "", name: str = "") -> Sight:
+    """All pods of the target, or of another workload, are ready and of its last version."""
     why = stage.system.settled(kind, name)
     title = name or stage.system.workload
     return sight("whole", f"all pods of {title} ready", holds=not why, seen=why or "all ready")

@@ -3,11 +3,10 @@
 import hashlib
 from collections.abc import Sequence
 
+from chaos.kube.kinds import CERTIFICATE
+from chaos.parts.doors import IssuedCertificate, certificate_of
 from chaos.prove.drills.base import Drill, Stage, served, sight
-from chaos.undo.snapshot import CERTIFICATE
 from slo.verdict.proofs import Sight
-
-NAME = "bizra-tls"
 
 
 class CertificateRenewal(Drill):
@@ -15,12 +14,16 @@ class CertificateRenewal(Drill):
     condition = "the certificate must be replaced now, long before its end"
     cure_within_s = 20.0
 
+    def needs(self, stage: Stage) -> None:
+        stage.memory["certificate"] = certificate_of(stage.system, stage.procedure.title)
+
     def prepare(self, stage: Stage) -> None:
         stage.memory["before"] = _fingerprint(stage)
 
     def sights(self, stage: Stage) -> Sequence[Sight]:
+        own: IssuedCertificate = stage.memory["certificate"]
         before, now = stage.memory["before"], _fingerprint(stage)
-        found = stage.system.find(CERTIFICATE, NAME) or {}
+        found = stage.system.find(CERTIFICATE, own.name) or {}
         ready = any(
             c["type"] == "Ready" and c["status"] == "True"
             for c in (found.get("status") or {}).get("conditions") or []
@@ -36,5 +39,5 @@ class CertificateRenewal(Drill):
 
 def _fingerprint(stage: Stage) -> str:
     """SHA-256 of the chain as it stands in the Secret; the serial number is part of it."""
-    text = stage.system.secret(NAME).get("tls.crt", "")
+    text = stage.system.secret(stage.memory["certificate"].secret).get("tls.crt", "")
     return hashlib.sha256(text.encode()).hexdigest() if text else ""

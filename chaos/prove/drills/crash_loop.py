@@ -1,30 +1,30 @@
-"""Pods that end as soon as they start, because of a setting that the service refuses."""
+"""Pods that end as soon as they start."""
 
 from collections.abc import Sequence
 
-from chaos.prove.drills.base import Drill, Stage, served, sight, waiting_reasons, whole
+from chaos.prove.drills.base import Drill, Stage, served, sight, whole
+from chaos.prove.drills.releases import BACK_OFF, crash, crashing
 from slo.verdict.proofs import Sight
-
-REASON = "CrashLoopBackOff"
 
 
 class CrashLoop(Drill):
     topic = "crash_loop"
-    condition = "a rollout whose pods crash at once (LOG_LEVEL=NONSENSE)"
+    condition = "a rollout whose pods crash at once"
     cure_within_s = 45.0
+    sign_within_s = 90.0
 
     def fault(self, stage: Stage) -> None:
-        stage.system.set_env("LOG_LEVEL", "NONSENSE")
+        crash(stage)
 
     def sign(self, stage: Stage) -> str:
-        found = [pod for pod, why in waiting_reasons(stage).items() if why == REASON]
+        found = crashing(stage)
         if found:
             stage.values["pod-name"] = found[0]
-            return f"{found[0]}: {REASON}"
+            return f"{found[0]}: {BACK_OFF}"
         return ""
 
     def sights(self, stage: Stage) -> Sequence[Sight]:
-        waiting = {p: w for p, w in waiting_reasons(stage).items() if w == REASON}
-        seen = ", ".join(f"{p}: {w}" for p, w in waiting.items()) or "none"
-        gone = sight("crashing pods", "none", holds=not waiting, seen=seen)
+        left = crashing(stage)
+        seen = ", ".join(f"{p}: {BACK_OFF}" for p in left) or "none"
+        gone = sight("crashing pods", "none", holds=not left, seen=seen)
         return whole(stage), gone, served(stage)

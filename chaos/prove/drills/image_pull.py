@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 
-from chaos.kube import Json
+from chaos.kube.views import with_tag
 from chaos.prove.drills.base import Drill, Stage, served, sight, waiting_reasons, whole
 from slo.verdict.proofs import Sight
 
+NOWHERE = "no-such-version"
 REASONS = ("ImagePullBackOff", "ErrImagePull")
 
 
@@ -15,13 +16,7 @@ class ImagePull(Drill):
     cure_within_s = 30.0
 
     def fault(self, stage: Stage) -> None:
-        def change(found: Json) -> list[Json]:
-            image = found["spec"]["template"]["spec"]["containers"][0]["image"]
-            bad = f"{image.rpartition(':')[0]}:no-such-version"
-            path = "/spec/template/spec/containers/0/image"
-            return [{"op": "replace", "path": path, "value": bad}]
-
-        stage.system.patch("Deployment", stage.system.workload, change)
+        stage.system.change_container(lambda c: {"image": with_tag(c["image"], NOWHERE)})
 
     def sign(self, stage: Stage) -> str:
         found = [f"{p}: {w}" for p, w in waiting_reasons(stage).items() if w in REASONS]

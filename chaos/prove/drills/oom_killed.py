@@ -6,38 +6,52 @@ from chaos.kube import Json
 from chaos.prove.drills.base import Drill, Stage, last_ends, served, sight, whole
 from slo.verdict.proofs import Sight
 
-LIMIT = "40Mi"  # the interpreter and its libraries alone take more
+REASON = "OOMKilled"
+SHARE = 4  # of what is used now, so that not even the start gets by
+MIB = 1024 * 1024
+LEAST_MIB, NOT_MEASURED_MIB = 12, 40  # with less than 12 MiB no container starts at all
 
 
 class OomKilled(Drill):
     topic = "oom_killed"
-    condition = f"containers killed by the kernel at a limit of {LIMIT}"
+    condition = "containers killed by the kernel at a memory limit far below what they use"
     cure_within_s = 90.0
 
     def fault(self, stage: Stage) -> None:
-        def change(found: Json) -> list[Json]:
-            container = found["spec"]["template"]["spec"]["containers"][0]
+        limit = f"{_limit_mib(stage)}Mi"
+
+        def change(container: Json) -> Json:
             resources = container.get("resources") or {}
             lowered = {
-                kind: {**resources.get(kind, {}), "memory": LIMIT}
+                kind: {**resources.get(kind, {}), "memory": limit}
                 for kind in ("requests", "limits")
             }
-            path = "/spec/template/spec/containers/0/resources"
-            return [{"op": "add", "path": path, "value": {**resources, **lowered}}]
+            return {"resources": {**resources, **lowered}}
 
-        stage.system.patch("Deployment", stage.system.workload, change)
+        stage.system.change_container(change)
 
     def sign(self, stage: Stage) -> str:
-        found = [f"{p}: {w}" for p, w in last_ends(stage).items() if w == "OOMKilled"]
+        found = [f"{p}: {w}" for p, w in last_ends(stage).items() if w == REASON]
         for told in found:
             stage.values["pod-name"] = told.partition(":")[0]
         return found[0] if found else ""
 
     def sights(self, stage: Stage) -> Sequence[Sight]:
-        ends = {p: w for p, w in last_ends(stage).items() if w == "OOMKilled"}
+        ends = {p: w for p, w in last_ends(stage).items() if w == REASON}
         seen = ", ".join(ends) or "none"
         return (
             whole(stage),
             sight("killed containers", "none", holds=not ends, seen=seen),
             served(stage),
         )
+
+
+def _limit_mib(stage: Stage) -> int:
+    """Of what the smallest of its containers uses, by the resource metrics API."""
+    name = stage.system.template_container()["name"]
+    used = [
+        measured.memory
+        for pod in stage.system.pods()
+        if (measured := stage.system.cluster.usage(pod.namespace, pod.name, name)) is not None
+    ]
+    return max(LEAST_MIB, min(used) // SHARE // MIB) if used else NOT_MEASURED_MIB

@@ -1,29 +1,23 @@
-"""A release whose answers fail while its probes are well."""
+"""A release that never becomes ready, as its container ends at once."""
 
 from collections.abc import Sequence
 
-from chaos.prove.drills.base import Drill, Stage, served, sight, suffering, whole
+from chaos.prove.drills.base import Drill, Stage, served, whole
+from chaos.prove.drills.releases import BACK_OFF, crash, crashing, release_before
 from slo.verdict.proofs import Sight
-
-VARIABLE, SHARE = "RELEASE_ERROR_RATE", "0.3"
 
 
 class Rollback(Drill):
     topic = "rollback"
-    condition = "a release that answers 30 % of the requests with 5xx, well to its probes"
+    condition = "a release whose pods crash and never become ready"
+    sign_within_s = 90.0
 
     def fault(self, stage: Stage) -> None:
-        stage.system.set_env(VARIABLE, SHARE)
+        crash(stage)
 
     def sign(self, stage: Stage) -> str:
-        return "" if stage.system.settled() else suffering(stage)
+        found = crashing(stage)
+        return f"{found[0]}: {BACK_OFF}" if found else ""
 
     def sights(self, stage: Stage) -> Sequence[Sight]:
-        return whole(stage), _gone(stage), served(stage)
-
-
-def _gone(stage: Stage) -> Sight:
-    container = stage.system.deployment["spec"]["template"]["spec"]["containers"][0]
-    left = [e["value"] for e in container.get("env") or [] if e["name"] == VARIABLE]
-    seen = f"{VARIABLE}={left[0]} is still there" if left else "the release before"
-    return sight("release", "the release before the bad one", holds=not left, seen=seen)
+        return whole(stage), release_before(stage), served(stage)

@@ -11,7 +11,7 @@ LOST = "requests lost"
 
 
 class Rollout(Drill):
-    """One field of the workload's first container is to be another one, and nobody to notice."""
+    """One field of the service's container is to be another one, and nobody to notice."""
 
     cure_within_s = 90.0
     once = (LOST,)
@@ -21,11 +21,11 @@ class Rollout(Drill):
         raise NotImplementedError
 
     def prepare(self, stage: Stage) -> None:
-        stage.memory["before"] = self.value(_container(stage))
+        stage.memory["before"] = self.value(stage.system.template_container())
         stage.memory["failed before"] = stage.load.progress().errors
 
     def sights(self, stage: Stage) -> Sequence[Sight]:
-        now = self.value(_container(stage))
+        now = self.value(stage.system.template_container())
         lost = stage.load.progress().errors - stage.memory["failed before"]
         changed = now != stage.memory["before"]
         return (
@@ -53,7 +53,7 @@ class NewVersion(Rollout):
 
     def prepare(self, stage: Stage) -> None:
         super().prepare(stage)
-        stage.values.setdefault("version", _next(stage.memory["before"].rpartition(":")[2]))
+        stage.values.setdefault("version", _next(_tag(stage.memory["before"])))
 
 
 class BiggerPods(Rollout):
@@ -71,9 +71,9 @@ class BiggerPods(Rollout):
         return container.get("resources", {}).get("requests", {})
 
 
-def _container(stage: Stage) -> dict[str, Any]:
-    found: dict[str, Any] = stage.system.deployment["spec"]["template"]["spec"]["containers"][0]
-    return found
+def _tag(image: str) -> str:
+    """v1.0.0 of registry:5000/shop:v1.0.0; "" of an image without one."""
+    return image.partition("@")[0].rpartition("/")[2].partition(":")[2]
 
 
 def _next(version: str) -> str:

@@ -7,8 +7,11 @@ for the drill, to twice of what the pods use before; what it makes of that is it
 from collections.abc import Sequence
 
 from chaos.kube import Json, Ref
+from chaos.kube.kinds import AUTOSCALER
+from chaos.kube.views import workload_of
+from chaos.parts.find import PartError, objects
 from chaos.prove.drills.base import ASKED_FOR, Drill, Stage, served, sight, whole
-from chaos.undo.snapshot import AUTOSCALER, fresh
+from chaos.undo.snapshot import fresh
 from slo.runbook.model import Procedure
 from slo.stats.estimates import Share
 from slo.verdict.proofs import Sight
@@ -32,8 +35,15 @@ class ScaleUp(Drill):
         scales = any(c.words[:2] == ("kubectl", "scale") for c in procedure.commands)
         return super().fits(procedure) and scales
 
+    def needs(self, stage: Stage) -> None:
+        if stage.system.kind == "DaemonSet":
+            raise PartError(
+                f"{stage.system.workload} is a DaemonSet, which has a pod on each node and no"
+                " number of replicas"
+            )
+
     def prepare(self, stage: Stage) -> None:
-        stage.memory["pods"] = stage.system.deployment["spec"].get("replicas", 1)
+        stage.memory["pods"] = _wanted(stage)
         stage.memory["autoscaler"] = _autoscaler(stage)
         stage.memory["load before"] = stage.load.progress()
 
@@ -70,7 +80,7 @@ class ScaleUp(Drill):
         if kept is not None:
             ref = _ref(kept)
             stage.system.cluster.delete(ref)
-            stage.system.scale("Deployment", stage.system.workload, stage.memory["pods"])
+            stage.system.scale(stage.system.kind, stage.system.workload, stage.memory["pods"])
             stage.system.cluster.make(ref, fresh(kept))
 
 
@@ -89,10 +99,16 @@ def _meanwhile(stage: Stage) -> Sight:
 
 def _autoscaler(stage: Stage) -> Json | None:
     """Of the workload."""
-    for found in stage.system.cluster.objects(AUTOSCALER, stage.system.namespace):
-        if found["spec"]["scaleTargetRef"]["name"] == stage.system.workload:
+    for found in objects(stage.system, AUTOSCALER):
+        ref = found["spec"]["scaleTargetRef"]
+        if (ref["kind"], ref["name"]) == (stage.system.kind, stage.system.workload):
             return found
     return None
+
+
+def _wanted(stage: Stage) -> int:
+    """How many pods the target is to have."""
+    return workload_of(stage.system.target).desired
 
 
 def _ref(found: Json) -> Ref:
@@ -128,7 +144,7 @@ def _in_charge(stage: Stage) -> Sequence[Sight]:
     if found is None:
         return ()
     most = found["spec"]["maxReplicas"]
-    pods = stage.system.deployment["spec"].get("replicas", 1)
+    pods = _wanted(stage)
     active = any(
         c["type"] == "ScalingActive" and c["status"] == "True"
         for c in (found.get("status") or {}).get("conditions") or []

@@ -1,9 +1,9 @@
 """A volume looked into from the side: what is on it, taken, lost, and put there again.
 
 Through a pod of our own that mounts the claim while its owner is scaled away. The pod has the
-owner's image, so that the tools of the database are at hand, of the right version. What is taken
-goes through kubectl into a file: after a crash, Neo4j's logs alone can be half a gigabyte, most of
-which is reserved and empty.
+owner's image, so that the tools of a database are at hand, of the right version; there have to be a
+shell, tar and find in it. What is taken goes through kubectl into a file: after a crash, logs of
+Neo4j alone can be half a gigabyte, most of which is reserved and empty.
 """
 
 from collections.abc import Iterator
@@ -11,6 +11,7 @@ from contextlib import contextmanager
 
 from chaos.kube import ClusterError, Json, kind_of
 from chaos.kube.system_under_test import wait
+from chaos.parts.volume import Files
 from chaos.prove.drills.base import Stage
 
 POD = "gameday-volume"
@@ -18,19 +19,18 @@ CONTAINER = "shell"
 PLACE = "/data"
 READY_S, GONE_S = 180.0, 120.0
 EXEC_S = 60.0
-_OWNER = 7474  # the user of Neo4j's image: what root writes to the volume, it could not open
 
 
 @contextmanager
-def detached(stage: Stage, statefulset: str, claim: str) -> Iterator[None]:
-    """The StatefulSet is scaled to nothing, and a pod of ours has its claim; then both go back."""
-    system = stage.system
-    spec = (system.find("StatefulSet", statefulset) or {})["spec"]
-    system.scale("StatefulSet", statefulset, 0)
-    if not wait(lambda: not owned(stage, statefulset), GONE_S):
-        raise ClusterError(f"the pods of {statefulset} do not go")
+def detached(stage: Stage, files: Files) -> Iterator[None]:
+    """Whose files they are is scaled to nothing, and a pod of ours has the claim; then all back."""
+    system, kind, name = stage.system, files.ref.kind.kind, files.ref.name
+    replicas = (system.find(kind, name) or {})["spec"].get("replicas", 1)
+    system.scale(kind, name, 0)
+    if not wait(lambda: not members(stage, files), GONE_S):
+        raise ClusterError(f"the pods of {name} do not go")
     ref = system.ref("Pod", POD)
-    system.cluster.make(ref, _pod(stage, claim, spec["template"]["spec"]["containers"][0]["image"]))
+    system.cluster.make(ref, _pod(stage, files))
     try:
         if not wait(lambda: _running(stage), READY_S):
             raise ClusterError(f"pod {POD} does not start")
@@ -38,8 +38,8 @@ def detached(stage: Stage, statefulset: str, claim: str) -> Iterator[None]:
     finally:
         system.cluster.delete(ref, grace_s=0)
         wait(lambda: system.cluster.find(ref) is None, GONE_S)
-        system.scale("StatefulSet", statefulset, spec["replicas"])
-    wait(lambda: not system.settled("StatefulSet", statefulset), READY_S)
+        system.scale(kind, name, replicas)
+    wait(lambda: not system.settled(kind, name), READY_S)
 
 
 def run(stage: Stage, script: str) -> str:
@@ -67,6 +67,11 @@ def feed(stage: Stage, command: str, file: str) -> None:
     _kubectl(stage, f"exec -i {POD} -c {CONTAINER} -n {{namespace}} -- {command} < {file}")
 
 
+def copy_out(stage: Stage, folder: str) -> None:
+    """The files of the volume go to a folder. Raises ClusterError."""
+    _kubectl(stage, f"cp {{namespace}}/{POD}:{PLACE} {folder} -c {CONTAINER}")
+
+
 def copy(stage: Stage, folder: str) -> None:
     """The files of a folder go to the volume. Raises ClusterError."""
     _kubectl(stage, f"cp {folder}/. {{namespace}}/{POD}:{PLACE} -c {CONTAINER}")
@@ -83,13 +88,9 @@ def put(stage: Stage, file: str) -> None:
     feed(stage, f"tar -C {PLACE} -xzf -", file)
 
 
-def owned(stage: Stage, name: str) -> list[Json]:
-    """The pods of a StatefulSet."""
-    return [
-        p
-        for p in stage.system.raw_pods()
-        if any(o["name"] == name for o in p["metadata"].get("ownerReferences") or [])
-    ]
+def members(stage: Stage, files: Files) -> list[Json]:
+    """The pods of the workload, those that are ending among them."""
+    return stage.system.raw_pods(files.selector)
 
 
 def _kubectl(stage: Stage, words: str) -> None:
@@ -104,7 +105,7 @@ def _running(stage: Stage) -> bool:
     return bool(states) and all("running" in s["state"] for s in states)
 
 
-def _pod(stage: Stage, claim: str, image: str) -> Json:
+def _pod(stage: Stage, files: Files) -> Json:
     kind = kind_of("Pod")
     return {
         "apiVersion": kind.api_version,
@@ -114,16 +115,15 @@ def _pod(stage: Stage, claim: str, image: str) -> Json:
             "restartPolicy": "Never",
             "enableServiceLinks": False,
             "terminationGracePeriodSeconds": 0,
-            "securityContext": {"runAsUser": _OWNER, "runAsGroup": _OWNER, "fsGroup": _OWNER},
+            "securityContext": dict(files.security),
             "containers": [
                 {
                     "name": CONTAINER,
-                    "image": image,
-                    # As arguments: the entry point writes the settings that neo4j-admin reads.
-                    "args": ["sleep", "600"],
+                    "image": files.image,
+                    **files.start,
                     "volumeMounts": [{"name": "volume", "mountPath": PLACE}],
                 }
             ],
-            "volumes": [{"name": "volume", "persistentVolumeClaim": {"claimName": claim}}],
+            "volumes": [{"name": "volume", "persistentVolumeClaim": {"claimName": files.claim}}],
         },
     }

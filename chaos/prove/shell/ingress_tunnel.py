@@ -15,8 +15,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from chaos.kube.kinds import INGRESS
 from chaos.kube.system_under_test import SystemUnderTest
-from chaos.undo.snapshot import INGRESS
 
 HTTPS = 443
 CONNECT_S, SILENT_S = 5.0, 30.0

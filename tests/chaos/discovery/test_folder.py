@@ -1,6 +1,7 @@
 """The locustfile that is written is Python, whatever the description of the requests says."""
 
 import ast
+from pathlib import Path
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -8,6 +9,7 @@ from hypothesis import strategies as st
 from chaos.discovery.call import Call
 from chaos.discovery.folder import Findings, files
 from chaos.discovery.workload import FoundWorkload
+from slo.system.folder import read_system
 from slo.system.model import Target
 
 WORKLOAD = FoundWorkload(
@@ -31,6 +33,30 @@ def tree(*calls: Call, left_out: tuple[str, ...] = ()) -> ast.Module:
         locustfile=None,
     )
     return ast.parse(files(found)["locustfile.py"])
+
+
+def test_parts_that_were_seen_stand_in_the_file_that_is_read_again(tmp_path: Path) -> None:
+    parts = (
+        {"name": "Neo4j", "kind": "neo4j", "workload": "db-1", "workload_kind": "StatefulSet"},
+        {"name": "the Ingress", "kind": "ingress", "ingress": "no"},
+        {"name": "Redis on", "kind": "redis", "workload": "8"},
+    )
+    found = Findings(
+        workload=WORKLOAD,
+        access=None,
+        metrics=None,
+        calls=(),
+        left_out=(),
+        writes=(),
+        times=(),
+        runbook=None,
+        locustfile=None,
+        parts=parts,
+    )
+    text = files(found)["system.yaml"].replace("name: 9-shop", "name: shop")
+    (tmp_path / "system.yaml").write_text(text)
+    read = read_system(tmp_path).system.parts
+    assert [p.model_dump(exclude_unset=True) for p in read] == list(parts)
 
 
 def kinds(module: ast.Module) -> list[type[ast.stmt]]:

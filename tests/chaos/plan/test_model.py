@@ -123,7 +123,7 @@ def test_every_bundled_plan_is_valid_and_called_like_its_file(name: str) -> None
         ("baseline: 1s", "basline: 1s", "line 12: unknown field 'experiments[0].basline'"),
         ("    baseline: 1s\n", "", "line 9: field 'experiments[0].baseline' is missing"),
         ("baseline: 1s", "baseline: 0s", "line 12: field 'experiments[0].baseline': must be"),
-        ("kind: pod-kill", "kind: pod-kil", "line 11: field 'experiments[0].fault': "),
+        ("kind: pod-kill", "kind: pod-kil", "line 11: field 'experiments[0].fault.kind' must"),
         ("count: 1", "count: 0", "line 11: field 'experiments[0].fault.select.count'"),
         (", count: 1", "", "either 'count' or 'percent'"),
         ("count: 1", "count: 1, percent: 3", "either 'count' or 'percent'"),

@@ -6,12 +6,13 @@ import pytest
 
 from chaos.prove.cases import NOT_PUT_BACK, combined
 from chaos.prove.drills import drill_for
-from chaos.prove.drills.graph_away import CUT, DOWN, PASSWORD, GraphAway, cause, since
+from chaos.prove.drills.neo4j_away import CUT, DOWN, PASSWORD, Neo4jAway, cause, since
 from service.gameday import RUNBOOK
 from slo.model import Source
 from slo.runbook.reader import survey, survey_runbook
 from slo.verdict.proofs import ProcedureProof, ProofOutcome, Sight, StepProof, StepState
 
+NAMES = ("neo4j-0", "neo4j-service")
 ONLINE = '"neo4j", "standard", [], "read-write", "localhost:7687", "primary", TRUE, "online"'
 
 
@@ -72,7 +73,7 @@ def test_where_every_case_is_proven_the_claim_is_made_of_all_of_them() -> None:
     ],
 )
 def test_answers_tell_a_cause_or_none(answers: str, wanted: str) -> None:
-    assert cause(answers) == wanted
+    assert cause(answers, *NAMES) == wanted
 
 
 def test_what_a_log_says_of_the_last_time_is_left_out() -> None:
@@ -80,15 +81,15 @@ def test_what_a_log_says_of_the_last_time_is_left_out() -> None:
     refused = "WARN  The client is unauthorized due to authentication failure."
     old = f"2026-11-28 10:23:40.999+0000 {refused}"
     new = old.replace("10:23:40", "10:23:41")
-    assert cause(since(f"{old}\n{ONLINE}", begun)) == CUT
-    assert cause(since(f"{old}\n{new}", begun)) == PASSWORD
+    assert cause(since(f"{old}\n{ONLINE}", begun), *NAMES) == CUT
+    assert cause(since(f"{old}\n{new}", begun), *NAMES) == PASSWORD
 
 
 def test_the_diagnosis_of_neo4j_has_a_drill_of_three_cases() -> None:
     procedure = survey_runbook(RUNBOOK).procedure("neo4j-does-not-answer")
     assert procedure is not None
     drill = drill_for(procedure)
-    assert isinstance(drill, GraphAway)
+    assert isinstance(drill, Neo4jAway)
     assert [kind.case for kind in drill.cases] == [DOWN, PASSWORD, CUT]
     changes = "# A\n\n## Neo4j is slow\n\n```bash\nkubectl delete pod neo4j-0\n```\n"
-    assert not isinstance(drill_for(survey(changes, "a.md").procedures[0]), GraphAway)
+    assert not isinstance(drill_for(survey(changes, "a.md").procedures[0]), Neo4jAway)

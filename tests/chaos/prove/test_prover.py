@@ -11,6 +11,7 @@ from chaos.cli.system import scenario_of
 from chaos.kube import Cluster, ClusterError, Ref
 from chaos.kube.system_under_test import SystemUnderTest
 from chaos.prove.cases import NOT_PUT_BACK
+from chaos.prove.drills.own import own_drills
 from chaos.prove.prover import Prover
 from chaos.prove.shell.shell_session import ShellSession
 from chaos.undo.snapshot import Snapshot
@@ -87,6 +88,7 @@ def prover(system: SystemUnderTest, session: ShellSession, tmp_path: Path) -> Pr
         crowd=scenario_of("crowd", read_system(FOLDER)),
         book=survey(RUNBOOK, "shop.md"),
         corrections={},
+        own=own_drills(FOLDER / "drills"),
         error_rate=0.01,
         p95_s=1.0,
         values={},
@@ -120,3 +122,49 @@ def test_where_another_drill_left_what_it_kept_nothing_is_broken(
     assert (proof.finding, proof.steps, proof.put_back) == (ProofOutcome.INCONCLUSIVE, (), "")
     assert "what is there could not be kept" in proof.reason
     assert system.find("Secret", "gameday-before") == before
+
+
+def test_what_is_about_a_part_that_is_not_there_is_not_tried_and_says_what_to_add(
+    prover: Prover, system: SystemUnderTest
+) -> None:
+    text = "# Shop\n\n## {}\n\n```bash\nkubectl delete pod x\n```\n"
+    for title, yaml in (
+        ("Neo4j recovery", "parts: [{name: Neo4j, kind: neo4j, workload: NAME}]"),
+        ("Neo4j backup", "parts: [{name: Neo4j, kind: neo4j, workload: NAME}]"),
+        ("MySQL recovery", "parts: [{name: NAME, kind: volume, workload: NAME}]"),
+        ("Renew the certificate", "kind: certificate, certificate: NAME}]"),
+        ("Maintenance mode", "kind: ingress, ingress: NAME}]"),
+        ("Rotate the secrets", "kind: secret, secret: NAME, key: KEY}]"),
+    ):
+        proof = prover.prove(survey(text.format(title), "shop.md").procedures[0])
+        assert proof.finding is ProofOutcome.NOT_VERIFIABLE, (title, proof.reason)
+        assert proof.reason.endswith(yaml), proof.reason
+        assert "add to system.yaml" in proof.reason
+        assert (proof.steps, proof.put_back) == ((), "")
+    assert not is_left(system.cluster, NS)
+
+
+def test_a_mistake_in_an_own_drill_is_its_own_and_everything_is_put_back(
+    prover: Prover, system: SystemUnderTest, tmp_path: Path
+) -> None:
+    folder = tmp_path / "drills"
+    folder.mkdir()
+    (folder / "wrong.py").write_text(
+        "from chaos.prove.drills import Drill\n\n\n"
+        "class Wrong(Drill):\n"
+        "    topic = 'debug_mode'\n"
+        "    def fault(self, stage):\n"
+        "        meta = {'name': 'left', 'namespace': stage.system.namespace}\n"
+        "        found = {'apiVersion': 'v1', 'kind': 'ConfigMap', 'metadata': meta}\n"
+        "        stage.system.cluster.create(found)\n"
+        "        {}['nothing']\n"
+        "    def sights(self, stage):\n"
+        "        return ()\n"
+    )
+    prover.own = own_drills(folder)
+    proof = prover.prove(prover.book.procedures[0])
+    assert proof.finding is ProofOutcome.INCONCLUSIVE
+    where = f"{folder / 'wrong.py'}, line 10: KeyError: 'nothing'"
+    assert proof.reason == f"the drill itself went wrong: {where}"
+    assert proof.put_back == "removed configmap left"
+    assert system.find("ConfigMap", "left") is None

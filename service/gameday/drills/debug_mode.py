@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from chaos.prove.drills.base import Drill, Stage, served, sight, whole
+from chaos.prove.drills import Drill, Stage, served, sight, whole
 from slo.runbook.model import Procedure
 from slo.verdict.proofs import Sight
 
@@ -40,6 +40,6 @@ class DebugOff(DebugOn):
 
 
 def _level(stage: Stage) -> str:
-    container = stage.system.deployment["spec"]["template"]["spec"]["containers"][0]
+    container = stage.system.template_container()
     values = {e["name"]: e.get("value", "") for e in container.get("env") or []}
     return str(values.get(VARIABLE, ""))

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from chaos.kube import kind_of
-from chaos.prove.drills.base import Drill, Stage, served, sight
+from chaos.prove.drills import Drill, Stage, served, sight
 from slo.verdict.proofs import Sight
 
 

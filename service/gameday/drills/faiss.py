@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from chaos.prove.drills.base import Drill, Stage, served, sight, whole
+from chaos.prove.drills import Drill, Stage, served, sight, whole
 from slo.verdict.proofs import Sight
 
 FILE, BACKUP = "/data/faiss/main.index", "faiss-recovery.index"
@@ -26,13 +26,7 @@ class VectorRecovery(Drill):
         """By renaming: pods that run have the old file mapped, and would die of a shorter one."""
         pods = stage.system.pods()
         script = f"cp {FILE} {FILE}.kept && echo damaged > {FILE}.bad && mv {FILE}.bad {FILE}"
-        stage.system.cluster.execute(
-            pods[0].name,
-            stage.system.namespace,
-            pods[0].containers[0],
-            ["sh", "-c", script],
-            within_s=60,
-        )
+        stage.system.exec(pods[0], ["sh", "-c", script], within_s=60)
         ref = stage.system.ref("Pod", pods[-1].name)
         stage.system.cluster.delete(ref, uid=pods[-1].uid)
 
@@ -54,9 +48,7 @@ class VectorRecovery(Drill):
     def tidy(self, stage: Stage) -> None:
         script = f"if [ -f {FILE}.kept ]; then mv {FILE}.kept {FILE}; fi; rm -f {FILE}.new"
         for pod in [p for p in stage.system.pods() if p.ready][:1]:
-            stage.system.cluster.execute(
-                pod.name, stage.system.namespace, pod.containers[0], ["sh", "-c", script]
-            )
+            stage.system.exec(pod, ["sh", "-c", script])
 
 
 def _answers(stage: Stage) -> list[Any]:

@@ -1,4 +1,4 @@
-"""The graph database does not answer: does the diagnosis tell the causes from one another?
+"""A Neo4j does not answer: does the diagnosis tell the causes from one another?
 
 Three causes that look the same to users. The procedure only looks, so what is proven is that its
 answers fit the cause that is there, and none of the others.
@@ -8,25 +8,24 @@ import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from chaos.databases.identity import KEY, NEO4J, SECRET
 from chaos.kube import ClusterError, Json
 from chaos.kube.system_under_test import wait
-from chaos.prove.drills import volume
-from chaos.prove.drills.base import Drill, Stage, sight
-from chaos.prove.drills.graph import STATEFULSET
+from chaos.parts.find import PartError
+from chaos.parts.graph import NEO4J, Graph
+from chaos.prove.drills import data
+from chaos.prove.drills.base import Drill, Stage, sight, suffering
 from slo.runbook.model import Effect, Procedure
+from slo.system.parts import Neo4jPart
 from slo.verdict.proofs import Sight
 
 DOWN, PASSWORD, CUT = "member down", "wrong password", "network cut"
 POLICY = "gameday-network-cut"
-THERE_S, GONE_S, ROLLED_S = 180.0, 120.0, 90.0
+GONE_S, ROLLED_S = 120.0, 90.0
+ITEMS = 3
 _RESTARTED = "/spec/template/metadata/annotations/kubectl.kubernetes.io~1restartedAt"
 # What a reader of the answers would go by, in the words of kubectl and of Neo4j.
-_NO_MEMBER = re.compile(
-    r'pods "neo4j-0" not found|No resources found in \S+ namespace'
-    r"|^neo4j-service\S*\s.*<(?:none|unset)>",
-    re.MULTILINE,
-)
+_GONE = r"""pods "{member}" not found|No resources found in \S+ namespace"""
+_GONE += r"""|^{service}\S*\s.*<(?:none|unset)>"""
 _NOT_LET_IN = re.compile(
     r"unauthorized due to authentication failure|incorrect authentication details"
     r"|Security\.Unauthorized|AuthenticationRateLimit"
@@ -35,16 +34,18 @@ _DATED = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d")
 _ANSWERS = re.compile(r'"neo4j", .*"online"')
 
 
-def cause(answers: str) -> str:
+def cause(answers: str, member: str, service: str) -> str:
     """What the outputs of the commands say is wrong; "" where they do not tell.
 
-    Without lines of a log that are older than the trouble: see `since`.
+    `member` is the name of the first pod, `service` that of the Service. Without lines of a log
+    that are older than the trouble: see `since`.
     """
     if _NOT_LET_IN.search(answers):
         return PASSWORD
     if _ANSWERS.search(answers):
         return CUT  # it is well where it runs, and its clients do not reach it
-    return DOWN if _NO_MEMBER.search(answers) else ""
+    gone = _GONE.format(member=re.escape(member), service=re.escape(service))
+    return DOWN if re.search(gone, answers, re.MULTILINE) else ""
 
 
 def since(answers: str, begun: datetime) -> str:
@@ -57,10 +58,9 @@ def since(answers: str, begun: datetime) -> str:
     return "\n".join(kept)
 
 
-class GraphAway(Drill):
-    words = ("neo4j",)
+class Neo4jAway(Drill):
     touches = (NEO4J,)
-    condition = f"the graph does not answer, for one of three causes: {DOWN}, {PASSWORD}, {CUT}"
+    condition = f"Neo4j does not answer, for one of three causes: {DOWN}, {PASSWORD}, {CUT}"
     claim = "the answers tell each cause from the others"
     cure_within_s = 0.0
     sign_within_s = 90.0
@@ -69,51 +69,68 @@ class GraphAway(Drill):
     def fits(self, procedure: Procedure) -> bool:
         """It asks about Neo4j, and changes nothing."""
         effects = {s.effect for s in procedure.steps if s.commands}
-        title = procedure.title.casefold()
-        return bool(effects) and Effect.CHANGES not in effects and "neo4j" in title
+        title = procedure.title
+        named = any(p.named_in(title) for p in self.parts if isinstance(p, Neo4jPart))
+        about = named or NEO4J.casefold() in title.casefold()
+        return bool(effects) and Effect.CHANGES not in effects and about
+
+    def needs(self, stage: Stage) -> None:
+        graph = Graph.of(stage.system, stage.procedure.title)
+        stage.memory["graph"], stage.memory["secret"] = graph, graph.secret
+        stage.memory["service"] = graph.service(stage.system)
+        try:
+            stage.memory["check"] = data.check_of(stage, graph.part, NEO4J)
+        except PartError:
+            stage.memory["check"] = None
 
     def prepare(self, stage: Stage) -> None:
-        """The graph is there, so that its going is this case's, and not the one's before."""
-        if not wait(lambda: _health(stage).get("status") == "ok", THERE_S):
-            raise ClusterError(f"the service is not well before the drill: {_health(stage)}")
+        """What is written now is there, so that its going is this case's, not the one's before."""
+        if stage.memory["check"] is not None:
+            data.write(stage, stage.memory["check"], most=ITEMS)
+            if len(data.items_of(stage)) < ITEMS or not wait(lambda: data.all_known(stage), GONE_S):
+                raise ClusterError("what is written to the service is not read back")
         stage.memory["begun"] = datetime.now(UTC)
 
     def sign(self, stage: Stage) -> str:
-        found = _health(stage)
-        if (found.get("components") or {}).get("graph") != "down":
-            return ""
-        return f"/health: {found['status']}, graph: {found['reasons'].get('graph', 'down')}"
+        """What the database keeps cannot be read; without a check of that, users suffer."""
+        check = stage.memory["check"]
+        if check is None:
+            return suffering(stage)
+        return "" if data.known(stage) else f"{check.name}: none can be read"
 
     def sights(self, stage: Stage) -> Sequence[Sight]:
         answers = "\n".join(s.output for s in stage.steps)
-        told = cause(since(answers, stage.memory["begun"]))
+        graph: Graph = stage.memory["graph"]
+        member, service = f"{graph.name}-0", stage.memory["service"]
+        told = cause(since(answers, stage.memory["begun"]), member, service)
         seen = f"they say: {told}" if told else "they do not tell"
         wanted = f"the answers say: {self.case}"
         return (sight("diagnosis", wanted, holds=told == self.case, seen=seen),)
 
 
-class MemberDown(GraphAway):
+class MemberDown(Neo4jAway):
     case = DOWN
 
     def fault(self, stage: Stage) -> None:
-        stage.system.scale("StatefulSet", STATEFULSET, 0)
-        wait(lambda: not volume.owned(stage, STATEFULSET), GONE_S)
+        graph: Graph = stage.memory["graph"]
+        stage.system.scale(graph.kind, graph.name, 0)
+        wait(lambda: not stage.system.raw_pods(graph.selector), GONE_S)
 
 
-class WrongPassword(GraphAway):
+class WrongPassword(Neo4jAway):
     case = PASSWORD
 
     def fault(self, stage: Stage) -> None:
         """The Secret of the clients is another; they read it when they start."""
         value = "bm90LXRoZS1wYXNzd29yZA=="  # not-the-password
-        stage.system.patch(
-            "Secret", SECRET, lambda _: [{"op": "add", "path": f"/data/{KEY}", "value": value}]
-        )
-        stage.system.patch("Deployment", stage.system.workload, _restart)
+        name, key = stage.memory["secret"]
+        change = [{"op": "add", "path": f"/data/{key}", "value": value}]
+        stage.system.patch("Secret", name, lambda _: change)
+        stage.system.patch(stage.system.kind, stage.system.workload, _restart)
         wait(lambda: not stage.system.settled(), ROLLED_S)
 
 
-class NetworkCut(GraphAway):
+class NetworkCut(Neo4jAway):
     case = CUT
 
     def fault(self, stage: Stage) -> None:
@@ -124,7 +141,7 @@ class NetworkCut(GraphAway):
             "kind": ref.kind.kind,
             "metadata": {"name": POLICY, "namespace": stage.system.namespace},
             "spec": {
-                "podSelector": {"matchLabels": {"app": STATEFULSET}},
+                "podSelector": stage.memory["graph"].workload["spec"]["selector"],
                 "policyTypes": ["Ingress"],
                 "ingress": [],
             },
@@ -132,13 +149,7 @@ class NetworkCut(GraphAway):
         stage.system.cluster.make(ref, manifest)
 
 
-GraphAway.cases = (MemberDown, WrongPassword, NetworkCut)
-
-
-def _health(stage: Stage) -> Json:
-    """What /health says; empty without an answer."""
-    answer = stage.system.ask("GET", "/health")
-    return dict(answer.json()) if answer is not None else {}
+Neo4jAway.cases = (MemberDown, WrongPassword, NetworkCut)
 
 
 def _restart(found: Json) -> list[Json]:
