@@ -16,6 +16,7 @@ from service.cluster.kube import ApiError, Json, Kube, Resource
 log = logging.getLogger(__name__)
 
 REFUSED_S = 30.0  # rights change seldom
+AGAIN_S = 0.5
 
 Key = tuple[str, str]  # namespace ("" for cluster-scoped), name
 Handler = Callable[[str, Json], None]  # ADDED, MODIFIED or DELETED; the object
@@ -33,10 +34,18 @@ def key_of(obj: Json) -> Key:
 class Informer:
     """Runs in a daemon thread of its own; handlers are called from that thread."""
 
-    def __init__(self, kube: Kube, resource: Resource, *, fields: str | None = None) -> None:
+    def __init__(
+        self,
+        kube: Kube,
+        resource: Resource,
+        *,
+        namespace: str | None = None,
+        fields: str | None = None,
+    ) -> None:
+        """Of one `namespace`, or of all; `fields` is a field selector."""
         self.resource = resource
         self.synced = threading.Event()
-        self._kube, self._fields = kube, fields
+        self._kube, self._namespace, self._fields = kube, namespace, fields
         self._objects: dict[Key, Json] = {}
         self._handlers: list[Handler] = []
         self._stop = threading.Event()
@@ -84,10 +93,13 @@ class Informer:
             except (ApiError, urllib3.exceptions.HTTPError, OSError) as error:
                 log.debug("watch of %s broke off: %s", self.resource.plural, error)
                 refused = isinstance(error, ApiError) and error.status == HTTPStatus.FORBIDDEN
-                self._stop.wait(REFUSED_S if refused else 0.5)
+                self._stop.wait(REFUSED_S if refused else AGAIN_S)
+            except Exception:  # a thread that ended would leave its copy as it is for ever
+                log.exception("watch of %s", self.resource.plural)
+                self._stop.wait(AGAIN_S)
 
     def _relist(self) -> str:
-        answer = self._kube.list(self.resource, fields=self._fields)
+        answer = self._kube.list(self.resource, self._namespace, fields=self._fields)
         version: str = answer["metadata"]["resourceVersion"]
         fresh = {key_of(o): o for o in answer["items"]}
         with self._lock:
@@ -110,7 +122,9 @@ class Informer:
 
     def _follow(self, version: str) -> None:
         while not self._stop.is_set():
-            for kind, obj in self._kube.watch(self.resource, version, fields=self._fields):
+            for kind, obj in self._kube.watch(
+                self.resource, version, self._namespace, fields=self._fields
+            ):
                 version = obj["metadata"]["resourceVersion"]
                 if kind == "BOOKMARK":
                     continue

@@ -22,7 +22,7 @@ from pathlib import Path
 from ruamel.yaml import YAML
 
 from service.cluster.informer import Informer
-from service.cluster.kube import Json, Kube, Resource
+from service.cluster.kube import NODES, Json, Kube, Resource
 from service.cluster.packages import PROMETHEUS
 from service.images.kubernetes_sd import ROLES, groups
 from service.images.process import die_with_parent
@@ -73,13 +73,20 @@ def _write(file: Path, text: str) -> None:
     fresh.replace(file)
 
 
+def _namespaces(sd_config: Json) -> list[str | None]:
+    """Those that are looked into one by one, as Prometheus does with few rights; None is all."""
+    if ROLES[sd_config["role"]] == NODES:
+        return [None]
+    return list((sd_config.get("namespaces") or {}).get("names") or [None])
+
+
 class _Follower:
     """Keeps the translated configuration and the target files current."""
 
     def __init__(self, config: Path, work: Path, kube: Kube) -> None:
         self.translated = work / "prometheus.yml"
         self._config, self._work, self._kube = config, work, kube
-        self._informers: dict[Resource, Informer] = {}
+        self._informers: dict[tuple[Resource, str | None], Informer] = {}
         self._changed = threading.Event()
         self._written: dict[Path, str] = {}
         self._read = 0
@@ -92,21 +99,24 @@ class _Follower:
             plain = YAML(typ="safe", pure=True).load(self._config) or {}
             config, self._files = translate(plain, self._config.parent, self._work)
             for wanted in self._files.values():
-                self._follow(ROLES[wanted["role"]])
+                for namespace in _namespaces(wanted):
+                    self._follow(ROLES[wanted["role"]], namespace)
             with self.translated.open("w", encoding="utf-8") as out:
                 YAML(typ="safe", pure=True).dump(config, out)
         for file, wanted in self._files.items():
-            objects = self._informers[ROLES[wanted["role"]]].list()
+            resource = ROLES[wanted["role"]]
+            informers = [self._informers[resource, each] for each in _namespaces(wanted)]
+            objects = [obj for informer in informers for obj in informer.list()]
             text = json.dumps(groups(wanted, objects))
             if self._written.get(file) != text:
                 _write(file, text)
                 self._written[file] = text
 
-    def _follow(self, resource: Resource) -> None:
-        if resource not in self._informers:
-            informer = Informer(self._kube, resource)
+    def _follow(self, resource: Resource, namespace: str | None) -> None:
+        if (resource, namespace) not in self._informers:
+            informer = Informer(self._kube, resource, namespace=namespace)
             informer.on_change(lambda *_: self._changed.set())
-            self._informers[resource] = informer.start()
+            self._informers[resource, namespace] = informer.start()
             informer.synced.wait(10)
 
     def run(self) -> None:
