@@ -118,6 +118,14 @@ def _parts(book: Runbook) -> Iterator[tuple[str, _Rows]]:
     yield ("Dashboards", [(d.source.line, f"{d.name}: {d.url}") for d in book.dashboards])
     yield ("Contacts", [(c.source.line, f"{c.role}: {c.contact}") for c in book.contacts])
     yield (
+        "Forbidden: never run by gameday",
+        [(f.source.line, f"{_short(f.text)}  [{_short(f.words)}]") for f in book.forbidden],
+    )
+    yield (
+        "Commands in sentences and tables, which are in no procedure",
+        [(s.source.line, _step(s)) for s in (*book.mentioned, *book.tabled)],
+    )
+    yield (
         "Checklists",
         [(c.source.line, f"{c.title}: {len(c.items)} items") for c in book.checklists],
     )

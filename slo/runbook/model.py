@@ -135,6 +135,20 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Forbidden:
+    """A command that the runbook tells people not to run: no procedure has it.
+
+    `text` is the command as written, `words` the sentence or title that forbids it.
+    """
+
+    text: str
+    words: str
+    commands: tuple[Command, ...]
+    source: Source
+    end_line: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Procedure:
     """A named sequence of steps, with the condition that calls for it, "" if none is stated.
 
@@ -247,7 +261,7 @@ class Unread:
     """Lines that are not in the model. `kind` is what they look like, `reason` why they are not.
 
     Kinds: prose, list, table, column (of a table that was read), row, objective (a row of a key
-    metrics table), code, html, front matter, other.
+    metrics table), code, output (what a command prints), html, front matter, other.
     """
 
     kind: str
@@ -261,7 +275,8 @@ class Unread:
 class Runbook:
     """`notes` has what a reader of results must know: repairs, and severities not understood.
 
-    `lines` is the repaired text, so that any line number can be shown.
+    `lines` is the repaired text, so that any line number can be shown. `mentioned` are commands
+    that a sentence speaks of, `tabled` those in cells of tables; both belong to no procedure.
     """
 
     file: str
@@ -275,6 +290,9 @@ class Runbook:
     scaling: tuple[ScalingRule, ...] = ()
     checklists: tuple[Checklist, ...] = ()
     procedures: tuple[Procedure, ...] = ()
+    mentioned: tuple[Step, ...] = ()
+    tabled: tuple[Step, ...] = ()
+    forbidden: tuple[Forbidden, ...] = ()
     backups: tuple[Backup, ...] = ()
     windows: tuple[MaintenanceWindow, ...] = ()
     dashboards: tuple[Dashboard, ...] = ()

@@ -13,6 +13,7 @@ from slo.documents import DocumentError
 from slo.model import Objective
 from slo.runbook.model import Heading, Link, Query, Runbook, SeverityLevel, Snippet
 from slo.runbook.reading import markdown
+from slo.runbook.reading.blocks import is_shell
 from slo.runbook.reading.line_coverage import LineCoverage
 from slo.runbook.reading.listings import Listings
 from slo.runbook.reading.markdown import Block, Code, HeadingBlock, Raw, Table, Text
@@ -21,7 +22,6 @@ from slo.runbook.reading.procedures import ProcedureReader
 from slo.runbook.reading.promises import objectives
 from slo.runbook.reading.queries import LANGUAGES, looks_like_promql, queries
 from slo.runbook.reading.rules import RuleReader
-from slo.runbook.reading.steps import is_shell
 
 __all__ = [
     "Runbook",
@@ -126,6 +126,9 @@ class _Survey:
             scaling=tuple(listed.scaling),
             checklists=tuple(self.procedures.checklists),
             procedures=tuple(self.procedures.procedures),
+            mentioned=tuple(self.procedures.mentioned),
+            tabled=tuple(self.procedures.tabled),
+            forbidden=tuple(sorted(self.procedures.forbidden, key=lambda f: f.source.line)),
             backups=tuple(listed.backups),
             windows=tuple(listed.windows),
             dashboards=tuple(listed.dashboards),
@@ -150,6 +153,7 @@ class _Survey:
                 list(objectives(block, self.coverage, self.objectives))
                 if block.line not in self.coverage.read:
                     self.listings.read(block, self.coverage)
+                self.procedures.table(block)
             case Text():
                 self.links += [
                     Link(text=t, target=to, source=self.coverage.source(block, line))
@@ -167,6 +171,7 @@ class _Survey:
     def _code(self, code: Code) -> None:
         if code.language in LANGUAGES or (not code.language and looks_like_promql(code.text)):
             self.queries += queries(code, self.coverage, self.lead)
+            self.procedures.queries(code)
         elif is_shell(code):
             self.procedures.shell(code)
         elif (
