@@ -251,9 +251,12 @@ class Snippet:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Heading:
+    """`anchor` is the one that the text gives it ("{#anchor}"), "" if it gives none."""
+
     level: int
     text: str
     source: Source
+    anchor: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -25,6 +25,7 @@ class Block:
 class HeadingBlock(Block):
     level: int
     text: str
+    anchor: str = ""  # where the heading gives one: "## Title {#anchor}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,6 +99,10 @@ class Raw(Block):
     """What is neither text nor code: `kind` is "html", "rule" or "front matter"."""
 
     kind: str
+    text: str = ""  # of HTML
+
+
+_ANCHOR = re.compile(r"\s*\{\s*#([\w.:-]+)[^}]*\}\s*$")
 
 
 def normalise(text: str) -> str:
@@ -144,7 +149,9 @@ class _Reader:
             elif token.type == "heading_open":
                 level = int(token.tag[1])
                 self.headings = {k: v for k, v in self.headings.items() if k < level}
-                self.headings[level] = _plain(tokens[i + 1])
+                shown = _plain(tokens[i + 1])
+                given = _ANCHOR.search(shown)
+                self.headings[level] = shown[: given.start()].strip() if given else shown
                 line, end = _lines(token)
                 yield HeadingBlock(
                     line=line,
@@ -152,6 +159,7 @@ class _Reader:
                     section=self._section(),
                     level=level,
                     text=self.headings[level],
+                    anchor=given[1] if given else "",
                 )
                 i += 1
             else:
@@ -186,10 +194,12 @@ class _Reader:
                 text=token.content.removesuffix("\n"),
                 first=line + fenced,
             )
-        elif token.type in {"html_block", "hr"}:
+        elif token.type == "hr":
             line, end = _lines(token)
-            kind = "rule" if token.type == "hr" else "html"
-            yield Raw(line=line, end=end, section=self._section(), kind=kind)
+            yield Raw(line=line, end=end, section=self._section(), kind="rule")
+        elif token.type == "html_block":
+            line, end = _lines(token)
+            yield Raw(line=line, end=end, section=self._section(), kind="html", text=token.content)
         elif token.type == "inline":
             yield self._text(token)
 
