@@ -111,6 +111,17 @@ def _parts(book: Runbook) -> Iterator[tuple[str, _Rows]]:
         ],
     )
     yield (
+        "Recovery targets",
+        [(r.source.line, f"{r.name}: RPO {r.rpo}, RTO {r.rto}") for r in book.recovery],
+    )
+    yield (
+        "Alerts in words, which nothing can evaluate",
+        [
+            (a.source.line, f"{a.name} ({a.severity or 'no severity'}): {_short(a.condition)}")
+            for a in book.alerts_in_words
+        ],
+    )
+    yield (
         "Maintenance windows",
         [(w.source.line, f"{w.day} {w.time} for {w.duration}") for w in book.windows],
     )

@@ -194,6 +194,28 @@ class Backup:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RecoveryTarget:
+    """How much may be lost (RPO) and how long it may take (RTO); None where there is no figure."""
+
+    name: str
+    rpo: str
+    rpo_s: float | None
+    rto: str
+    rto_s: float | None
+    source: Source
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlertInWords:
+    """An alert that a table describes: its condition is no PromQL, and nothing can evaluate it."""
+
+    name: str
+    condition: str
+    severity: str
+    source: Source
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MaintenanceWindow:
     day: str
     time: str
@@ -297,6 +319,8 @@ class Runbook:
     tabled: tuple[Step, ...] = ()
     forbidden: tuple[Forbidden, ...] = ()
     backups: tuple[Backup, ...] = ()
+    recovery: tuple[RecoveryTarget, ...] = ()
+    alerts_in_words: tuple[AlertInWords, ...] = ()
     windows: tuple[MaintenanceWindow, ...] = ()
     dashboards: tuple[Dashboard, ...] = ()
     contacts: tuple[Contact, ...] = ()

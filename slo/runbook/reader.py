@@ -140,6 +140,8 @@ class _Survey:
             tabled=tuple(self.procedures.tabled),
             forbidden=tuple(sorted(self.procedures.forbidden, key=lambda f: f.source.line)),
             backups=tuple(listed.backups),
+            recovery=tuple(listed.recovery),
+            alerts_in_words=tuple(listed.alerts_in_words),
             windows=tuple(listed.windows),
             dashboards=tuple(listed.dashboards),
             contacts=tuple(listed.contacts),

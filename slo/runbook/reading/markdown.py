@@ -3,9 +3,12 @@
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
+
+from slo.runbook.reading.vocabulary import header_in_english
 
 # Private characters of Unicode, which no text has.
 CODE, END_CODE, STRUCK, END_STRUCK = "\ue0c0", "\ue0c1", "\ue0c2", "\ue0c3"
@@ -52,11 +55,16 @@ class Columns:
         """The column whose header starts with one of the names, earlier names first, in any case;
         none of `apart_from`, which have another meaning already."""
         for name in names:
-            for i, header in enumerate(self.table.headers):
-                if i not in apart_from and header.casefold().startswith(name):
+            for i, header in enumerate(self.english):
+                if i not in apart_from and header.startswith(name):
                     self.asked.add(i)
                     return i
         return None
+
+    @cached_property
+    def english(self) -> tuple[str, ...]:
+        """The headers in lower case; those of other languages by the word that they stand for."""
+        return tuple(map(header_in_english, self.table.headers))
 
     def unasked(self) -> tuple[int, ...]:
         return tuple(i for i in range(len(self.table.headers)) if i not in self.asked)

@@ -76,6 +76,7 @@ _CONTROL = re.compile(
     r"^for (?:\w+ in |\(\()|^(?:while|until) .*(?:;|\bdo\b)|^if (?:\[|!|.*;\s*then\b)|^case .* in\b"
     r"|^function \w+|^[\w-]+\s*\(\)\s*\{"
 )
+_COMPARED = re.compile(r"^[\w ]+\s[<>]=?\s*\d+(?:\.\d+)?\s*%?$")  # uptime < 99%
 _ASSIGNED = re.compile(r"^(?:export\s+)?[A-Za-z_]\w*=\S*")
 _PATH = re.compile(
     r"^(?:\.{1,2}|~)?/[\w./~-]*\w(?:\s|$)|^[\w-]+(?:/[\w.-]+)*\.(?:sh|py|pl|rb|bash)(?:\s|$)"
@@ -105,6 +106,8 @@ def words_of(line: str) -> list[str]:
 def is_command(line: str) -> bool:
     """Does the line call a program that we know, or one by its path, and is it no sentence?"""
     text = line.strip()
+    if _COMPARED.search(text):
+        return False
     if _CONTROL.match(text):
         return True
     rest = text

@@ -67,7 +67,7 @@ def blocks(text: str) -> tuple[Block, ...]:
     scratch = new_document("", get_default_settings(Parser))
     scratch.reporter.report_level = scratch.reporter.SEVERE_LEVEL
     for name in set(_DIRECTIVE.findall(text)):
-        if directives.directive(name, english, scratch)[0] is None:
+        if directives.directive(name, english, scratch)[0] is None:  # type: ignore[arg-type]
             directives.register_directive(name, _Unknown)
     tree = publish_doctree(text, settings_overrides=_SETTINGS)
     return tuple(_Reader(text.split("\n")).read(tree))
