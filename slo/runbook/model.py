@@ -329,6 +329,7 @@ class Runbook:
     links: tuple[Link, ...] = ()
     headings: tuple[Heading, ...] = ()
     unread: tuple[Unread, ...] = ()
+    tables: int = 0  # how many there are, read or not
 
     def procedure(self, name: str) -> Procedure | None:
         """The procedure of that name; procedures' names are unique in a runbook."""

@@ -150,6 +150,7 @@ class _Survey:
             links=tuple(self.links),
             headings=tuple(self.headings),
             unread=unread,
+            tables=sum(isinstance(b, Table) for b in blocks),
         )
 
     def _block(self, block: Block) -> None:
@@ -223,8 +224,6 @@ class _Survey:
                     end_line=code.end,
                 )
             )
-        elif code.language and code.language not in UNLABELLED:
-            self._refuse(code, f"{code.language}, which is neither commands nor queries nor rules")
 
     def _refuse(self, code: Code, reason: str) -> None:
         lines = (code.line, code.end)

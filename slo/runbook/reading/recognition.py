@@ -130,7 +130,8 @@ def is_prose(text: str) -> bool:
     if len(words) > 1 and words[1][:1] in {"-", "/", "."}:
         return False
     plain = [w.casefold().strip(",.;:!?") for w in words[1:8]]
-    small = sum(w in _PROSE for w in plain)
+    # The last word may be a name: "kubectl delete pod a".
+    small = sum(w in _PROSE for w in plain[: max(1, len(words) - 2)])
     if not small:
         return bool(re.search(r"[a-z]{2}[.!]$", text)) and not re.search(r"[/=:-]", text)
     signs = sum(bool(re.search(r"^-|[=/$|<>{}]|\d", w)) for w in words[1:])
