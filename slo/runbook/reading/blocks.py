@@ -238,7 +238,7 @@ class _Script:
             text=statement.text,
             title=words,
             language=at.language,
-            effect=effect_of(commands),
+            effect=effect_of(commands, statement.text),
             placeholders=placeholders(statement.text),
             commands=commands,
             source=at.source,

@@ -48,7 +48,7 @@ def command_step(text: str, title: str, at: Place, number: int | None = None) ->
         manual_step(text, number, at),
         kind=StepKind.COMMAND,
         title=title,
-        effect=effect_of(commands),
+        effect=effect_of(commands, text),
         commands=commands,
     )
 
