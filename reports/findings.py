@@ -13,6 +13,7 @@ from rich.text import Text
 from reports import format as fmt
 from slo.runbook.lint import RULES, Finding, Level, Result, Rule
 from slo.runbook.model import Runbook
+from slo.runbook.reading.share import Share, share_read
 
 _STYLES = {Level.ERROR: "bold red", Level.WARNING: "yellow", Level.NOTE: "cyan"}
 _SARIF_SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
@@ -48,7 +49,13 @@ def as_json(result: Result, runbook: Runbook) -> dict[str, Any]:
             {"rule": r.id, "needs": sorted(n.value for n in r.needs)} for r in result.idle
         ],
         "notes": list(runbook.notes),
+        "read": _read(share_read(runbook)),
     }
+
+
+def _read(share: Share) -> dict[str, dict[str, int]]:
+    kinds = {"commands": share.commands, "tables": share.tables, "alerts": share.alerts}
+    return {name: {"read": read, "of": total} for name, (read, total) in kinds.items()}
 
 
 def sarif(result: Result, version: str) -> str:
@@ -118,6 +125,7 @@ class _Screen:
             yield from self._finding(finding, console, options, finding.rule not in told)
             told.add(finding.rule)
         yield self._total()
+        yield Text(f"{fmt.clean(self.runbook.file)}: {share_read(self.runbook)}", style="dim")
         if self.result.idle:
             yield Text(_idle(self.result.idle), style="dim")
 

@@ -111,12 +111,31 @@ def _parts(book: Runbook) -> Iterator[tuple[str, _Rows]]:
         ],
     )
     yield (
+        "Recovery targets",
+        [(r.source.line, f"{r.name}: RPO {r.rpo}, RTO {r.rto}") for r in book.recovery],
+    )
+    yield (
+        "Alerts in words, which nothing can evaluate",
+        [
+            (a.source.line, f"{a.name} ({a.severity or 'no severity'}): {_short(a.condition)}")
+            for a in book.alerts_in_words
+        ],
+    )
+    yield (
         "Maintenance windows",
         [(w.source.line, f"{w.day} {w.time} for {w.duration}") for w in book.windows],
     )
     yield ("Components", [(c.source.line, f"{c.name}: {c.description}") for c in book.components])
     yield ("Dashboards", [(d.source.line, f"{d.name}: {d.url}") for d in book.dashboards])
     yield ("Contacts", [(c.source.line, f"{c.role}: {c.contact}") for c in book.contacts])
+    yield (
+        "Forbidden: never run by gameday",
+        [(f.source.line, f"{_short(f.text)}  [{_short(f.words)}]") for f in book.forbidden],
+    )
+    yield (
+        "Commands in sentences and tables, which are in no procedure",
+        [(s.source.line, _step(s)) for s in (*book.mentioned, *book.tabled)],
+    )
     yield (
         "Checklists",
         [(c.source.line, f"{c.title}: {len(c.items)} items") for c in book.checklists],

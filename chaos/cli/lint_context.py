@@ -2,7 +2,6 @@
 
 import re
 import shutil
-import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +10,6 @@ from chaos.cli.errors import UsageError
 from chaos.kube import Cluster
 from chaos.kube.inventory import inventory
 from service.cluster.packages import PROMETHEUS
-from slo.observe import kubectl
 from slo.observe.answers import PrometheusError
 from slo.observe.prometheus import Prometheus
 from slo.observe.promtool import promtool_evaluator
@@ -42,7 +40,7 @@ def lint_context(
     return Context(
         runbook=book,
         expressions=expressions(book),
-        kubectl=_kubectl(),
+        kubectl=Kubectl.packaged(),
         objects=objects,
         metrics=_metrics(prometheus) if prometheus else None,
         evaluator=_evaluator(),
@@ -71,20 +69,6 @@ def _evaluator() -> Evaluator | None:
     places = [shutil.which("promtool"), beside.with_name("promtool") if beside else None]
     binary = next((Path(p) for p in places if p and Path(p).exists()), None)
     return promtool_evaluator(binary) if binary else None
-
-
-def _kubectl() -> Kubectl:
-    """The table of the kubectl that is installed if it is of another version than ours."""
-    packaged = Kubectl.packaged()
-    path = f"{Path(sys.executable).parent}"
-    binary = shutil.which("kubectl") or shutil.which("kubectl", path=path)
-    if binary is None:
-        return packaged
-    try:
-        same = kubectl.version_of(Path(binary)) == packaged.version
-        return packaged if same else kubectl.installed(Path(binary))
-    except kubectl.KubectlError:
-        return packaged
 
 
 def _exists(file: Path, manifests: Path | None) -> Callable[[str], bool]:

@@ -1,5 +1,6 @@
 """`gameday runbook`: what a runbook says, and what is wrong with it."""
 
+import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -44,12 +45,13 @@ def check_runbook(
     sarif: Annotated[Path | None, typer.Option(help="Write SARIF 2.1.0 to this file too.")] = None,
     json: Json = False,
 ) -> None:
-    """Say what is wrong with a runbook: exit 1 on errors, 0 with at most warnings."""
+    """Say what is wrong with a runbook: exit 1 on errors, 3 if next to nothing was read, else 0."""
     from chaos.cli.lint_context import lint_context
     from reports import findings
     from reports.write import replace_text
     from slo.exit_codes import ExitCode
     from slo.runbook.lint import Level, check
+    from slo.runbook.reading.share import share_read
 
     given = lint_context(
         file, manifests=manifests, prometheus=prometheus, context=context, kubeconfig=kubeconfig
@@ -64,4 +66,13 @@ def check_runbook(
         print_json(findings.as_json(found, given.runbook))
     else:
         findings.show(found, given.runbook, console())
-    raise typer.Exit(ExitCode.FAIL if found.count(Level.ERROR) else ExitCode.PASS)
+    if found.count(Level.ERROR):
+        raise typer.Exit(ExitCode.FAIL)
+    if share_read(given.runbook).nothing:
+        print(
+            f"{file}: next to nothing of it was read, so that this check says nothing;"
+            " `gameday runbook show` lists what is not understood and why",
+            file=sys.stderr,
+        )
+        raise typer.Exit(ExitCode.INCONCLUSIVE)
+    raise typer.Exit(ExitCode.PASS)

@@ -135,6 +135,20 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Forbidden:
+    """A command that the runbook tells people not to run: no procedure has it.
+
+    `text` is the command as written, `words` the sentence or title that forbids it.
+    """
+
+    text: str
+    words: str
+    commands: tuple[Command, ...]
+    source: Source
+    end_line: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Procedure:
     """A named sequence of steps, with the condition that calls for it, "" if none is stated.
 
@@ -176,6 +190,28 @@ class Backup:
     retention: str
     retention_s: float | None
     location: str
+    source: Source
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecoveryTarget:
+    """How much may be lost (RPO) and how long it may take (RTO); None where there is no figure."""
+
+    name: str
+    rpo: str
+    rpo_s: float | None
+    rto: str
+    rto_s: float | None
+    source: Source
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlertInWords:
+    """An alert that a table describes: its condition is no PromQL, and nothing can evaluate it."""
+
+    name: str
+    condition: str
+    severity: str
     source: Source
 
 
@@ -237,9 +273,12 @@ class Snippet:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Heading:
+    """`anchor` is the one that the text gives it ("{#anchor}"), "" if it gives none."""
+
     level: int
     text: str
     source: Source
+    anchor: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -247,7 +286,7 @@ class Unread:
     """Lines that are not in the model. `kind` is what they look like, `reason` why they are not.
 
     Kinds: prose, list, table, column (of a table that was read), row, objective (a row of a key
-    metrics table), code, html, front matter, other.
+    metrics table), code, output (what a command prints), html, front matter, other.
     """
 
     kind: str
@@ -261,7 +300,8 @@ class Unread:
 class Runbook:
     """`notes` has what a reader of results must know: repairs, and severities not understood.
 
-    `lines` is the repaired text, so that any line number can be shown.
+    `lines` is the repaired text, so that any line number can be shown. `mentioned` are commands
+    that a sentence speaks of, `tabled` those in cells of tables; both belong to no procedure.
     """
 
     file: str
@@ -275,7 +315,12 @@ class Runbook:
     scaling: tuple[ScalingRule, ...] = ()
     checklists: tuple[Checklist, ...] = ()
     procedures: tuple[Procedure, ...] = ()
+    mentioned: tuple[Step, ...] = ()
+    tabled: tuple[Step, ...] = ()
+    forbidden: tuple[Forbidden, ...] = ()
     backups: tuple[Backup, ...] = ()
+    recovery: tuple[RecoveryTarget, ...] = ()
+    alerts_in_words: tuple[AlertInWords, ...] = ()
     windows: tuple[MaintenanceWindow, ...] = ()
     dashboards: tuple[Dashboard, ...] = ()
     contacts: tuple[Contact, ...] = ()
@@ -284,6 +329,7 @@ class Runbook:
     links: tuple[Link, ...] = ()
     headings: tuple[Heading, ...] = ()
     unread: tuple[Unread, ...] = ()
+    tables: int = 0  # how many there are, read or not
 
     def procedure(self, name: str) -> Procedure | None:
         """The procedure of that name; procedures' names are unique in a runbook."""

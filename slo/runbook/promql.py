@@ -3,6 +3,7 @@
 The only module that knows the parser library.
 """
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -189,6 +190,58 @@ def walk(node: Node) -> Iterator[Node]:
     yield node
     for child in children(node):
         yield from walk(child)
+
+
+def render(node: Node) -> str:
+    """The node as PromQL, with more brackets than a person would write. `parse` reads it back,
+
+    but for what moves a selector in time, of which a tree only knows that it is there.
+    """
+    match node:
+        case Number(value):
+            return f"{value:g}" if float(f"{value:g}") == value else repr(value)
+        case String(value):
+            return json.dumps(value, ensure_ascii=False)
+        case Selector(name, matchers, range_s):
+            inside = ", ".join(
+                f"{m.name}{m.op}{json.dumps(m.value, ensure_ascii=False)}" for m in matchers
+            )
+            shown = name + (f"{{{inside}}}" if inside or not name else "")
+            return shown + (f"[{_window(range_s)}]" if range_s is not None else "")
+        case Call(function, args):
+            return f"{function}({', '.join(map(render, args))})"
+        case Aggregate(op, of, by, without, parameter):
+            kept = f" by ({', '.join(sorted(by))})" if by is not None else ""
+            kept = f" without ({', '.join(sorted(without))})" if without is not None else kept
+            first = f"{render(parameter)}, " if parameter is not None else ""
+            return f"{op}{kept}{' ' if kept else ''}({first}{render(of)})"
+        case Negative(of):
+            return f"-({render(of)})"
+        case Subquery(of, range_s):
+            return f"({render(of)})[{_window(range_s)}:]"
+        case Binary():
+            return _render_binary(node)
+
+
+def _render_binary(node: Binary) -> str:
+    words = node.op + (" bool" if node.as_bool else "")
+    if node.on is not None:
+        words += f" on ({', '.join(sorted(node.on))})"
+    elif node.ignoring is not None:
+        words += f" ignoring ({', '.join(sorted(node.ignoring))})"
+    words += f" group_{node.group} ()" if node.group else ""
+    sides = [
+        f"({render(side)})" if isinstance(side, (Binary, Negative)) else render(side)
+        for side in (node.left, node.right)
+    ]
+    return f"{sides[0]} {words} {sides[1]}"
+
+
+def _window(seconds: float) -> str:
+    for unit, size in (("d", 86400), ("h", 3600), ("m", 60), ("s", 1)):
+        if seconds % size == 0:
+            return f"{seconds / size:.0f}{unit}"
+    return f"{seconds * 1000:.0f}ms"
 
 
 def selectors(node: Node) -> list[Selector]:

@@ -13,15 +13,18 @@ from slo.documents import DocumentError
 from slo.model import Objective
 from slo.runbook.model import Heading, Link, Query, Runbook, SeverityLevel, Snippet
 from slo.runbook.reading import markdown
+from slo.runbook.reading.blocks import SHELLS, UNLABELLED, is_shell
+from slo.runbook.reading.content import holds_rules, looks_like_promql, other_language
+from slo.runbook.reading.dashboards import dashboard_queries
+from slo.runbook.reading.formats import FormatError, decoded, document
 from slo.runbook.reading.line_coverage import LineCoverage
 from slo.runbook.reading.listings import Listings
 from slo.runbook.reading.markdown import Block, Code, HeadingBlock, Raw, Table, Text
 from slo.runbook.reading.mojibake import repair
 from slo.runbook.reading.procedures import ProcedureReader
 from slo.runbook.reading.promises import objectives
-from slo.runbook.reading.queries import LANGUAGES, looks_like_promql, queries
+from slo.runbook.reading.queries import LANGUAGES, queries
 from slo.runbook.reading.rules import RuleReader
-from slo.runbook.reading.steps import is_shell
 
 __all__ = [
     "Runbook",
@@ -68,12 +71,20 @@ def parse_runbook(text: str, file: str) -> Runbook:
 
 
 def survey(text: str, file: str) -> Runbook:
-    """Whatever a text has that we know how to read; the rest is in `unread`. Never raises."""
+    """Whatever a text has that we know how to read; the rest is in `unread`.
+
+    `file` tells the format by its ending. Raises RunbookError for one that is not read.
+    """
     text, damage = repair(markdown.normalise(text))
-    lines = text.split("\n")
-    blocks = markdown.parse(text)
+    try:
+        found = document(text, file)
+    except FormatError as error:
+        raise RunbookError(f"{file}: {error}") from error
     coverage = LineCoverage(file)
-    return _Survey(coverage, ProcedureReader(coverage)).read(blocks, lines, damage)
+    notes = [f"{file}: {damage}"] if damage else []
+    notes += [f"{file}, line {line}: {words}" for line, words in found.notes]
+    survey = _Survey(coverage, ProcedureReader(coverage))
+    return survey.read(found.blocks, text.split("\n"), notes)
 
 
 def _text(path: Path) -> str:
@@ -82,9 +93,9 @@ def _text(path: Path) -> str:
     except OSError as error:
         raise RunbookError(f"{path}: {error.strerror}") from error
     try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise RunbookError(f"{path}: not UTF-8 text") from error
+        return decoded(data)
+    except FormatError as error:
+        raise RunbookError(f"{path}: {error}") from error
 
 
 @dataclass
@@ -102,12 +113,11 @@ class _Survey:
     links: list[Link] = field(default_factory=list)
     lead: str = ""
 
-    def read(self, blocks: tuple[Block, ...], lines: list[str], damage: str) -> Runbook:
+    def read(self, blocks: tuple[Block, ...], lines: list[str], notes: list[str]) -> Runbook:
         for block in blocks:
             self._block(block)
         self.procedures.close()
         unread = self.coverage.close(lines, blocks)
-        notes = [f"{self.coverage.file}: {damage}"] if damage else []
         notes += [
             f"{self.coverage.file}, line {u.source.line}: {u.reason}"
             for u in unread
@@ -126,7 +136,12 @@ class _Survey:
             scaling=tuple(listed.scaling),
             checklists=tuple(self.procedures.checklists),
             procedures=tuple(self.procedures.procedures),
+            mentioned=tuple(self.procedures.mentioned),
+            tabled=tuple(self.procedures.tabled),
+            forbidden=tuple(sorted(self.procedures.forbidden, key=lambda f: f.source.line)),
             backups=tuple(listed.backups),
+            recovery=tuple(listed.recovery),
+            alerts_in_words=tuple(listed.alerts_in_words),
             windows=tuple(listed.windows),
             dashboards=tuple(listed.dashboards),
             contacts=tuple(listed.contacts),
@@ -135,6 +150,7 @@ class _Survey:
             links=tuple(self.links),
             headings=tuple(self.headings),
             unread=unread,
+            tables=sum(isinstance(b, Table) for b in blocks),
         )
 
     def _block(self, block: Block) -> None:
@@ -142,7 +158,12 @@ class _Survey:
             case HeadingBlock():
                 self.coverage.understood(block.line, block.end)
                 self.headings.append(
-                    Heading(level=block.level, text=block.text, source=self.coverage.source(block))
+                    Heading(
+                        level=block.level,
+                        text=block.text,
+                        source=self.coverage.source(block),
+                        anchor=block.anchor,
+                    )
                 )
                 self.procedures.heading(block)
                 self.lead = block.text
@@ -150,6 +171,9 @@ class _Survey:
                 list(objectives(block, self.coverage, self.objectives))
                 if block.line not in self.coverage.read:
                     self.listings.read(block, self.coverage)
+                if block.line in self.coverage.read:
+                    self._between_rows(block)
+                self.procedures.table(block)
             case Text():
                 self.links += [
                     Link(text=t, target=to, source=self.coverage.source(block, line))
@@ -164,13 +188,29 @@ class _Survey:
             case _:
                 pass
 
+    def _between_rows(self, table: Table) -> None:
+        """Of a table that was read: the lines that only close it, or continue a row."""
+        rows = {row.line for row in table.rows}
+        for line in range(table.line, table.end + 1):
+            if line not in rows:
+                self.coverage.understood(line, line)
+
     def _code(self, code: Code) -> None:
-        if code.language in LANGUAGES or (not code.language and looks_like_promql(code.text)):
+        open_to_content = code.language in UNLABELLED
+        other = other_language(code.text) if open_to_content | (code.language in LANGUAGES) else ""
+        if code.language not in SHELLS and holds_rules(code.text):
+            self.rules.read(code, self.coverage)
+        elif '"expr"' in code.text and dashboard_queries(code, self.coverage, self.queries):
+            pass
+        elif other:
+            self._refuse(code, other)
+        elif code.language in LANGUAGES or (open_to_content and looks_like_promql(code.text)):
             self.queries += queries(code, self.coverage, self.lead)
+            self.procedures.queries(code)
         elif is_shell(code):
             self.procedures.shell(code)
         elif (
-            code.language in {"yaml", "yml", ""} and self.rules.read(code, self.coverage)
+            code.language in {"yaml", "yml", "json", ""} and self.rules.read(code, self.coverage)
         ) or self.procedures.checklist(code):
             pass
         elif not code.language and len(_DRAWN.findall(code.text)) > 2:  # noqa: PLR2004
@@ -184,3 +224,7 @@ class _Survey:
                     end_line=code.end,
                 )
             )
+
+    def _refuse(self, code: Code, reason: str) -> None:
+        lines = (code.line, code.end)
+        self.coverage.refuse(code, "code", reason, text=code.text, lines=lines)

@@ -55,13 +55,18 @@ class Context:
     scrape_interval_s: float | None = None
 
     def steps(self) -> Iterable[tuple[Procedure | None, Step]]:
-        """Every step of procedures and checklists, with the procedure that it belongs to."""
+        """Every step, with its procedure, and the commands of tables; none that is forbidden.
+
+        What a sentence only speaks of is no step: "X is gone, and its successor is Y".
+        """
         for procedure in self.runbook.procedures:
             for step in procedure.steps:
                 yield procedure, step
         for checklist in self.runbook.checklists:
             for step in checklist.items:
                 yield None, step
+        for step in self.runbook.tabled:
+            yield None, step
 
     def has(self, need: Need) -> bool:
         return {

@@ -5,12 +5,14 @@ from dataclasses import dataclass
 
 from slo.runbook.model import Alert, Query, Runbook
 from slo.runbook.promql import Node, PromQLError, parse
+from slo.runbook.reading.masks import without_placeholders
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Expression:
-    """`tree` is None where it does not parse, and `error` then says why. `alert` is None for a
-    query. `words` is its title in lower case, a name like HighErrorRate taken apart."""
+    """`tree` is None where it does not parse, and `error` then says why; of an expression with
+    placeholders it is the tree with words in their place. `alert` is None for a query. `words` is
+    its title in lower case, a name like HighErrorRate taken apart."""
 
     title: str
     words: str
@@ -44,6 +46,12 @@ def _expression(of: Query | Alert, title: str, line: int, alert: Alert | None) -
         tree = parse(of.expr)
     except PromQLError as refused:
         error = str(refused)
+        try:
+            tree = parse(without_placeholders(of.expr))
+        except PromQLError:
+            pass
+        else:
+            error = ""
     said = words(title)
     if alert is not None:
         said = " ".join([said, *(v.casefold() for k, v in alert.annotations if k != "runbook_url")])

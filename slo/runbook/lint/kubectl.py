@@ -12,6 +12,30 @@ from typing import NamedTuple
 
 from slo.runbook.model import Command
 
+# Other spellings of subcommands: kubectl takes "top pods" and "create deploy".
+_ALIASES = {
+    (verb, alias): name
+    for verb, names in {
+        "top": {"pod": "pods po", "node": "nodes no"},
+        "create": {
+            "namespace": "ns",
+            "configmap": "cm",
+            "deployment": "deploy dep deployments",
+            "serviceaccount": "sa",
+            "service": "svc",
+            "poddisruptionbudget": "pdb",
+            "ingress": "ing",
+            "cronjob": "cj",
+            "priorityclass": "pc",
+            "resourcequota": "quota",
+        },
+        "config": {"use-context": "use", "rename-context": "rename"},
+        "rollout": {"undo": "rollback"},
+        "auth": {"can-i": "cani"},
+    }.items()
+    for name, aliases in names.items()
+    for alias in aliases.split()
+}
 TABLE = Path(__file__).with_name("kubectl.json")
 
 
@@ -118,8 +142,8 @@ class Kubectl:
                 if option.takes_value and not value and "=" not in word and words:
                     value = words.pop()
                 options[option.name] = value
-            elif not path or " ".join((*path, word)) in self.verbs:
-                path.append(word)
+            elif not path or " ".join((*path, _ALIASES.get((path[0], word), word))) in self.verbs:
+                path.append(_ALIASES.get((path[0], word), word) if path else word)
             else:
                 arguments.append(word)
         verb, sub = (path or [""])[0], " ".join(path[1:])

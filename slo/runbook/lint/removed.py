@@ -51,6 +51,42 @@ REMOVED = (
         "kubectl drain n --delete-local-data",
     ),
     _any(
+        r"^kubectl get .*--show-all\b",
+        "kubectl get --show-all",
+        "kubectl since 1.14",
+        "nothing: all pods are shown",
+        "kubectl get pods --show-all",
+    ),
+    _any(
+        r"^kubectl (?:get|describe) (?:podsecuritypolic(?:y|ies)|psp)\b",
+        "PodSecurityPolicy",
+        "Kubernetes since 1.25",
+        "Pod Security admission: labels on the namespace",
+        "kubectl get psp",
+    ),
+    _any(
+        r"^kubectl .*\b(?:ingress(?:es)?|deployments?|daemonsets?|replicasets?)(?:\.v1beta1)?"
+        r"\.extensions\b",
+        "the API group extensions",
+        "Kubernetes since 1.22",
+        "networking.k8s.io for Ingress, apps for workloads",
+        "kubectl get ingress.extensions",
+    ),
+    _any(
+        r"^helm install .*--name\b",
+        "helm install --name",
+        "Helm 3",
+        "helm install NAME CHART",
+        "helm install --name web ./web",
+    ),
+    _any(
+        r"^helm .*--tiller-(?:namespace|connection)",
+        "an option of Tiller",
+        "Helm 3",
+        "nothing: there is no Tiller",
+        "helm ls --tiller-namespace kube-system",
+    ),
+    _any(
         r"^helm (?:init|home|reset)\b",
         "helm init",
         "Helm 3",
@@ -72,3 +108,8 @@ REMOVED = (
         "etcdctl backup",
     ),
 )
+
+
+def was_removed(command: str) -> bool:
+    """Is it a call of the shell that the table above knows to be gone?"""
+    return any(not row.cypher and row.pattern.search(command) for row in REMOVED)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from slo.model import Source
 from slo.runbook.model import Unread
-from slo.runbook.reading.markdown import Block, Columns
+from slo.runbook.reading.markdown import Block, Code, Columns
 
 
 @dataclass
@@ -78,6 +78,8 @@ class LineCoverage:
         section = owner.section if owner else ""
         if getattr(owner, "kind", "") == "front matter":
             kind, reason = "front matter", "settings of the site that shows the page"
+        if isinstance(owner, Code) and owner.language:
+            reason = f"{owner.language}, which is {reason}"
         if getattr(owner, "depth", 0):
             kind, reason = "list", "a list outside of a procedure or checklist"
         self.unread.append(

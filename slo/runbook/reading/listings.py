@@ -8,18 +8,23 @@ from slo.model import Severity
 from slo.runbook.durations import seconds
 from slo.runbook.model import (
     Alert,
+    AlertInWords,
     Backup,
     Bound,
     Component,
     Contact,
     Dashboard,
     MaintenanceWindow,
+    RecoveryTarget,
     ScalingRule,
     SeverityLevel,
 )
+from slo.runbook.promql import PromQLError, parse
 from slo.runbook.reading.line_coverage import LineCoverage
 from slo.runbook.reading.markdown import Columns, Row, Table
+from slo.runbook.reading.masks import without_placeholders
 from slo.runbook.reading.thresholds import parse_threshold
+from slo.runbook.reading.vocabulary import in_english
 
 _LEVEL = re.compile(r"(?:SEV|SEVERITY|PRIORITY|P|S)?[\W_]*([0-5])", re.IGNORECASE)
 
@@ -36,6 +41,8 @@ class Listings:
     contacts: list[Contact] = field(default_factory=list)
     components: list[Component] = field(default_factory=list)
     alerts: list[Alert] = field(default_factory=list)
+    alerts_in_words: list[AlertInWords] = field(default_factory=list)
+    recovery: list[RecoveryTarget] = field(default_factory=list)
 
     def read(self, table: Table, coverage: LineCoverage) -> None:
         """The first kind of listing that the headers are those of, if any is."""
@@ -71,7 +78,17 @@ def _cell(row: Row, column: int | None) -> str:
 
 def _severities(to: Listings, columns: Columns, coverage: LineCoverage) -> _Reader | None:
     level = columns.column("level", "severity", "priority", "sev")
-    time = columns.column("response", "respond", "acknowledge", "reaction", "time to respond")
+    time = columns.column(
+        "response",
+        "respond",
+        "initial response",
+        "first response",
+        "time to respond",
+        "reaction",
+        "acknowledg",
+        "ack",
+        "time to ack",
+    )
     if level is None or time is None:
         return None
     description = columns.column("description", "definition", "mean", "what", "impact", "example")
@@ -92,7 +109,7 @@ def _severities(to: Listings, columns: Columns, coverage: LineCoverage) -> _Read
                 severity=severity,
                 description=_cell(row, description),
                 response_time=row.cells[time],
-                response_time_s=seconds(row.cells[time]),
+                response_time_s=_seconds(row.cells[time]),
                 source=coverage.source(columns.table, row.line),
                 label=label,
                 escalation=_cell(row, escalation),
@@ -100,6 +117,13 @@ def _severities(to: Listings, columns: Columns, coverage: LineCoverage) -> _Read
         )
 
     return read
+
+
+_BACKUP = re.compile(r"back[ -]?up|snapshot|sicherung|sauvegarde|respaldo|copia", re.IGNORECASE)
+
+
+def _seconds(cell: str) -> float | None:
+    return seconds(in_english(cell))
 
 
 def _lowest(table: Table, level: int) -> int:
@@ -122,7 +146,7 @@ def _scaling(to: Listings, columns: Columns, coverage: LineCoverage) -> _Reader 
                 metric=row.cells[metric],
                 up=_bound(row.cells[up]),
                 down=_bound(_cell(row, down)) if _cell(row, down).strip(" -–—") else None,
-                cooldown_s=seconds(_cell(row, cooldown)),
+                cooldown_s=_seconds(_cell(row, cooldown)),
                 source=coverage.source(columns.table, row.line),
             )
         )
@@ -137,14 +161,21 @@ def _bound(cell: str) -> Bound:
 
 def _backups(to: Listings, columns: Columns, coverage: LineCoverage) -> _Reader | None:
     component = columns.column(
-        "component", "system", "service", "data", "what", "store", "asset", "database"
+        *("component", "system", "service", "backup type", "data", "what", "store", "asset"),
+        *("database", "type", "backup"),
     )
     frequency = columns.column(
         "frequency", "schedule", "interval", "how often", "every", "backup", apart_from=(component,)
     )
     retention = columns.column("retention", "kept", "keep", "retain", "how long")
-    if component is None or frequency is None or retention is None:
+    if component is None or retention is None:
         return None
+    if frequency is None:
+        # "Component, strategy, retention" is of backups if it says so, or stands below that word.
+        frequency = columns.column("strategy", "method", "how", "type", apart_from=(component,))
+        said = f"{columns.table.section} {' '.join(columns.table.headers)}"
+        if frequency is None or not _BACKUP.search(said):
+            return None
     location = columns.column("location", "where", "destination", "target", "stored", "storage")
 
     def read(row: Row) -> None:
@@ -154,9 +185,9 @@ def _backups(to: Listings, columns: Columns, coverage: LineCoverage) -> _Reader 
             Backup(
                 component=row.cells[component],
                 frequency=row.cells[frequency],
-                interval_s=seconds(row.cells[frequency]),
+                interval_s=_seconds(row.cells[frequency]),
                 retention=row.cells[retention],
-                retention_s=seconds(row.cells[retention]),
+                retention_s=_seconds(row.cells[retention]),
                 location=_cell(row, location),
                 source=coverage.source(columns.table, row.line),
             )
@@ -179,7 +210,7 @@ def _windows(to: Listings, columns: Columns, coverage: LineCoverage) -> _Reader 
                 day=row.cells[day],
                 time=row.cells[time],
                 duration=row.cells[duration],
-                duration_s=seconds(row.cells[duration]),
+                duration_s=_seconds(row.cells[duration]),
                 purpose=_cell(row, purpose),
                 source=coverage.source(columns.table, row.line),
             )
@@ -232,27 +263,33 @@ def _contacts(to: Listings, columns: Columns, coverage: LineCoverage) -> _Reader
 
 def _alerts(to: Listings, columns: Columns, coverage: LineCoverage) -> _Reader | None:
     name = columns.column("alert", "name", "rule")
-    expr = columns.column("expr", "promql", "query", "condition", "rule", apart_from=(name,))
-    if (
-        name is None
-        or expr is None
-        or not columns.table.headers[name].casefold().startswith("alert")
-    ):
+    expr = columns.column("expr", "promql", "query", "rule", apart_from=(name,))
+    loose = expr is None
+    if loose:
+        expr = columns.column("condition", "threshold", "trigger", "fires", apart_from=(name,))
+    if name is None or expr is None or not columns.english[name].startswith("alert"):
         return None
     wait = columns.column("for", "duration", "pending", "hold")
     severity = columns.column("severity", "level", "priority", apart_from=(name, expr, wait))
 
     def read(row: Row) -> None:
-        if not re.search(r"[<>=(]", row.cells[expr]):
-            raise ValueError(f"{row.cells[expr]!r} is not an expression")
         label = _cell(row, severity)
         source = coverage.source(columns.table, row.line)
+        if loose and not _is_promql(row.cells[expr]):
+            to.alerts_in_words.append(
+                AlertInWords(
+                    name=row.cells[name], condition=row.cells[expr], severity=label, source=source
+                )
+            )
+            return
+        if not re.search(r"[<>=(]", row.cells[expr]):
+            raise ValueError(f"{row.cells[expr]!r} is not an expression")
         to.alerts.append(
             Alert(
                 name=row.cells[name],
                 expr=row.cells[expr],
                 for_text=_cell(row, wait),
-                for_s=seconds(_cell(row, wait)),
+                for_s=_seconds(_cell(row, wait)),
                 labels=(("severity", label),) if label else (),
                 annotations=(),
                 group="",
@@ -265,9 +302,50 @@ def _alerts(to: Listings, columns: Columns, coverage: LineCoverage) -> _Reader |
     return read
 
 
+def _is_promql(cell: str) -> bool:
+    """A comparison that parses and names a metric: "> 26h" and "5 % of requests" do not."""
+    try:
+        parse(without_placeholders(cell))
+    except PromQLError:
+        return False
+    return bool(re.search(r"[A-Za-z_:]{3}", cell))
+
+
+def _recovery(to: Listings, columns: Columns, coverage: LineCoverage) -> _Reader | None:
+    rpo = columns.column("rpo", "recovery point")
+    rto = columns.column("rto", "recovery time")
+    if rpo is None or rto is None:
+        return None
+    name = columns.column("service", "system", "component", "data", "tier", "scenario", "what")
+    tier = columns.column("tier", "class", "priority", apart_from=(name,))
+
+    def read(row: Row) -> None:
+        said = [_cell(row, name), f"tier {row.cells[tier]}" if tier is not None else ""]
+        to.recovery.append(
+            RecoveryTarget(
+                name=", ".join(filter(None, said)),
+                rpo=row.cells[rpo],
+                rpo_s=_seconds(row.cells[rpo]),
+                rto=row.cells[rto],
+                rto_s=_seconds(row.cells[rto]),
+                source=coverage.source(columns.table, row.line),
+            )
+        )
+
+    return read
+
+
+# What tells that a table describes the parts of a system, and does not count or price them.
+_DESCRIBES = (
+    *("description", "purpose", "role", "function", "responsib", "technology", "tech", "what"),
+    *("port", "image", "version", "replica", "namespace", "type", "stack", "language", "location"),
+    *("host", "url", "endpoint", "address", "repo", "criticality", "tier", "depends", "impact"),
+)
+
+
 def _components(to: Listings, columns: Columns, coverage: LineCoverage) -> _Reader | None:
     name = columns.column("component", "service", "system", "part", "dependency")
-    if name != 0 or len(columns.table.headers) < 2:  # noqa: PLR2004 - a list of names says nothing
+    if name != 0 or columns.column(*_DESCRIBES, apart_from=(0,)) is None:
         return None
 
     columns.asked.update(range(len(columns.table.headers)))
@@ -287,6 +365,7 @@ def _components(to: Listings, columns: Columns, coverage: LineCoverage) -> _Read
 
 
 _KINDS = (
+    _recovery,
     _severities,
     _scaling,
     _backups,

@@ -1,11 +1,17 @@
 """Markdown as a flat run of blocks, each with its lines and the headings above it."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
+
+from slo.runbook.reading.vocabulary import header_in_english
+
+# Private characters of Unicode, which no text has.
+CODE, END_CODE, STRUCK, END_STRUCK = "\ue0c0", "\ue0c1", "\ue0c2", "\ue0c3"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,12 +28,14 @@ class Block:
 class HeadingBlock(Block):
     level: int
     text: str
+    anchor: str = ""  # where the heading gives one: "## Title {#anchor}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
     line: int
     cells: tuple[str, ...]  # text without markup, one for each header
+    marked: tuple[str, ...] = ()  # the same as in Text.marked, where there is any code
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,11 +55,16 @@ class Columns:
         """The column whose header starts with one of the names, earlier names first, in any case;
         none of `apart_from`, which have another meaning already."""
         for name in names:
-            for i, header in enumerate(self.table.headers):
-                if i not in apart_from and header.casefold().startswith(name):
+            for i, header in enumerate(self.english):
+                if i not in apart_from and header.startswith(name):
                     self.asked.add(i)
                     return i
         return None
+
+    @cached_property
+    def english(self) -> tuple[str, ...]:
+        """The headers in lower case; those of other languages by the word that they stand for."""
+        return tuple(map(header_in_english, self.table.headers))
 
     def unasked(self) -> tuple[int, ...]:
         return tuple(i for i in range(len(self.table.headers)) if i not in self.asked)
@@ -72,9 +85,12 @@ class Text(Block):
 
     `codes` are its inline codes, with line. In a list, `item` is its number there (0 in a
     bulleted one) and `depth` how deep the list is, from 1; outside both are None and 0.
+    `marked` is the text with CODE and END_CODE around each code, STRUCK and END_STRUCK around what
+    is struck out, and a newline for each line.
     """
 
     lines: tuple[str, ...]
+    marked: str
     strong: tuple[str, ...]
     codes: tuple[tuple[str, int], ...]
     links: tuple[tuple[str, str, int], ...]
@@ -91,6 +107,10 @@ class Raw(Block):
     """What is neither text nor code: `kind` is "html", "rule" or "front matter"."""
 
     kind: str
+    text: str = ""  # of HTML
+
+
+_ANCHOR = re.compile(r"\s*\{\s*#([\w.:-]+)[^}]*\}\s*$")
 
 
 def normalise(text: str) -> str:
@@ -123,7 +143,9 @@ class _Reader:
         if skip:
             yield Raw(line=1, end=skip, section="", kind="front matter")
         tokens = (
-            MarkdownIt("commonmark").enable("table").parse("\n".join([""] * skip + lines[skip:]))
+            MarkdownIt("commonmark")
+            .enable(["table", "strikethrough"])
+            .parse("\n".join([""] * skip + lines[skip:]))
         )
         i = 0
         while i < len(tokens):
@@ -135,7 +157,9 @@ class _Reader:
             elif token.type == "heading_open":
                 level = int(token.tag[1])
                 self.headings = {k: v for k, v in self.headings.items() if k < level}
-                self.headings[level] = _plain(tokens[i + 1])
+                shown = _plain(tokens[i + 1])
+                given = _ANCHOR.search(shown)
+                self.headings[level] = shown[: given.start()].strip() if given else shown
                 line, end = _lines(token)
                 yield HeadingBlock(
                     line=line,
@@ -143,6 +167,7 @@ class _Reader:
                     section=self._section(),
                     level=level,
                     text=self.headings[level],
+                    anchor=given[1] if given else "",
                 )
                 i += 1
             else:
@@ -177,10 +202,12 @@ class _Reader:
                 text=token.content.removesuffix("\n"),
                 first=line + fenced,
             )
-        elif token.type in {"html_block", "hr"}:
+        elif token.type == "hr":
             line, end = _lines(token)
-            kind = "rule" if token.type == "hr" else "html"
-            yield Raw(line=line, end=end, section=self._section(), kind=kind)
+            yield Raw(line=line, end=end, section=self._section(), kind="rule")
+        elif token.type == "html_block":
+            line, end = _lines(token)
+            yield Raw(line=line, end=end, section=self._section(), kind="html", text=token.content)
         elif token.type == "inline":
             yield self._text(token)
 
@@ -217,6 +244,7 @@ class _Reader:
             end=end,
             section=self._section(),
             lines=tuple(map(_squeeze, lines)),
+            marked=_marked(token.children or ()),
             strong=tuple(map(_squeeze, strong)),
             codes=tuple(codes),
             links=tuple(links),
@@ -232,15 +260,16 @@ def _lines(token: Token) -> tuple[int, int]:
 
 def _table(tokens: list[Token], start: int, section: str) -> Table:
     rows: list[Row] = []
-    line, cells = 0, list[str]()
+    line, cells, marked = 0, list[str](), list[str]()
     for i in range(start, len(tokens)):
         token = tokens[i]
         if token.type == "tr_open":
-            line, cells = (token.map or [0])[0] + 1, []
+            line, cells, marked = (token.map or [0])[0] + 1, [], []
         elif token.type in {"th_open", "td_open"}:
             cells.append(_plain(tokens[i + 1]))
+            marked.append(_marked(tokens[i + 1].children or ()))
         elif token.type == "tr_close":
-            rows.append(Row(line=line, cells=tuple(cells)))
+            rows.append(Row(line=line, cells=tuple(cells), marked=tuple(marked)))
         elif token.type == "table_close":
             break
     head, *body = rows
@@ -256,6 +285,25 @@ def _plain(inline: Token) -> str:
         if t.type in kinds or t.type in {"softbreak", "hardbreak"}
     ]
     return _squeeze("".join(shown))
+
+
+_DELETED = re.compile(r"<(/?)(?:del|s|strike)\b", re.IGNORECASE)
+
+
+def _marked(children: Iterable[Token]) -> str:
+    marked = ""
+    for child in children:
+        if child.type in {"softbreak", "hardbreak"}:
+            marked += "\n"
+        elif child.type == "code_inline":
+            marked += f"{CODE}{child.content}{END_CODE}"
+        elif child.type in {"text", "text_special"}:
+            marked += child.content
+        elif child.type in {"s_open", "s_close"}:
+            marked += STRUCK if child.type == "s_open" else END_STRUCK
+        elif child.type == "html_inline" and (found := _DELETED.match(child.content)):
+            marked += END_STRUCK if found[1] else STRUCK
+    return marked
 
 
 def _squeeze(text: str) -> str:

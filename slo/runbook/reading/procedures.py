@@ -1,13 +1,24 @@
 """Procedures and checklists: steps gathered under headings and bold lead-ins."""
 
 import re
-from dataclasses import dataclass, field
+from collections import Counter
+from dataclasses import dataclass, field, replace
 
 from slo.model import Severity, Source
-from slo.runbook.model import Checklist, Procedure, Step, StepKind
+from slo.runbook.model import Checklist, Forbidden, Procedure, Step, StepKind
+from slo.runbook.reading.blocks import block_steps
+from slo.runbook.reading.forbidding import forbids_block, is_bad_label
 from slo.runbook.reading.line_coverage import LineCoverage
-from slo.runbook.reading.markdown import Code, HeadingBlock, Text
-from slo.runbook.reading.steps import BOX, block_steps, checklist_lines, item_step
+from slo.runbook.reading.markdown import Code, HeadingBlock, Table, Text
+from slo.runbook.reading.recognition import is_command
+from slo.runbook.reading.steps import (
+    BOX,
+    Found,
+    cell_steps,
+    checklist_lines,
+    item_steps,
+    sentence_steps,
+)
 from slo.runbook.reading.topics import topic_of
 
 _CONDITION = re.compile(
@@ -40,7 +51,8 @@ _OFF = re.compile(
 _LEVEL = re.compile(r"\b(?:SEV|P)[\W_]?([1-4])\b", re.IGNORECASE)
 _STEPS_HERE = re.compile(
     r"procedure|deploy|rollback|restor|recover|rotat|renew|mitigat|fail ?over|playbook|how to|steps"
-    r"|troubleshoot|resolution|runbook|upgrade|restart|maintenance|escalat",
+    r"|troubleshoot|resolution|runbook|upgrade|restart|maintenance|escalat|actions?\b|respon[ds]"
+    r"|remediat|what to do|first aid|debug|handling",
     re.IGNORECASE,
 )
 
@@ -56,6 +68,7 @@ class _Draft:
     boxed: bool = False
     pending: list[Text] = field(default_factory=list)  # items that may be steps
     lead: list[int] = field(default_factory=list)  # lines with title, condition and parts
+    among_queries: bool = False
 
 
 @dataclass
@@ -63,19 +76,33 @@ class ProcedureReader:
     coverage: LineCoverage
     procedures: list[Procedure] = field(default_factory=list)
     checklists: list[Checklist] = field(default_factory=list)
+    mentioned: list[Step] = field(default_factory=list)
+    tabled: list[Step] = field(default_factory=list)
+    forbidden: list[Forbidden] = field(default_factory=list)
     _draft: _Draft | None = None
-    _names: set[str] = field(default_factory=set)
+    _before: str = ""  # the text right before the next block
+    _bad: tuple[int, str] | None = None  # level and words of a heading that forbids what is below
 
     def heading(self, block: HeadingBlock) -> None:
         self._finish()
         self._draft = _Draft(title=block.text, source=self.coverage.source(block))
+        self._before = ""
+        if self._bad is not None and block.level <= self._bad[0]:
+            self._bad = None
+        if self._bad is None and is_bad_label(block.text):
+            self._bad = block.level, block.text
 
     def text(self, block: Text) -> None:
         """A paragraph: a lead-in, a condition, a step of a list, or just words."""
         draft = self._current(block)
+        self._before = block.text
         if block.item is not None:
             self._item(block, draft)
             return
+        found = sentence_steps(block, self.coverage, draft.part)
+        if found.steps and not self._bad:
+            self._settle(draft)
+        self._take(found, draft)
         for i, (line, strong) in enumerate(zip(block.lines, block.strong, strict=True)):
             self._lead(block, block.line + i, line, strong)
 
@@ -105,15 +132,49 @@ class ProcedureReader:
             self.coverage.understood(block.line, block.end)  # a table of contents
             return
         boxed = bool(BOX.match(block.text))
-        if boxed or block.item or draft.part == "resolution":
+        told = any(is_command(code) for code, _ in block.codes)
+        if boxed or block.item or told or draft.part == "resolution":
             draft.boxed |= boxed
             draft.pending.append(block)
 
     def shell(self, code: Code) -> None:
         draft = self._current(code)
         self._settle(draft)
-        draft.steps += block_steps(code, self.coverage, draft.part)
-        draft.end = code.end
+        words = self._bad[1] if self._bad else ""
+        if not words and forbids_block(self._before):
+            words = self._before
+        found = block_steps(code, self.coverage, draft.part, forbidden_by=words)
+        self._take(found, draft)
+        if found.steps:
+            draft.end = code.end
+        self._before = ""
+
+    def queries(self, code: Code) -> None:
+        """Queries stand here: the items around them are what to do with the answers."""
+        self._current(code).among_queries = True
+
+    def table(self, table: Table) -> None:
+        found = cell_steps(table, self.coverage)
+        self.tabled += found.mentioned
+        self.forbidden += found.forbidden
+
+    def _take(self, found: Found, draft: _Draft | None) -> None:
+        self.mentioned += found.mentioned
+        self.forbidden += found.forbidden
+        if self._bad:
+            self.forbidden += (
+                Forbidden(
+                    text=s.text,
+                    words=self._bad[1],
+                    commands=s.commands,
+                    source=s.source,
+                    end_line=s.end_line,
+                )
+                for s in found.steps
+                if s.kind is StepKind.COMMAND
+            )
+        elif draft is not None:
+            draft.steps += found.steps
 
     def checklist(self, code: Code) -> bool:
         """Was the block of plain text a checklist?"""
@@ -125,6 +186,7 @@ class ProcedureReader:
 
     def close(self) -> None:
         self._finish()
+        self._name_all()
 
     def _current(self, block: Code | Text) -> _Draft:
         if self._draft is None:
@@ -135,7 +197,7 @@ class ProcedureReader:
     def _settle(self, draft: _Draft) -> None:
         """Items seen so far are steps, because they stand among commands."""
         for item in draft.pending:
-            draft.steps.append(item_step(item, self.coverage, draft.part))
+            self._take(item_steps(item, self.coverage, draft.part), draft)
             draft.end = item.end
         draft.pending.clear()
 
@@ -146,17 +208,28 @@ class ProcedureReader:
         has_commands = any(s.kind is StepKind.COMMAND for s in draft.steps)
         section = f"{draft.source.section} > {draft.title}"
         if not draft.steps and (draft.boxed or "checklist" in section.casefold()):
-            items = tuple(item_step(i, self.coverage) for i in draft.pending)
+            items = tuple(s for i in draft.pending for s in self._checked(i))
             if items:
                 self._checklist(draft, items, draft.pending[-1].end)
             return
         inline = any(c for item in draft.pending for c in item.codes)
-        if has_commands or draft.part or inline or _STEPS_HERE.search(section):
+        if (
+            has_commands
+            or draft.part
+            or draft.among_queries
+            or inline
+            or _STEPS_HERE.search(section)
+        ):
             self._settle(draft)
         if draft.steps:
             for line in draft.lead:
                 self.coverage.understood(line, line)
             self._emit(draft)
+
+    def _checked(self, item: Text) -> list[Step]:
+        found = item_steps(item, self.coverage)
+        self._take(Found(mentioned=found.mentioned, forbidden=found.forbidden), None)
+        return found.steps
 
     def _checklist(self, draft: _Draft, items: tuple[Step, ...], end: int) -> None:
         found = _LEVEL.search(draft.title) or _LEVEL.search(draft.source.section)
@@ -179,7 +252,7 @@ class ProcedureReader:
             first = steps[0].source.line
             self.procedures.append(
                 Procedure(
-                    name=self._name(title),
+                    name="",  # given when all titles are known
                     title=title,
                     topic=topic_of(draft.title, draft.source.section.rpartition(" > ")[2]),
                     condition=condition,
@@ -189,15 +262,27 @@ class ProcedureReader:
                 )
             )
 
-    def _name(self, title: str) -> str:
-        base = re.sub(r"[^\w]+", "-", re.sub(r"^[\d.]+\s+", "", title.casefold())).strip("-_")
-        base = base or "procedure"
-        name, n = base, 1
-        while name in self._names:
-            n += 1
-            name = f"{base}-{n}"
-        self._names.add(name)
-        return name
+    def _name_all(self) -> None:
+        """Names from titles; where titles repeat, with the heading above."""
+        own = [_slug(p.title) for p in self.procedures]
+        often = {name for name, n in Counter(own).items() if n > 1}
+        names: set[str] = set()
+        for i, procedure in enumerate(self.procedures):
+            name = own[i]
+            if name in often:
+                above = [h for h in procedure.source.section.split(" > ") if _slug(h) != name]
+                name = "-".join(filter(None, [_slug(above[-1]) if above else "", name]))
+            unique, n = name, 1
+            while unique in names:
+                n += 1
+                unique = f"{name}-{n}"
+            names.add(unique)
+            self.procedures[i] = replace(procedure, name=unique)
+
+
+def _slug(title: str) -> str:
+    base = re.sub(r"[^\w]+", "-", re.sub(r"^[\d.]+\s+", "", title.casefold())).strip("-_")
+    return base or "procedure"
 
 
 def _switched(steps: list[Step]) -> list[tuple[str, list[Step]]]:

@@ -1,28 +1,57 @@
 """Objectives: tables that give a metric, its target and its critical threshold."""
 
+import math
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
 from slo.model import Comparison, Objective, Source, Unit
 from slo.runbook.reading.line_coverage import LineCoverage
-from slo.runbook.reading.markdown import Columns, Table
+from slo.runbook.reading.markdown import Columns, Row, Table
 from slo.runbook.reading.quantities import quantity
-from slo.runbook.reading.thresholds import parse_pair
+from slo.runbook.reading.thresholds import not_a_threshold, opposite, parse_pair
 
-_METRIC = ("metric", "indicator", "sli", "kpi", "objective", "promise", "signal", "measure")
-_TARGET = ("target", "goal", "slo", "objective", "promise", "desired")
+_METRIC = (
+    *("metric", "indicator", "sli", "kpi", "objective", "promise", "signal", "measure"),
+    *("slo", "resource"),
+)
+_TARGET = ("target", "goal", "slo", "objective", "promise", "desired", "good", "healthy", "normal")
 _CRITICAL = ("critical", "limit", "alarm", "breach", "red", "page", "unacceptable")
+_WARNING = ("warning", "warn", "yellow", "amber", "degraded")
 _SHARED = {Unit.RATIO, Unit.SECONDS}
 
 
-def promised(table: Columns) -> tuple[int, int, int] | None:
-    """Metric, target and critical threshold, if the table has all three."""
+@dataclass(frozen=True, slots=True)
+class _Columns:
+    """Which columns say what. `warned`: `target` is where the warning begins, on the bad side.
+
+    Without `critical` the one threshold is both: a target, or (`alarm`) where something is wrong.
+    """
+
+    metric: int
+    target: int
+    critical: int | None
+    warned: bool = False
+    alarm: bool = False
+
+
+def promised(table: Columns) -> _Columns | None:
+    """The columns of a metric and its thresholds, if the headers are those of such a table."""
     metric = table.column(*_METRIC)
-    target = table.column(*_TARGET, apart_from=(metric,))
-    critical = table.column(*_CRITICAL, apart_from=(metric, target))
-    if metric is None or target is None or critical is None:
+    if metric is None:
         return None
-    return metric, target, critical
+    target = table.column(*_TARGET, apart_from=(metric,))
+    # A column of alerts names them; it is no threshold.
+    critical = table.column(*_CRITICAL, apart_from=(metric, target))
+    if target is not None and critical is not None:
+        return _Columns(metric, target, critical)
+    if target is not None:
+        return _Columns(metric, target, None)
+    warning = table.column(*_WARNING, apart_from=(metric,))
+    if warning is not None and critical is not None:
+        return _Columns(metric, warning, critical, warned=True)
+    alarm = table.column("threshold", "limit", apart_from=(metric,))
+    return _Columns(metric, alarm, None, alarm=True) if alarm is not None else None
 
 
 def objectives(
@@ -31,16 +60,15 @@ def objectives(
     """The rows that can be read; the others are refused with their reason. `seen` by name."""
     columns = Columns(table)
     found = promised(columns)
-    if found is None:
+    classic = found is not None and not found.warned and found.critical is not None
+    if found is None or not (classic or _evident(found, table)):
         return
-    metric, target, critical = found
     coverage.understood(table.line, table.line + 1)
     coverage.leave_columns(columns)
     for row in table.rows:
         source = coverage.source(table, row.line)
-        cells = row.cells[metric], row.cells[target], row.cells[critical]
         try:
-            objective = _objective(*cells, source, seen)
+            objective = _objective(row.cells[found.metric], *_pair(found, row), source, seen)
         except ValueError as error:
             shown = " | ".join(row.cells)
             coverage.refuse(table, "objective", str(error), text=shown, lines=(row.line, row.line))
@@ -48,6 +76,29 @@ def objectives(
         seen[objective.name] = objective
         coverage.understood(row.line, row.line)
         yield objective
+
+
+def _evident(columns: _Columns, table: Table) -> bool:
+    """Do at least half of the cells hold thresholds? Words such as "SLO" head other tables too."""
+    read = 0
+    for row in table.rows:
+        try:
+            parse_pair(*_pair(columns, row))
+        except ValueError:
+            continue
+        read += 1
+    return bool(read) and 2 * read >= len(table.rows)
+
+
+def _pair(columns: _Columns, row: Row) -> tuple[str, str]:
+    """The cells of target and critical threshold as if the table had both."""
+    target = row.cells[columns.target]
+    if columns.critical is not None:
+        critical = row.cells[columns.critical]
+        return (opposite(target), critical) if columns.warned else (target, critical)
+    if columns.alarm:
+        return opposite(target), target
+    return target, opposite(target)
 
 
 def _objective(
@@ -65,9 +116,13 @@ def _objective(
     if good.sign is bad.sign:
         raise ValueError(f'{title}: "{target}" and "{critical}" point the same way')
     below = good.sign is Comparison.BELOW
-    if (bad.value < good.value) if below else (bad.value > good.value):
+    # "At most 5" and "more than 5" meet: nothing lies between them.
+    apart = not math.isclose(bad.value, good.value)
+    if apart and ((bad.value < good.value) if below else (bad.value > good.value)):
         raise ValueError(f'{title}: what meets the target "{target}" is critical ("{critical}")')
     meant = quantity(title)
+    if meant is not None and good.unit is Unit.COUNT:
+        raise ValueError(f"the target of {title}: {not_a_threshold(target)}")
     if meant is not None and meant.unit is not good.unit:
         # Memory in GiB is a promise too, only not one that our indicator measures.
         if good.unit in _SHARED:

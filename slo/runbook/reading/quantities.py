@@ -4,6 +4,7 @@ import re
 from typing import NamedTuple
 
 from slo.model import Unit
+from slo.runbook.reading.vocabulary import in_english
 
 
 class Quantity(NamedTuple):
@@ -27,7 +28,7 @@ def quantity(title: str) -> Quantity | None:
 
     A response time that names no percentile is none either: guessing one would invent a promise.
     """
-    words = title.casefold()
+    words = in_english(title).casefold()
     if re.search(_FAISS, words):
         return Quantity("faiss_query_time", Unit.SECONDS)
     if re.search(_RESPONSE_TIME, words):

@@ -4,8 +4,11 @@ import re
 from dataclasses import dataclass, field
 
 from slo.runbook.model import Query
+from slo.runbook.promql import PromQLError, parse
+from slo.runbook.reading.content import is_sample
 from slo.runbook.reading.line_coverage import LineCoverage
 from slo.runbook.reading.markdown import Code
+from slo.runbook.reading.masks import without_placeholders
 
 LANGUAGES = frozenset(("promql", "prometheus", "metricsql"))
 _OPERATOR = (
@@ -14,21 +17,8 @@ _OPERATOR = (
 )
 _CLAUSE = r"(?:by|without|on|ignoring|group_left|group_right)\s*\([^()]*\)"
 _GOES_ON = re.compile(rf"(?:{_OPERATOR}|,|\(|{_CLAUSE})\s*$", re.IGNORECASE)
-_PROMPT = re.compile(r"^\s*[$>]\s+(?=\S)")
+_PROMPT = re.compile(r"^\s*(?:\$\s+(?=\S)|>\s+(?=[A-Za-z_({]))")
 _CONTINUES = re.compile(rf"^\s*(?:{_OPERATOR}|\)|,)", re.IGNORECASE)
-# A line of words and brackets that only PromQL has.
-_LOOKS_LIKE = re.compile(
-    r"\b(?:rate|irate|increase|histogram_quantile|sum|avg|max|min|count|topk|absent|delta|deriv)"
-    r"\b\s*(?:by\s*\([^)]*\)\s*)?\(|\w+\{[^}]*[=~][^}]*\}"
-)
-
-
-def looks_like_promql(text: str) -> bool:
-    """For a block without a language: every line that is no comment is part of such queries."""
-    lines = [
-        line for line in text.split("\n") if line.strip() and not line.lstrip().startswith("#")
-    ]
-    return bool(lines) and bool(_LOOKS_LIKE.search(lines[0])) and not re.search(r"\$\(|\|", text)
 
 
 def queries(code: Code, coverage: LineCoverage, lead: str) -> list[Query]:
@@ -56,6 +46,11 @@ class _Reader:
         comment = line.lstrip().startswith("#")
         if self.part and not _open(self.part) and (not bare or not _goes_on(self.part, bare)):
             self._finish()
+        if not self.part and bare and is_sample(bare):
+            here = self.code.first + row
+            reason = "sample output of metrics, not a query"
+            self.coverage.refuse(self.code, "output", reason, text=line, lines=(here, here))
+            return
         if self.part or bare:
             self.start = self.start if self.part else row
             self.part.append(line)
@@ -116,4 +111,15 @@ def _open(part: list[str]) -> bool:
 
 
 def _goes_on(part: list[str], following: str) -> bool:
-    return bool(_GOES_ON.search(_bare(part[-1])) or _CONTINUES.search(following))
+    if _CONTINUES.search(following):
+        return True
+    # "sum by (x)" goes on in the next line; "sum(y) by (x)" is whole.
+    return bool(_GOES_ON.search(_bare(part[-1]))) and not _whole(part)
+
+
+def _whole(part: list[str]) -> bool:
+    try:
+        parse(without_placeholders("\n".join(part)))
+    except PromQLError:
+        return False
+    return True

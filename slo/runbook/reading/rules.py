@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ruamel.yaml import YAML
@@ -28,6 +28,8 @@ class RuleReader:
         """Was the block YAML of a kind that we know? What is wrong with it is listed."""
         if not _RULES.search(code.text):
             return self._manifest(code, coverage)
+        if _TEMPLATED.search(code.text):
+            code = replace(code, text=_without_templates(code.text))
         try:
             documents = list(YAML(typ="rt").load_all(code.text))
         except MarkedYAMLError as error:
@@ -48,9 +50,19 @@ class RuleReader:
             coverage.refuse(code, "code", reason, text=code.text, lines=(code.line, code.end))
             return True
         coverage.understood(code.line, code.end)
+        found = 0
         for document in documents:
             for rule, group, line in _rules(document):
                 self._rule(rule, group, line, code, coverage)
+                found += 1
+            for row, text in _texts(document):
+                if _RULES.search(text):
+                    first = code.first + row + 1
+                    inner = replace(code, line=first, first=first, text=text)
+                    found += self.read(inner, coverage)
+        if not found:
+            reason = "it looks like rules, and has none where Prometheus reads them"
+            coverage.refuse(code, "code", reason, text=code.text, lines=(code.line, code.end))
         return True
 
     def _manifest(self, code: Code, coverage: LineCoverage) -> bool:
@@ -78,6 +90,10 @@ class RuleReader:
             reason = "a rule without a name or an expression"
             coverage.refuse(code, "code", reason, text=str(name), lines=(line, line))
             return
+        if not str(expr).strip():
+            reason = "a rule whose expression is empty"
+            coverage.refuse(code, "code", reason, text=str(name), lines=(line, line))
+            return
         expr_line = _expr_line(rule, code, str(expr))
         end = max(line, expr_line + str(expr).strip("\n").count("\n"), _last(rule) + code.first)
         source = coverage.source(code, line)
@@ -101,6 +117,33 @@ class RuleReader:
                 end_line=min(end, code.end),
             )
         )
+
+
+# Helm's own templates; those of Prometheus, {{ $labels.pod }}, are text of the rule.
+_TEMPLATED = re.compile(r"\{\{-?\s*(?!\$(?:labels|value|externalLabels)\b)")
+_WHOLE_LINE = re.compile(r"(?m)^[ \t]*\{\{-?\s*(?!`)[^\n]*?\}\}[ \t]*$")
+_LITERAL = re.compile(r"\{\{-?\s*[`\"](\{\{.*?\}\})[`\"]\s*-?\}\}")
+
+
+def _without_templates(text: str) -> str:
+    """Rules with Helm's directives left out, line for line; values stay, as placeholders."""
+    text = _WHOLE_LINE.sub(lambda m: "" if "$labels" not in m[0] else m[0], text)
+    text = _LITERAL.sub(r"\1", text)
+    # A value that begins with a template is no YAML unless it is quoted.
+    return re.sub(r"(?m)^(\s*(?:- )?[\w./-]+:[ \t]+)(\{\{(?:[^'\n]*))$", r"\1'\2'", text)
+
+
+def _texts(document: Any) -> Iterator[tuple[int, str]]:
+    """Texts of several lines that files are kept in (ConfigMaps), with the row of their key."""
+    if isinstance(document, CommentedMap):
+        for key, value in document.items():
+            if isinstance(value, str) and "\n" in value:
+                yield int(document.lc.key(key)[0]), value
+            elif isinstance(value, (CommentedMap, CommentedSeq)):
+                yield from _texts(value)
+    elif isinstance(document, CommentedSeq):
+        for value in document:
+            yield from _texts(value)
 
 
 def _rules(document: Any) -> Iterator[tuple[CommentedMap, str, int]]:

@@ -6,8 +6,9 @@ such as <pod-name>, which a shell would take for redirections, is a word here.
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
+from itertools import pairwise
 
 import tree_sitter_bash
 from tree_sitter import Language, Node, Parser
@@ -44,6 +45,10 @@ class Statement:
     commands: tuple[Command, ...]
     sound: bool = True
 
+    def moved(self, rows: int) -> "Statement":
+        commands = tuple(replace(c, line=c.line + rows) for c in self.commands)
+        return replace(self, line=self.line + rows, end=self.end + rows, commands=commands)
+
 
 def placeholders(text: str) -> tuple[str, ...]:
     """What a person must fill in, in order, each once."""
@@ -57,9 +62,78 @@ def statements(text: str) -> tuple[Statement, ...]:
 
     Statements that share a line (`a; b`) are one.
     """
-    masked = _PLACEHOLDER.sub(_mask, text)
-    original = text.encode()
+    masked = _masked(text)
     root = _parser().parse(masked.encode()).root_node
+    if not root.has_error and not _swallows(root, masked):
+        return _statements(text, root)
+    lines = text.split("\n")
+    found: list[Statement] = []
+    for first, last in _pieces(masked.split("\n")):
+        piece = "\n".join(lines[first : last + 1])
+        tree = _parser().parse(_masked(piece).encode()).root_node
+        found += (s.moved(first) for s in _statements(piece, tree))
+    return tuple(found)
+
+
+# Longer here-documents and functions in a block that the grammar cannot place are cut.
+_LONGEST_PIECE = 80
+_PARSED_AGAIN = 12  # lines, for each line of the block, so that the time stays linear
+_GOES_ON = re.compile(
+    r"(?:\\|\||&&|[({]|\b(?:do|then|else|in))\s*$|<<-?\s*[\"'\w]"
+    r"|^\s*(?:for|while|until|if|case|select|function)\b|^\s*[\w-]+\s*\(\)"
+)
+
+
+def _pieces(lines: list[str]) -> Iterator[tuple[int, int]]:
+    """First and last row of each run of lines that is shell by itself, or is one line that is not.
+
+    The grammar errs on some sound scripts, and one bad line makes it misplace those after it. Cut
+    at the ends of lines no command can become a part of another.
+    """
+    budget = _PARSED_AGAIN * len(lines)
+    row = 0
+    while row < len(lines):
+        last = row
+        open_quote = lines[row].count("'") % 2 or lines[row].count('"') % 2
+        if not _whole(lines[row]) and (open_quote or _GOES_ON.search(lines[row])):
+            for end in range(row + 1, min(row + _LONGEST_PIECE, len(lines))):
+                budget -= end - row + 1
+                if budget < 0:
+                    break
+                if _whole("\n".join(lines[row : end + 1])):
+                    last = end
+                    break
+        if lines[row].strip():
+            yield row, last
+        row = last + 1
+
+
+def _whole(masked: str) -> bool:
+    if masked.endswith("\\"):
+        return False
+    root = _parser().parse(masked.encode()).root_node
+    return not root.has_error and not _swallows(root, masked)
+
+
+def _swallows(root: Node, text: str) -> bool:
+    """Has a command words of the next line? The grammar does that after a pipeline of three."""
+    source = text.encode()
+    waiting = [root]
+    while waiting:
+        node = waiting.pop()
+        children = node.children
+        if node.type == "command":
+            for one, following in pairwise(children):
+                rows = following.start_point.row - one.end_point.row
+                between = source[one.end_byte : following.start_byte]
+                if rows > between.count(b"\\\n"):
+                    return True
+        waiting += children
+    return False
+
+
+def _statements(text: str, root: Node) -> tuple[Statement, ...]:
+    original = text.encode()
     found: list[Statement] = []
     for node in root.children:
         if not node.is_named and not node.text:
@@ -141,6 +215,18 @@ def _inner(words: tuple[str, ...]) -> tuple[str, ...]:
     ):
         return words[words.index("--") + 1 :]
     return ()
+
+
+# "don't" in a line whose quotes do not pair: an apostrophe, which opens no string.
+_APOSTROPHE = re.compile(r"(?<=[A-Za-z])'(?=(?:t|s|re|ll|ve|d|m)\b)")
+
+
+def _masked(text: str) -> str:
+    """The text for the grammar, byte for byte as long, with words in the place of placeholders."""
+    lines = [
+        _APOSTROPHE.sub("_", line) if line.count("'") % 2 else line for line in text.split("\n")
+    ]
+    return _PLACEHOLDER.sub(_mask, "\n".join(lines))
 
 
 def _mask(found: re.Match[str]) -> str:

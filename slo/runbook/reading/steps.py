@@ -1,172 +1,59 @@
 """Steps: the statements of a code block, the items of a list, the lines of a checklist."""
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from slo.model import Source
-from slo.runbook.model import Effect, Step, StepKind
+from slo.runbook.model import Effect, Forbidden, Step, StepKind
 from slo.runbook.reading.effects import effect_of
-from slo.runbook.reading.line_coverage import LineCoverage
-from slo.runbook.reading.markdown import Code, Text
-from slo.runbook.reading.shell import Statement, placeholders, statements
-
-SHELLS = frozenset(("bash", "sh", "shell", "zsh", "ksh", "console", "terminal", "shell-session"))
-_PROMPT = re.compile(r"^\s*(?:[\w.@:~/\[\]-]*[\w\])~][$#%]|\$|%|❯|➜)\s+(?=\S)")
-_NUMBER = re.compile(r"^(?:step\s*)?(\d{1,3})\s*[.):]\s+", re.IGNORECASE)
-_PROGRAMS = """
-    kubectl oc helm docker podman curl wget az aws gcloud gsutil systemctl journalctl psql
-    pg_dump pg_restore mysql redis-cli neo4j-admin cypher-shell ssh scp git terraform
-    ansible-playbook jq python python3 make promtool amtool vault istioctl nginx sudo
-"""
-_COMMAND = re.compile(rf"(?:{'|'.join(map(re.escape, _PROGRAMS.split()))})\s+\S")
-_ACTION = re.compile(
-    r"(?:perform|wait|ask|tell|announce|confirm|verify|check|approve|notify|do|run|make sure|ensure"
-    r"|stop|log in|open|contact|call)\b",
-    re.IGNORECASE,
+from slo.runbook.reading.forbidding import (
+    Said,
+    Standing,
+    allowed_words,
+    forbids_what_follows,
+    said_of_codes,
 )
+from slo.runbook.reading.line_coverage import LineCoverage
+from slo.runbook.reading.markdown import Code, Table, Text
+from slo.runbook.reading.recognition import is_command, is_prose
+from slo.runbook.reading.shell import placeholders, statements
+
+NUMBER = re.compile(r"^(?:step\s*)?(\d{1,3})\s*[.):]\s+", re.IGNORECASE)
 BOX = re.compile(r"^\s*(?:[-*+]\s*)?(?:\[[ xX]?\]|[□☐☑✓✅▢◻▪])\s*")
 
 
-def is_shell(code: Code) -> bool:
-    """By its language; without one, by a first word that is a program's name or a prompt."""
-    if code.language in SHELLS:
-        return True
-    if code.language:
-        return False
-    lines = [x for x in code.text.split("\n") if x.strip() and not x.lstrip().startswith("#")]
-    return bool(lines) and all(
-        _COMMAND.match(_PROMPT.sub("", line).strip()) or line.startswith((" ", "\t"))
-        for line in lines
-    )
-
-
 @dataclass(frozen=True, slots=True)
-class _Place:
+class Place:
     """Where a step stands, and what stands there."""
 
     source: Source
     end: int
-    part: str
+    part: str = ""
     language: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class _Line:
-    text: str
-    number: int  # in the file
+@dataclass(slots=True)
+class Found:
+    """What a block, an item or a sentence gave; `mentioned` is in no procedure."""
+
+    steps: list[Step] = field(default_factory=list)
+    mentioned: list[Step] = field(default_factory=list)
+    forbidden: list[Forbidden] = field(default_factory=list)
 
 
-def block_steps(code: Code, coverage: LineCoverage, part: str = "") -> list[Step]:
-    """The statements of a shell block in order; a comment is the title of what follows it.
-
-    In a block with prompts, what has none is output. A comment that no command follows, and that
-    tells to do something, is a manual step.
-    """
-    coverage.understood(code.line, code.end)
-    raw = [_Line(t, code.first + i) for i, t in enumerate(code.text.split("\n"))]
-    if any(_PROMPT.match(line.text) for line in raw):
-        return list(_session(raw, code, coverage, part))
-    return list(_script(raw, code, coverage, part))
-
-
-def _session(raw: list[_Line], code: Code, coverage: LineCoverage, part: str) -> Iterator[Step]:
-    """A transcript: each prompt starts a command, which a backslash or a "> " continues."""
-    entries: list[tuple[list[_Line], list[str]]] = []
-    comments: dict[int, list[str]] = {}
-    for line in raw:
-        prompted = _PROMPT.match(line.text)
-        # "# comment" after a root prompt's look-alike is a comment all the same.
-        if line.text.lstrip().startswith("#") and not re.match(
-            r"\s*# (?:kubectl|curl)\b", line.text
-        ):
-            comments.setdefault(len(entries), []).append(line.text.strip().lstrip("# "))
-        elif prompted:
-            entries.append(([_Line(line.text[prompted.end() :], line.number)], []))
-        elif entries and not entries[-1][1] and entries[-1][0][-1].text.endswith("\\"):
-            entries[-1][0].append(_Line(re.sub(r"^> ", "", line.text), line.number))
-        elif entries and not entries[-1][1] and line.text.startswith("> "):
-            entries[-1][0].append(_Line(line.text[2:], line.number))
-        elif entries and line.text.strip():
-            entries[-1][1].append(line.text)
-        elif line.text.strip():
-            here = (line.number, line.number)
-            coverage.refuse(code, "code", "output before any prompt", text=line.text, lines=here)
-    for comment in comments.get(len(entries), ()):
-        here = (code.first, code.end)
-        coverage.refuse(code, "code", "a comment that no command follows", text=comment, lines=here)
-    for i, (lines, output) in enumerate(entries):
-        title = " ".join(comments.get(i, ()))
-        for step in _script(lines, code, coverage, part):
-            yield replace(step, title=step.title or title, output="\n".join(output))
-
-
-def _script(lines: list[_Line], code: Code, coverage: LineCoverage, part: str) -> Iterator[Step]:
-    text = "\n".join(line.text for line in lines)
-    title: list[str] = []
-    title_line = last = 0
-    fresh = False  # no command has used the title yet
-
-    def place(first: int, end: int) -> _Place:
-        return _Place(coverage.source(code, first), end, part, code.language)
-
-    for statement in statements(text):
-        first, end = lines[statement.line].number, lines[statement.end].number
-        if statement.comment:
-            words = statement.text.strip().lstrip("#!").strip()
-            if fresh and first > last + 1:
-                yield from _manual(title, place(title_line, last), code, coverage)
-                title, title_line = [], first
-            if not fresh:
-                title, title_line = [], first
-            title.append(words)
-            fresh, last = True, end
-            continue
-        if not fresh and first > last + 1:
-            title = []
-        yield _command(statement, " ".join(title), place(first, end))
-        fresh, last = False, end
-    if fresh:
-        yield from _manual(title, place(title_line, last), code, coverage)
-
-
-def _command(statement: Statement, title: str, at: _Place) -> Step:
-    number, words = _numbered(title)
-    commands = tuple(
-        replace(c, line=at.source.line + c.line - statement.line) for c in statement.commands
-    )
-    return Step(
+def command_step(text: str, title: str, at: Place, number: int | None = None) -> Step:
+    """A command from anywhere but a block: all its programs are on the line of `at`."""
+    commands = tuple(replace(c, line=at.source.line) for s in statements(text) for c in s.commands)
+    return replace(
+        manual_step(text, number, at),
         kind=StepKind.COMMAND,
-        text=statement.text,
-        title=words,
-        language=at.language,
-        effect=effect_of(commands),
-        placeholders=placeholders(statement.text),
+        title=title,
+        effect=effect_of(commands, text),
         commands=commands,
-        source=at.source,
-        end_line=at.end,
-        number=number,
-        part=at.part,
     )
 
 
-def _manual(comment: list[str], at: _Place, code: Code, coverage: LineCoverage) -> Iterator[Step]:
-    """A comment alone: an action for a person if it says so, else just a remark."""
-    number, words = _numbered(" ".join(comment))
-    if words and (number is not None or _ACTION.match(words) or words.endswith(("...", "…"))):
-        yield _words(words, number, at)
-    elif words:
-        lines = (at.source.line, at.end)
-        reason = "a comment that no command follows"
-        coverage.refuse(code, "code", reason, text=" ".join(comment), lines=lines)
-
-
-def _numbered(title: str) -> tuple[int | None, str]:
-    found = _NUMBER.match(title)
-    return (int(found[1]), title[found.end() :]) if found else (None, title)
-
-
-def _words(text: str, number: int | None, at: _Place) -> Step:
+def manual_step(text: str, number: int | None, at: Place) -> Step:
     return Step(
         kind=StepKind.MANUAL,
         text=text,
@@ -182,16 +69,92 @@ def _words(text: str, number: int | None, at: _Place) -> Step:
     )
 
 
-def item_step(item: Text, coverage: LineCoverage, part: str = "") -> Step:
-    """A list item: a command if it holds one as code or after a colon, else words."""
+def forbidden(step: Step, words: str) -> Forbidden:
+    return Forbidden(
+        text=step.text,
+        words=words,
+        commands=step.commands,
+        source=step.source,
+        end_line=step.end_line,
+    )
+
+
+def numbered(title: str) -> tuple[int | None, str]:
+    found = NUMBER.match(title)
+    return (int(found[1]), title[found.end() :]) if found else (None, title)
+
+
+def item_steps(item: Text, coverage: LineCoverage, part: str = "") -> Found:
+    """A list item: each command in it, as code or after a colon; words, if it holds none."""
     coverage.understood(item.line, item.end)
-    at = _Place(coverage.source(item), item.end, part)
+    at = Place(coverage.source(item), item.end, part)
     number, text = item.item or None, BOX.sub("", item.text)
-    step = _spoken(text, number, at)
-    code = next((c for c, _ in item.codes if _COMMAND.match(c)), None)
-    if code is None or step.kind is StepKind.COMMAND:
-        return step
-    return _of_words(code, text.replace(code, "").strip(" :.-"), number, at)
+    said = _commands_said(item.marked)
+    if not said:
+        step = _spoken(text, number, at)
+        if step.kind is StepKind.COMMAND and step.title and forbids_what_follows(step.title):
+            return Found(forbidden=[forbidden(step, text)])
+        return Found(steps=[step])
+    found = Found()
+    for one in said:
+        place = replace(at, source=at.source._replace(line=item.line + one.row))
+        sentence = text if len(said) == 1 else one.words
+        title = BOX.sub("", sentence).replace(one.code, "").strip(" :.-")
+        if any(f.text in title for f in found.forbidden):
+            title = ""  # "Instead of A, use": A shall not stand above the command that runs
+        step = command_step(one.code, title, place if len(said) > 1 else at, number)
+        _file(step, one, found, neutral=found.steps)
+    if not found.steps and not found.mentioned:
+        words = BOX.sub("", allowed_words(item.marked))
+        if re.search(r"\w+\W+\w", words):
+            found.steps.append(manual_step(words, number, at))
+    elif not found.steps:
+        found.steps.append(manual_step(text, number, at))
+    return found
+
+
+def sentence_steps(text: Text, coverage: LineCoverage, part: str = "") -> Found:
+    """The commands in a paragraph: steps where it says "run A", and mentioned otherwise."""
+    found = Found()
+    for one in _commands_said(text.marked):
+        line = text.line + one.row
+        coverage.understood(line, line)
+        at = Place(coverage.source(text, line), line, part)
+        title = one.words.replace(one.code, "").strip(" :.-")
+        step = command_step(one.code, title, at)
+        _file(step, one, found, neutral=found.mentioned)
+    return found
+
+
+def cell_steps(table: Table, coverage: LineCoverage) -> Found:
+    """The commands in a table's cells: mentioned, or forbidden by the header or the sentence."""
+    found = Found()
+    for row in table.rows:
+        at = Place(coverage.source(table, row.line), row.line)
+        for header, marked in zip(table.headers, row.marked, strict=False):
+            for one in _commands_said(marked):
+                step = command_step(one.code, f"{row.cells[0]}: {header}", at)
+                if forbids_what_follows(header):
+                    found.forbidden.append(forbidden(step, f"{header}: {one.words}"))
+                else:
+                    _file(step, replace(one, imperative=False), found, neutral=found.mentioned)
+    return found
+
+
+def _commands_said(marked: str) -> list[Said]:
+    said = said_of_codes(marked)
+    return [s for s in said if is_command(s.code) and len(s.code.split()) > 1]
+
+
+def _file(step: Step, said: Said, found: Found, neutral: list[Step]) -> None:
+    if said.standing is Standing.FORBIDDEN:
+        found.forbidden.append(forbidden(step, said.words))
+    elif said.standing is Standing.DOUBTFUL:
+        found.mentioned.append(step)
+    elif said.imperative:
+        found.steps.append(step)
+    else:
+        neutral.append(step)
 
 
 def checklist_lines(code: Code, coverage: LineCoverage) -> list[Step]:
@@ -202,35 +165,38 @@ def checklist_lines(code: Code, coverage: LineCoverage) -> list[Step]:
     if code.language not in {"", "markdown", "md", "text", "txt", "plaintext"}:
         return []
     lines = [(code.first + i, t) for i, t in enumerate(code.text.split("\n")) if t.strip()]
-    boxed = [bool(BOX.match(text) or _NUMBER.match(text.strip())) for _, text in lines]
+    boxed = [bool(BOX.match(text) or NUMBER.match(text.strip())) for _, text in lines]
     if len(boxed) < 2 or not all(boxed):  # noqa: PLR2004 - one line is no list
         return []
     coverage.understood(code.line, code.end)
     found = []
     for line, text in lines:
-        number, words = _numbered(BOX.sub("", text).strip())
-        found.append(_spoken(words, number, _Place(coverage.source(code, line), line, "")))
+        number, words = numbered(BOX.sub("", text).strip())
+        found.append(_spoken(words, number, Place(coverage.source(code, line), line)))
     return found
 
 
-def _spoken(text: str, number: int | None, at: _Place) -> Step:
+def _spoken(text: str, number: int | None, at: Place) -> Step:
     """ "Check the pods: kubectl get pods" is a command with a title."""
     title, colon, command = text.partition(": ")
-    if _COMMAND.match(text):
-        return _of_words(text, "", number, at)
-    if colon and _COMMAND.match(command.strip()):
-        return _of_words(command.strip(), title, number, at)
-    return _words(text, number, at)
+    if _is_spoken_command(text):
+        return command_step(text, "", at, number)
+    if colon and _is_spoken_command(command.strip()):
+        return command_step(command.strip(), title, at, number)
+    return manual_step(text, number, at)
 
 
-def _of_words(command: str, title: str, number: int | None, at: _Place) -> Step:
-    commands = tuple(
-        replace(c, line=at.source.line) for s in statements(command) for c in s.commands
-    )
-    return replace(
-        _words(command, number, at),
-        kind=StepKind.COMMAND,
-        title=title,
-        effect=effect_of(commands),
-        commands=commands,
-    )
+# First words that are verbs of English as well: "Find the pod", "make a copy", "watch the graph".
+_ENGLISH = frozenset(
+    """
+    find make watch kill test host service date history mount time wait read set source type sort
+    cut touch head less screen export echo who top snap flash salt go node java bash
+    """.split()  # noqa: SIM905
+)
+
+
+def _is_spoken_command(text: str) -> bool:
+    """Words that are not marked as code must be a command beyond doubt."""
+    first = text.partition(" ")[0]
+    known = is_command(text) and len(text.split()) > 1 and first.islower() and not is_prose(text)
+    return known and (first not in _ENGLISH or " -" in text)

@@ -189,7 +189,7 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path, content: bytes | No
     path = tmp_path / "r.md"
     if content is not None:
         path.write_bytes(content)
-    with pytest.raises(RunbookError, match=r"r\.md: (not UTF-8 text|No such file)"):
+    with pytest.raises(RunbookError, match=r"r\.md: (not UTF-16 text|No such file)"):
         read_runbook(path)
 
 

@@ -43,6 +43,8 @@ def _anchors(runbook: Runbook) -> list[str]:
     seen: Counter[str] = Counter()
     found = []
     for heading in runbook.headings:
+        if heading.anchor:
+            found.append(heading.anchor)
         base = re.sub(r"[^\w\- ]", "", heading.text.strip().lower()).replace(" ", "-")
         found.append(f"{base}-{seen[base]}" if seen[base] else base)
         seen[base] += 1

@@ -42,8 +42,8 @@ def check(context: Context) -> Iterator[Problem]:
 def _uneven(node: Binary) -> list[Matcher]:
     """Filters that one side has and the other has not, where that can matter."""
     over, under = selectors(node.left), selectors(node.right)
-    if len(over) != 1 or len(under) != 1:
-        return []
+    if len(over) != 1 or len(under) != 1 or node.on is not None:
+        return []  # matched on labels that are named, each series has its own partner
     sides = [
         {m for m in s.matchers if m.name in SHARED and m.op[0] == "="} for s in (*over, *under)
     ]

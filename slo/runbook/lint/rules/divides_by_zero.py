@@ -18,10 +18,13 @@ _AFTER = frozenset((">", "!=", "=="))
 
 def check(context: Context) -> Iterator[Problem]:
     for expression in context.expressions:
+        guarded = _guarded(expression.tree) if expression.tree else set()
         for node in walk(expression.tree) if expression.tree else ():
             if not isinstance(node, Binary) or node.op not in {"/", "%"}:
                 continue
             for selector in _unguarded(node.right):
+                if selector.name in guarded:
+                    continue
                 if (who := ZERO_WHEN_UNSET.get(selector.name)) is not None:
                     yield Problem(
                         line=expression.line,
@@ -29,6 +32,17 @@ def check(context: Context) -> Iterator[Problem]:
                         f" {who}: the result is +Inf",
                         suggestion=f"leave those out: / ({selector.name} > 0)",
                     )
+
+
+def _guarded(tree: Node) -> set[str]:
+    """The metrics that `… and LIMIT > 0` asks to be set."""
+    found: set[str] = set()
+    for node in walk(tree):
+        if isinstance(node, Binary) and node.op == "and":
+            for side in (node.left, node.right):
+                if isinstance(side, Binary) and side.op in {">", "!="} and number(side.right) == 0:
+                    found |= {s.name for s in selectors(side.left)}
+    return found
 
 
 def _unguarded(node: Node) -> list[Selector]:

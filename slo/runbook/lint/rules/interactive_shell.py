@@ -1,5 +1,6 @@
 """A shell opened in a pod, and steps after it that are meant to run inside."""
 
+import re
 from collections.abc import Iterator
 from itertools import pairwise
 
@@ -16,6 +17,8 @@ def check(context: Context) -> Iterator[Problem]:
         steps = [s for s in procedure.steps if s.kind is StepKind.COMMAND]
         for step, following in pairwise(steps):
             opened = [c for c in step.commands if len(c.inner) == 1 and c.inner[0] in _SHELLS]
+            if re.search(r"<<|<\s*[\w./$\"']+(?![\w -]*>)|\|[^|]*\b(?:exec|run)\b", step.text):
+                continue  # the shell gets its commands from a text, a file or a pipe
             outside = {"kubectl", "docker", "helm", "az", "aws", "gcloud"}
             if opened and following.commands and following.commands[0].program not in outside:
                 yield Problem(

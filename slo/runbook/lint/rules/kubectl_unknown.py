@@ -1,11 +1,13 @@
 """A kubectl verb or option that kubectl does not have."""
 
 import difflib
+import re
 from collections.abc import Iterator
 
 from slo.runbook.lint.base import Context, Level, Problem, Rule
 from slo.runbook.lint.commands import kubectl_calls
 from slo.runbook.lint.kubectl import Call
+from slo.runbook.lint.removed import was_removed
 
 # Plugins and aliases that people install; what they take is theirs to know.
 _PLUGINS = frozenset(
@@ -25,15 +27,26 @@ _PLUGINS = frozenset(
 )
 
 
+_INSTALLED = re.compile(r"\bkubectl[ -]krew install ([\w-]+)|\bkubectl-([\w]+)\b")
+
+
 def check(context: Context) -> Iterator[Problem]:
     verbs = sorted({v.partition(" ")[0] for v in context.kubectl.verbs})
+    text = "\n".join(context.runbook.lines)
+    plugins = _PLUGINS | {a or b for a, b in _INSTALLED.findall(text)}
     for _, call in kubectl_calls(context):
-        if call.verb and call.verb not in verbs and call.verb not in _PLUGINS and _plain(call.verb):
-            near = difflib.get_close_matches(call.verb, verbs, 1, 0.6)
+        if was_removed(" ".join(("kubectl", *call.command.words[1:]))):
+            continue  # command-removed says since when, and what to use
+        if call.verb and call.verb not in verbs and call.verb not in plugins and _plain(call.verb):
+            near = difflib.get_close_matches(call.verb, verbs, 1, 0.75)
             yield Problem(
                 line=call.command.line,
                 message=f"kubectl {context.kubectl.version} has no command {call.verb!r}",
-                suggestion=f"perhaps kubectl {near[0]} is meant" if near else "see kubectl --help",
+                suggestion=f"perhaps kubectl {near[0]} is meant"
+                if near
+                else "if it is a plugin, say above how it is installed",
+                # Far from every verb it is a plugin rather than a slip.
+                level=None if near else Level.NOTE,
             )
         yield from _options(context, call)
 

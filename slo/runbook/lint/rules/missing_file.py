@@ -7,7 +7,7 @@ from urllib.parse import unquote
 
 from slo.runbook.lint.base import Context, Level, Need, Problem, Rule
 from slo.runbook.lint.commands import literal
-from slo.runbook.model import Command
+from slo.runbook.model import Command, Procedure
 
 _TAKES_FILE = {
     "kubectl": ("-f", "--filename", "-k", "--kustomize"),
@@ -24,11 +24,20 @@ _VERBS = {
 def check(context: Context) -> Iterator[Problem]:
     if context.exists is None:
         return
-    for _, step in context.steps():
+    made: set[str] = set()
+    where: Procedure | None = None
+    elsewhere = False
+    for procedure, step in context.steps():
+        if procedure is not where:
+            where, elsewhere = procedure, False
+        made |= _made(step.text)
         for command in step.commands:
+            elsewhere |= command.program in _GO_ELSEWHERE
             for path in _files(command):
                 if (
                     literal(path)
+                    and not elsewhere
+                    and path.removeprefix("./") not in made
                     and not re.match(r"-$|/dev/|https?:", path)
                     and not context.exists(path)
                     and not _linked(context, path)
@@ -39,6 +48,23 @@ def check(context: Context) -> Iterator[Problem]:
                         " the runbook",
                         suggestion="add the file, or say where it is kept",
                     )
+
+
+# After these nobody can tell from the text which files are there.
+_GO_ELSEWHERE = frozenset(("cd", "pushd", "git", "tar", "unzip", "ssh", "rsync", "scp", "gh"))
+_WRITES = re.compile(
+    r"(?:^|[^<>&0-9])>{1,2}\s*([\w./~-]+)|\btee\s+(?:-a\s+)?([\w./~-]+)"
+    r"|\b(?:-o|-O|--output|--output-file|--out)[= ]([\w./~-]+\.[\w]+)"
+    r"|^(?:cp|mv|vi|vim|nano|touch|sed|envsubst)\s.*?([\w./~-]+)\s*$",
+    re.MULTILINE,
+)
+
+
+def _made(text: str) -> set[str]:
+    """The files that a step writes, as they are named."""
+    return {
+        next(g for g in found.groups() if g).removeprefix("./") for found in _WRITES.finditer(text)
+    }
 
 
 def _linked(context: Context, path: str) -> bool:

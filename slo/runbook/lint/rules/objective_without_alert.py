@@ -12,7 +12,18 @@ from slo.show import show_critical
 
 def check(context: Context) -> Iterator[Problem]:
     alerts = [e for e in context.expressions if e.alert is not None]
-    for objective in context.runbook.objectives:
+    promised = context.runbook.objectives
+    if promised and not alerts:
+        # The rules are kept elsewhere, mostly: one remark, not one a promise.
+        yield Problem(
+            line=promised[0].source.line,
+            message=f"this runbook has no alert, so that none watches its objectives"
+            f" ({len(promised)} in all)",
+            suggestion="put the alerting rules beside it, or say where they are kept",
+            level=Level.NOTE,
+        )
+        return
+    for objective in promised:
         near = [e for e in alerts if concerns(e, objective)]
         # An alert in a wrong unit still watches, badly: unit-differs speaks of it.
         if any(_measures(e, objective) or _kind(e) == "per_second" for e in near):

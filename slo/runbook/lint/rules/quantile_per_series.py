@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from slo.runbook.lint.base import Context, Level, Problem, Rule
 from slo.runbook.lint.subjects import best
-from slo.runbook.promql import Aggregate, Call, Node, labels, selectors, walk
+from slo.runbook.promql import Aggregate, Call, Node, labels, render, selectors, walk
 
 
 def check(context: Context) -> Iterator[Problem]:
@@ -22,8 +22,7 @@ def check(context: Context) -> Iterator[Problem]:
                     line=expression.line,
                     message=f"{expression.quoted} is not summed by le: it is one quantile for each"
                     " series (pod, endpoint, status, …), not one for the service",
-                    suggestion=f"sum the buckets first: histogram_quantile({_q(node)},"
-                    f" sum by (le) (rate({metric}[5m])))",
+                    suggestion=f"sum the buckets first: {render(_summed(node))}",
                     # Held against one promise it must be one figure; else it may be meant so.
                     level=None if best(expression, promised) else Level.WARNING,
                 )
@@ -40,8 +39,11 @@ def _aggregated(node: Node) -> bool:
     return any(isinstance(n, Aggregate) for n in walk(node))
 
 
-def _q(node: Call) -> str:
-    return str(getattr(node.args[0], "value", 0.95))
+def _summed(node: Call) -> Node:
+    """The same with its buckets summed; selectors, ranges and functions stay as they are."""
+    *parameter, buckets = node.args
+    summed = Aggregate("sum", buckets, by=frozenset(("le",)))
+    return Call(node.function, (*parameter, summed))
 
 
 RULE = Rule(

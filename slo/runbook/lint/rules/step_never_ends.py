@@ -1,25 +1,35 @@
 """A step that does not return, before steps that change something."""
 
+import re
 from collections.abc import Iterator
 
 from slo.runbook.lint.base import Context, Level, Problem, Rule
-from slo.runbook.model import Command, Effect
+from slo.runbook.model import Command, Effect, Step
 
 
 def check(context: Context) -> Iterator[Problem]:
     for procedure in context.runbook.procedures:
         for i, step in enumerate(procedure.steps):
-            if step.text.rstrip().endswith("&"):
-                continue
             later = next((s for s in procedure.steps[i + 1 :] if s.effect is Effect.CHANGES), None)
             for command in step.commands:
-                if later and (why := _endless(context, command)):
+                behind = _in_background(step, command)
+                if later and not behind and (why := _endless(context, command)):
                     yield Problem(
                         line=command.line,
                         message=f"{why} does not return, so that the step on line"
                         f" {later.source.line} is not reached",
                         suggestion="put it into the background and end it, or give it a time limit",
                     )
+
+
+def _in_background(step: Step, command: Command) -> bool:
+    """Does the command end with an &, by itself or at the end of the step?"""
+    rows = step.text.split("\n")[max(0, command.line - step.source.line) :]
+    # Its own lines: those that a backslash continues.
+    own = rows[:1]
+    while own and own[-1].endswith("\\") and len(own) < len(rows):
+        own.append(rows[len(own)])
+    return bool(re.search(r"(?<!&)&(?!&|>)\s*(?:#.*)?(?:$|[;)}])", " ".join(own)))
 
 
 def _endless(context: Context, command: Command) -> str:

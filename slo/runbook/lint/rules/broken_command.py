@@ -1,0 +1,74 @@
+"""A command that fails, or does nothing, wherever it runs."""
+
+import re
+from collections.abc import Iterator
+
+from slo.runbook.lint.base import Context, Level, Problem, Rule
+from slo.runbook.lint.kubectl import Call
+from slo.runbook.model import Step
+
+
+def check(context: Context) -> Iterator[Problem]:
+    for _, step in context.steps():
+        text = re.sub(r"'[^']*'|\"[^\"]*\"", "''", step.text)
+        if re.search(r"(?<!\|)\|\s+\|(?!\|)", text):
+            yield Problem(
+                line=step.source.line,
+                message="there is no command between the two pipes",
+                suggestion="write || for 'or else', or put in the command that is missing",
+            )
+        for command in step.commands:
+            if command.program == "kubectl":
+                yield from _exec(step, context.kubectl.read(command))
+        yield from _single_quotes(step)
+
+
+def _exec(step: Step, call: Call) -> Iterator[Problem]:
+    """`exec` without a command, without `--`, or without the standard input that it is given."""
+    if call.verb != "exec" or "filename" in call.options:
+        return
+    line = call.command.line
+    if not call.command.inner:
+        # The pod is the first argument; more of them are the command, as kubectl took it once.
+        given = len(call.arguments) > 1
+        yield Problem(
+            line=line,
+            message="kubectl exec has no -- before the command, which kubectl refuses"
+            if given
+            else "kubectl exec has no command to run",
+            suggestion="kubectl exec POD -- COMMAND",
+        )
+        return
+    row = step.text.split("\n")[max(0, line - step.source.line)]
+    fed = re.search(r"(?<!<)<(?!<|\()\s*[\w./~$\"']+(?![\w -]*>)", row)
+    if fed and not {"stdin", "i"} & set(call.options):
+        yield Problem(
+            line=line,
+            message="kubectl exec is given a file on its standard input and has no -i, so that the"
+            " command in the container reads nothing",
+            suggestion="kubectl exec -i POD -- COMMAND < FILE",
+        )
+
+
+def _single_quotes(step: Step) -> Iterator[Problem]:
+    """A variable in single quotes that curl sends as it is written."""
+    for command in step.commands:
+        if command.program != "curl":
+            continue
+        for found in re.finditer(r"(?:-d|--data\S*|--json|-H)[ =]'([^']*)'", step.text):
+            if name := re.search(r"\$\{?[A-Z][A-Z0-9_]+\}?", found[1]):
+                yield Problem(
+                    line=step.source.line + step.text.count("\n", 0, found.start()),
+                    message=f"{name[0]} stands in single quotes, so that curl sends the name and"
+                    " not the value",
+                    suggestion='use double quotes around it, and \\" inside',
+                )
+
+
+RULE = Rule(
+    id="broken-command",
+    level=Level.ERROR,
+    title="A command cannot do what it is there for",
+    why="It fails, or it succeeds and did nothing: a restore that restores nothing looks well.",
+    check=check,
+)
