@@ -16,8 +16,10 @@ from slo.runbook.reading.steps import (
     Found,
     cell_steps,
     checklist_lines,
+    is_words,
     item_steps,
     sentence_steps,
+    titled,
 )
 from slo.runbook.reading.topics import topic_of
 
@@ -55,6 +57,9 @@ _STEPS_HERE = re.compile(
     r"|remediat|what to do|first aid|debug|handling",
     re.IGNORECASE,
 )
+
+
+NEAR = 2  # lines: a block right below its sentence, or after an empty line
 
 
 @dataclass
@@ -139,15 +144,25 @@ class ProcedureReader:
 
     def shell(self, code: Code) -> None:
         draft = self._current(code)
+        lead = self._lead_of(code, draft)
         self._settle(draft)
         words = self._bad[1] if self._bad else ""
         if not words and forbids_block(self._before):
             words = self._before
         found = block_steps(code, self.coverage, draft.part, forbidden_by=words)
+        if lead is not None:
+            found.steps = titled(found.steps, lead, self.coverage)
         self._take(found, draft)
         if found.steps:
             draft.end = code.end
         self._before = ""
+
+    def _lead_of(self, code: Code, draft: _Draft) -> Text | None:
+        """The item right above the block that says in words what the block does."""
+        last = draft.pending[-1] if draft.pending else None
+        if last is None or code.line - last.end > NEAR or not last.text.rstrip().endswith(":"):
+            return None
+        return draft.pending.pop() if is_words(last) else None
 
     def queries(self, code: Code) -> None:
         """Queries stand here: the items around them are what to do with the answers."""

@@ -113,6 +113,22 @@ def item_steps(item: Text, coverage: LineCoverage, part: str = "") -> Found:
     return found
 
 
+def is_words(item: Text) -> bool:
+    """No command stands in the item itself."""
+    text = BOX.sub("", item.text)
+    return not _commands_said(item.marked) and _spoken_kind(text) is StepKind.MANUAL
+
+
+def titled(steps: list[Step], lead: Text, coverage: LineCoverage) -> list[Step]:
+    """The steps of a block under the item that says what they do: its words and its number."""
+    coverage.understood(lead.line, lead.end)
+    words, number = BOX.sub("", lead.text).rstrip(" :"), lead.item or None
+    return [
+        replace(s, title=s.title if s.title not in ("", s.text) else words, number=number)
+        for s in steps
+    ]
+
+
 def sentence_steps(text: Text, coverage: LineCoverage, part: str = "") -> Found:
     """The commands in a paragraph: steps where it says "run A", and mentioned otherwise."""
     found = Found()
@@ -174,6 +190,12 @@ def checklist_lines(code: Code, coverage: LineCoverage) -> list[Step]:
         number, words = numbered(BOX.sub("", text).strip())
         found.append(_spoken(words, number, Place(coverage.source(code, line), line)))
     return found
+
+
+def _spoken_kind(text: str) -> StepKind:
+    _, colon, command = text.partition(": ")
+    spoken = _is_spoken_command(text) or (bool(colon) and _is_spoken_command(command.strip()))
+    return StepKind.COMMAND if spoken else StepKind.MANUAL
 
 
 def _spoken(text: str, number: int | None, at: Place) -> Step:

@@ -141,3 +141,34 @@ def test_a_query_between_the_items_does_not_end_the_procedure() -> None:
 def test_titles_that_repeat_are_told_apart_by_the_heading_above() -> None:
     text = "".join(f"## {a}\n\n### Fix\n\n1. `kubectl get {a}`\n\n" for a in ("pods", "nodes"))
     assert [p.name for p in survey(text, "x.md").procedures] == ["pods-fix", "nodes-fix"]
+
+
+def test_an_item_that_leads_to_a_block_is_its_title_and_no_step_of_its_own() -> None:
+    text = """# Web
+
+## Rollback
+
+1. Go back to the release before:
+
+   ```bash
+   kubectl -n shop rollout undo deployment/web
+   ```
+
+2. Wait until it serves:
+   ```bash
+   kubectl -n shop rollout status deployment/web
+   kubectl -n shop get pods
+   ```
+
+3. Tell the team:
+
+4. Close the incident.
+"""
+    (procedure,) = survey(text, "x.md").procedures
+    assert [(s.title, s.number, s.kind.value) for s in procedure.steps] == [
+        ("Go back to the release before", 1, "command"),
+        ("Wait until it serves", 2, "command"),
+        ("Wait until it serves", 2, "command"),
+        ("Tell the team:", 3, "manual"),
+        ("Close the incident.", 4, "manual"),
+    ]

@@ -219,8 +219,8 @@ def test_numbered_items_and_a_transcript_are_one_procedure() -> None:
     found = procedure(survey_runbook(RUNBOOKS / "shop.md"), "when-payments-fail")
     assert found.condition == "the gateway answers with 502 for more than five minutes."
     kinds = [(s.kind.value, s.source.line) for s in found.steps]
-    assert [k for k, _ in kinds] == ["manual", "command", "manual", "command", "command", "manual"]
-    status, listing = found.steps[3:5]
+    assert [k for k, _ in kinds] == ["manual", "command", "command", "command", "manual"]
+    status, listing = found.steps[2:4]
     assert status.text == "kubectl rollout status deploy/payment-adapter \\\n  -n shop --timeout=5m"
     assert status.output == 'deployment "payment-adapter" successfully rolled out'
     assert listing.title == "the pods should be new"
