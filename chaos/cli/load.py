@@ -14,7 +14,8 @@ from chaos.run.interrupt import interruptible
 
 if TYPE_CHECKING:
     from chaos.run.progress import Progress
-    from loadtests.runner import LoadProgress, LoadSummary
+    from loadtests.runner import LoadSummary
+    from loadtests.tail import LoadProgress
     from slo.evidence.samples import Samples
 
 QUANTILES = {"p50_s": 0.5, "p95_s": 0.95, "p99_s": 0.99}

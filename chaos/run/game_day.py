@@ -26,8 +26,9 @@ from chaos.run.journal_writer import JournalWriter
 from chaos.run.progress import Progress, Pulse
 from chaos.run.stop_conditions import StopConditions
 from chaos.undo.lease import Held
-from loadtests.runner import LoadError, LoadHandle, LoadProgress, LoadRunner
+from loadtests.runner import LoadError, LoadHandle, LoadRunner
 from loadtests.scenario import Scenario
+from loadtests.tail import LoadProgress
 from slo.evidence import journal as entries
 from slo.model import SCHEMA_VERSION, Phase, PhaseKind
 from slo.observe.phases import Scope

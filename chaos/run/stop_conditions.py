@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import Self
 
 from chaos.plan.model import StopCondition
-from loadtests.runner import LoadProgress
+from loadtests.tail import LoadProgress
 from slo.observe.answers import PrometheusError
 from slo.observe.prometheus import Prometheus
 

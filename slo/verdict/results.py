@@ -67,7 +67,10 @@ def phase_results(
         )
         if view is not None:
             ours = _client(view, due)
-            judgement = with_load(objective, view, due, _judge(objective, ours, seen), seen)
+            load = seen.load.within([(start, end)])
+            judgement = with_load(
+                objective, view, due, _judge(objective, ours, seen), seen, load=load
+            )
             client = _result(phase, objective, View.CLIENT, ours, judgement)
             client = replace(client, user_facing=True, formula=view.definition, data=_SAMPLES)
             apart = _apart(objective, ours, theirs, seen.decision)
@@ -97,7 +100,8 @@ def promises(
         if view is None:
             continue
         ours = _client(view, due)
-        judgement = with_load(objective, view, due, _judge(objective, ours, seen), seen)
+        load = seen.load.within(windows)
+        judgement = with_load(objective, view, due, _judge(objective, ours, seen), seen, load=load)
         results.append(
             PromiseResult(
                 objective=objective,
@@ -186,9 +190,10 @@ def with_load(
     due: Requests | None,
     judgement: Judgement,
     seen: AllEvidence,
+    *,
+    load: LoadHealth,
 ) -> Judgement:
     """What is left of a judgement when the load generator was not well: slo.verdict.load_health."""
-    load = seen.load
     well = load.complete and load.punctual and load.capable
     if judgement.counts is Outcome.INCONCLUSIVE or well:
         return judgement

@@ -38,6 +38,7 @@ class Handler(BaseHTTPRequestHandler):
 
     protocol_version = "HTTP/1.1"
     server: "_Server"
+    turns = 0  # requests on this connection so far, for answers that count them
 
     def text(self, body: str = "fine", status: int = 200, **headers: str) -> None:
         self.send_response(status)

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from loadtests.runner import _Tail
+from loadtests.tail import Tail
 from slo.evidence.samples import read_raw
 from slo.indicators.client import latency, requests
 from slo.latency_rule import latencies_count, latency_counts
@@ -48,7 +48,7 @@ def test_timeouts_are_in_the_live_p95_as_in_the_verdict(tmp_path: Path) -> None:
     rows += [f"{now - 0.1},{now - 0.1},0.01,GET /,200,none" for _ in range(5)]
     path = tmp_path / "samples-0.csv"
     path.write_text("".join(f"{row}\n" for row in rows))
-    live = _Tail(path).read()
+    live = Tail(path).read()
     verdict = latency(requests(read_raw(tmp_path)), 0.95)
     assert isinstance(verdict, Quantiles)
     assert live.p95_s == pytest.approx(verdict.value) == pytest.approx(5.0)
