@@ -20,6 +20,7 @@ from loadtests.isolation import ROOT
 from loadtests.scenario import Scenario
 from loadtests.tail import LoadProgress, Recent, Tail, rows_of
 from slo.model import ErrorKind
+from slo.target_url import UrlError, checked_url
 
 # The worker's packages are found by their place, and not by the working directory or PYTHONPATH,
 # where the user may have packages of the same names.
@@ -160,9 +161,13 @@ class LoadRunner:
     def start(scenario: Scenario, url: str, run_dir: Path, *, seed: int) -> LoadHandle:
         """Samples go to `run_dir`/samples-0.csv. Raises LoadError."""
         run_dir = run_dir.absolute()
+        try:
+            url = checked_url(url)
+        except UrlError as error:
+            raise LoadError(str(error)) from error
         spec = {
             "scenario": scenario.model_dump_json(),
-            "url": url.rstrip("/"),
+            "url": url,
             "seed": seed,
             "samples": str(run_dir / SAMPLES),
             "summary": str(run_dir / SUMMARY),

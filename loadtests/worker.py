@@ -31,8 +31,10 @@ from loadtests.isolation import release_our_names
 from loadtests.locustfile import LocustfileError, environment_of, shares_of, user_classes_in
 from loadtests.pool import UserPool, patch_locust
 from loadtests.recorder import Clock, Recorder
+from loadtests.redirects import patch_redirects
 from loadtests.scenario import Scenario
 from loadtests.stalls import STALL_S, Stalls
+from loadtests.tls import patch_sessions, trust
 from loadtests.yaml_user import user_of
 from slo.model import ErrorKind
 
@@ -208,6 +210,7 @@ def _prepared(scenario: Scenario, url: str) -> tuple[Any, dict[Any, float]]:
     shares = shares_of(file, environment.user_classes, scenario.mix, scenario.max_in_flight)
     for user_class in shares:
         limit_time(user_class, scenario.request_timeout.total_seconds())
+        trust(user_class, verify=scenario.verify is not False, ca_file=scenario.ca_file)
     return environment, shares
 
 
@@ -235,6 +238,8 @@ def main() -> None:
     scenario = Scenario.model_validate_json(spec["scenario"])
     random.seed(f"{spec['seed']}/users")  # Locust's choice of tasks, and most locustfiles' bodies
     patch_clients()
+    patch_redirects()
+    patch_sessions(verify=scenario.verify is not False, ca_file=scenario.ca_file)
     release_our_names()
     _allow_many_connections()
     with (
