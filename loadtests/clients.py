@@ -8,12 +8,16 @@ from locust import FastHttpUser, HttpUser  # isort: skip - first, before ssl is 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
+from urllib.parse import urlsplit
 
 import gevent
 import geventhttpclient.client
 import requests.exceptions
 from locust.clients import HttpSession
-from locust.contrib.fasthttp import FastHttpSession
+from locust.clients import ResponseContextManager as SlowResponse
+from locust.contrib.fasthttp import FastHttpSession, LocustBadStatusCode
+from locust.contrib.fasthttp import ResponseContextManager as FastResponse
+from requests.exceptions import HTTPError
 
 from loadtests.recorder import current_seat
 
@@ -48,7 +52,8 @@ def patch_clients() -> None:
         if seconds is None:
             return send(self, method, url, **kwargs)
         late = requests.exceptions.ReadTimeout(f"no complete answer within {seconds:g} s")
-        with _limited(), gevent.Timeout(seconds, late):
+        name = getattr(self, "explicit_name", None) or urlsplit(url).path
+        with _limited(f"{method} {name}"), gevent.Timeout(seconds, late):
             return send(self, method, url, **kwargs)
 
     def limited_ask(self: Any, method: str, url: str, *args: Any, **kwargs: Any) -> Any:
@@ -56,11 +61,12 @@ def patch_clients() -> None:
         if seconds is None:
             return ask(self, method, url, *args, **kwargs)
         late = TimeoutError(f"no complete answer within {seconds:g} s")
-        with _limited(), gevent.Timeout(seconds, late):
+        with _limited(f"{method} {kwargs.get('name') or url}"), gevent.Timeout(seconds, late):
             return ask(self, method, url, *args, **kwargs)
 
     HttpSession._send_request_safe_mode = limited_send  # noqa: SLF001
     FastHttpSession.request = limited_ask
+    _no_success_without_an_answer()
     # geventhttpclient sends a GET again as often as its pool is large, so that a service which
     # closes every second connection seems to be well. One request is one try. A kept connection
     # that the service has closed is noticed before anything is sent, and costs nothing.
@@ -75,14 +81,32 @@ def _total(timeout: Any) -> float | None:
 
 
 @contextmanager
-def _limited() -> Iterator[None]:
-    """Whoever waits has a time limit; loadtests.patience leaves it alone."""
+def _limited(request: str) -> Iterator[None]:
+    """Whoever waits has a time limit, so that loadtests.patience leaves it alone."""
     seat = current_seat()
     if seat is None:
         yield
         return
     seat.limited += 1
+    seat.request = request
     try:
         yield
     finally:
         seat.limited -= 1
+
+
+def _no_success_without_an_answer() -> None:
+    """`success()` in a locustfile may be about a status, and never about an answer that broke off.
+
+    `if answer.status_code == 200: answer.success()` is what many files say, and an answer that
+    drips beyond its time limit has begun with that status.
+    """
+    for kind, bad_status in ((SlowResponse, HTTPError), (FastResponse, LocustBadStatusCode)):
+        succeed = kind.success
+
+        def success(self: Any, succeed: Any = succeed, bad_status: Any = bad_status) -> None:
+            error = getattr(self, "error", None) or self.request_meta.get("exception")
+            if error is None or isinstance(error, bad_status):
+                succeed(self)
+
+        kind.success = success

@@ -106,7 +106,8 @@ class UserPool:
         """What is still in flight is given up, and recorded."""
         for seat in list(self._working):
             if seat.iteration is not None:
-                self._recorder.given_up(seat.iteration, seat.task, self._patience_s)
+                what = seat.request if seat.limited else seat.task
+                self._recorder.given_up(seat.iteration, what, self._patience_s)
                 seat.iteration = None
         self._working.clear()
 

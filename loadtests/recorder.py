@@ -77,6 +77,7 @@ class Seat:
     task: str = ""  # the task that runs, or ran last
     in_task: bool = True  # code of the locustfile runs, not Locust's own loop
     limited: int = 0  # requests under way that have a time limit of their own
+    request: str = ""  # the last of those
     greenlet: Any = None
     iteration: Iteration | None = None
     wake: Event = field(default_factory=Event)

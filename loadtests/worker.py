@@ -175,8 +175,8 @@ class Worker:
                 f" requests that were due were not sent, and {recorder.spoiled} could not be timed"
             )
         late = self._late / max(1, self._handed)
-        others = waiting - self._overslept
-        if others > 0 and (cpu_share >= BUSY_CPU or late >= LATE_SHARE):
+        others = waiting - (self._overslept if self._stalls.spans else 0)
+        if others > 0 and (cpu_share >= BUSY_CPU or late >= LATE_SHARE or self._overslept):
             yield (
                 f"the load generator could not keep up: {others} of {due} requests that were due"
                 f" were never sent; it used {cpu_share:.0%} of a core, and was late itself for"

@@ -9,6 +9,7 @@ from pathlib import Path
 from random import Random
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -72,16 +73,18 @@ def test_answers_that_drip_for_ever_are_timeouts_and_the_load_ends(tmp_path: Pat
     assert took < 30
 
 
-def test_four_of_a_hundred_that_drip_are_four_timeouts(tmp_path: Path) -> None:
+@pytest.mark.parametrize("users", ["a locustfile", "requests"])
+def test_four_of_a_hundred_that_drip_are_four_timeouts(tmp_path: Path, users: str) -> None:
     def some(handler: Handler) -> None:
         if len(handler.server.seen) % 25 == 0:
             drip(handler)
-        handler.text()
+        else:
+            handler.text()
 
     with service(some) as there:
-        chosen = shopping(
-            tmp_path, stages=[{"rate": 50, "duration": "2s"}], request_timeout="500ms"
-        )
+        fields = {"stages": [{"rate": 50, "duration": "2s"}], "request_timeout": "500ms"}
+        made = {"requests": [{"path": "/"}]} if users == "requests" else None
+        chosen = scenario(**fields, **made) if made else shopping(tmp_path, **fields)
         summary, samples = played(chosen, there.url, tmp_path)
     assert balanced(summary, samples) == {"none": 96, "timeout": 4}
 

@@ -334,6 +334,40 @@ def test_the_time_limit_is_a_total(tmp_path: Path, base: str) -> None:
 
 
 @pytest.mark.parametrize("base", ["HttpUser", "FastHttpUser"])
+def test_an_answer_that_breaks_off_is_no_success_whatever_the_file_says(
+    tmp_path: Path, base: str
+) -> None:
+    """Its status was 200, which is all that many files look at."""
+
+    def cut(handler: Handler) -> None:
+        handler.send_response(200)
+        handler.send_header("Content-Length", "1000")
+        handler.end_headers()
+        handler.wfile.write(b"x")
+        handler.close_connection = True
+
+    text = f"""
+    class Shopper({base}):
+        @task
+        def dripping(self):
+            self.ask("/drip")
+        @task
+        def cut_short(self):
+            self.ask("/cut")
+        def ask(self, path):
+            with self.client.get(path, catch_response=True) as answer:
+                answer.success()
+    """
+    with service(lambda h: drip(h) if h.path == "/drip" else cut(h)) as there:
+        _, found, _ = run(
+            tmp_path, text, there, stages=[{"rate": 20, "duration": "1s"}], request_timeout="500ms"
+        )
+    assert {endpoint for endpoint, _ in found} == {"GET /drip", "GET /cut"}
+    assert {error for _, error in found} <= {"timeout", "reset", "other"}
+    assert ("GET /drip", "timeout") in found
+
+
+@pytest.mark.parametrize("base", ["HttpUser", "FastHttpUser"])
 def test_a_limit_of_the_files_own_is_a_total_as_well(tmp_path: Path, base: str) -> None:
     own = "timeout=0.3" if base == "HttpUser" else ""
     text = f"""
