@@ -11,6 +11,8 @@ from pathlib import Path
 from random import Random
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from junitparser import JUnitXml
 
@@ -113,6 +115,22 @@ def test_latencies_that_are_no_numbers_are_missing_evidence(
     replace(samples, latency=np.full(len(samples), wrong)).write_parquet(copy / "samples.parquet")
     done = gameday("gate", copy)
     assert done.returncode == 3, done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("kind", ["measurement", "point"])
+@pytest.mark.parametrize("wrong", [math.nan, math.inf])
+def test_measurements_that_are_no_numbers_are_missing_evidence(
+    runs: Path, tmp_path: Path, kind: str, wrong: float
+) -> None:
+    copy = tmp_path / "run"
+    shutil.copytree(runs / "two", copy)
+    path = copy / "metrics.parquet"
+    rows = pq.read_table(path)
+    changed = [row | {"value": wrong} if row["kind"] == kind else row for row in rows.to_pylist()]
+    pq.write_table(pa.Table.from_pylist(changed, schema=rows.schema), path)
+    done = gameday("gate", copy)
+    assert done.returncode == (3 if kind == "measurement" else 0), done.stdout + done.stderr
     assert "Traceback" not in done.stderr
 
 
