@@ -1,6 +1,8 @@
 """`gameday load`: a scenario alone, without faults and without a verdict."""
 
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -10,7 +12,7 @@ import typer
 from chaos.cli import options
 from chaos.cli.app import Json, app, console, print_json
 from chaos.cli.errors import UsageError
-from chaos.run.interrupt import interruptible
+from chaos.run.interrupt import InterruptedRunError, interruptible
 
 if TYPE_CHECKING:
     from chaos.run.progress import Progress
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
     from loadtests.scenario import Scenario
     from loadtests.tail import LoadProgress
     from slo.evidence.journal import LoadEnded
+    from slo.evidence.samples import Samples
+    from slo.system.folder import SystemFolder
 
 
 @app.command()
@@ -54,12 +58,8 @@ def load(
     the load does not show what it should: requests that were due were not sent, the load generator
     was not well, or there were too few requests for a judgement.
     """
-    from chaos.cli.embedded import embedded_cluster
     from chaos.cli.load_report import as_json, show_load
     from chaos.cli.system import scenario_of, system_folder
-    from chaos.cli.target import chosen, system_under_test
-    from chaos.kube import Cluster
-    from chaos.run.progress import Quiet, Terminal
     from loadtests.runner import run_load
     from slo.evidence.samples import read_raw
     from slo.exit_codes import of_outcome
@@ -77,29 +77,21 @@ def load(
         _writable(out)
     if duration is None and read.length_s == float("inf"):
         raise UsageError(f"scenario {read.name} has no end of its own: give --duration")
-    terminal = Terminal(console(quiet=json))
-    progress: Progress = Quiet() if json else terminal
     with interruptible(), tempfile.TemporaryDirectory(prefix="gameday-") as work:
-
-        def go(target: str) -> "LoadSummary":
-            _reach(target, read)
-            told = _Told(progress, read.name)
-            directory = Path(work)
-            try:
-                return run_load(
-                    read, target, directory, seed=seed, duration=duration, on_progress=told
+        interrupted: InterruptedRunError | None = None
+        summary: LoadSummary | None = None
+        try:
+            with _progress(quiet=json) as progress, _address(url, folder, progress) as target:
+                _reach(target, read)
+                told = _Told(progress, read.name)
+                summary = run_load(
+                    read, target, Path(work), seed=seed, duration=duration, on_progress=told
                 )
-            finally:
-                terminal.close()
-
-        if url is not None:
-            summary = go(url)
-        else:
-            with embedded_cluster(progress) as kubeconfig:
-                cluster = Cluster.connect(kubeconfig)
-                where = system_under_test(cluster, chosen(folder, None, None))
-                summary = go(where.url)
+        except InterruptedRunError as error:
+            interrupted = error
         samples = read_raw(Path(work))
+        if summary is None:
+            summary = _cut_short(samples)
         if out is not None:
             samples.write_parquet(out / "samples.parquet")
     verdict = judge_load(read.name, _ended(summary), samples, objectives, policy)
@@ -107,7 +99,33 @@ def load(
         print_json(as_json(summary, samples, verdict))
     else:
         show_load(console(), summary, samples, verdict)
-    raise typer.Exit(of_outcome(verdict.outcome))
+    raise typer.Exit(interrupted.exit_code if interrupted else of_outcome(verdict.outcome))
+
+
+@contextmanager
+def _progress(*, quiet: bool) -> Iterator["Progress"]:
+    from chaos.run.progress import Quiet, Terminal
+
+    terminal = Terminal(console(quiet=quiet))
+    try:
+        yield Quiet() if quiet else terminal
+    finally:
+        terminal.close()
+
+
+@contextmanager
+def _address(url: str | None, folder: "SystemFolder | None", progress: "Progress") -> Iterator[str]:
+    """Where the load goes; without an address, to the built-in service, as long as this lasts."""
+    if url is not None:
+        yield url
+        return
+    from chaos.cli.embedded import embedded_cluster
+    from chaos.cli.target import chosen, system_under_test
+    from chaos.kube import Cluster
+
+    with embedded_cluster(progress) as kubeconfig:
+        cluster = Cluster.connect(kubeconfig)
+        yield system_under_test(cluster, chosen(folder, None, None)).url
 
 
 def _trusting(scenario: "Scenario", *, insecure: bool, ca_file: Path | None) -> "Scenario":
@@ -144,6 +162,17 @@ def _reach(url: str, scenario: "Scenario") -> None:
         reach(checked_url(url), verify=scenario.verify is not False, ca_file=scenario.ca_file)
     except UrlError as error:
         raise UsageError(str(error)) from error
+
+
+def _cut_short(samples: "Samples") -> "LoadSummary":
+    """Of a load that a signal ended: what was measured until then is kept and shown."""
+    from loadtests.runner import LoadSummary
+
+    return LoadSummary(
+        scheduled=len(samples),
+        sent=len(samples.of_the_service()),
+        reason="the load was interrupted: this is what was measured until then",
+    )
 
 
 def _ended(summary: "LoadSummary") -> "LoadEnded":

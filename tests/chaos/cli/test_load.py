@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -10,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from service.gameday import RUNBOOK
-from tests.loadtests.service import Handler, service
+from slo.evidence.samples import read_parquet
+from tests.loadtests.service import Handler, eventually, service
 
 GAMEDAY = str(Path(sys.executable).parent / "gameday")
 SCENARIO = """\
@@ -94,3 +96,35 @@ def test_redirects_are_said(load: Load) -> None:
         done = load("--url", there.url)
         assert len(there.seen) == 200
     assert "200 answers were redirects, which are not followed" in done.stdout
+
+
+def test_what_an_interrupted_load_has_measured_is_kept_and_shown(tmp_path: Path) -> None:
+    (tmp_path / "short.yaml").write_text(SCENARIO.replace(", duration: 2s", ""))
+    with service() as there:
+        started = subprocess.Popen(
+            [
+                GAMEDAY,
+                "load",
+                "short.yaml",
+                "--url",
+                there.url,
+                "--duration",
+                "5m",
+                "--out",
+                "kept",
+                "--json",
+            ],
+            cwd=tmp_path,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        try:
+            eventually(lambda: len(there.seen) > 50)
+            started.send_signal(signal.SIGINT)
+            told = json.loads(started.communicate(timeout=60)[0])
+        finally:
+            started.kill()
+            started.wait()
+    assert started.returncode == 130
+    assert "was interrupted" in told["reason"]
+    assert told["sent"] == len(read_parquet(tmp_path / "kept/samples.parquet")) > 50
