@@ -2,6 +2,7 @@
 
 import errno
 import os
+import socket
 import ssl
 from collections.abc import Iterator
 
@@ -38,7 +39,8 @@ _OWN = frozenset((errno.EMFILE, errno.ENFILE, errno.EADDRNOTAVAIL, errno.ENOBUFS
 def error_kind(status: int, error: BaseException | None) -> ErrorKind:
     """Of one request: its HTTP status (0 without an answer, or without HTTP) and its exception.
 
-    Without an exception it is a success, whatever its status: the locustfile may have said so.
+    Without an exception it is a success, whatever its status: the locustfile may have said so. What
+    this machine lacked is the generator's own fault, and never the service's.
     """
     if error is None:
         return ErrorKind.NONE
@@ -46,18 +48,26 @@ def error_kind(status: int, error: BaseException | None) -> ErrorKind:
         return ErrorKind.SERVER_ERROR
     if status >= CLIENT_ERROR:
         return ErrorKind.CLIENT_ERROR
+    if not status and own_shortage(error):
+        return ErrorKind.GENERATOR
     return next((k for k in map(_kind_of, _chain(error)) if k is not None), ErrorKind.OTHER)
 
 
 def own_shortage(error: BaseException | None) -> str:
-    """What this machine has run out of, so that the request was never sent; "" for other errors."""
-    codes = (getattr(each, "errno", None) for each in _chain(error))
-    return next((os.strerror(code) for code in codes if code in _OWN), "")
+    """What this machine lacked, so that the request was never sent; "" for other errors."""
+    for each in _chain(error):
+        if isinstance(each, socket.gaierror):
+            return f"the name of the service was not resolved ({each.strerror})"
+        if isinstance(each, OSError) and each.errno in _OWN:
+            return os.strerror(each.errno)
+    return ""
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:
     """The error and what caused it; `original` is geventhttpclient's RetriesExceeded's."""
-    while error is not None:
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
         yield error
         error = getattr(error, "original", None) or error.__cause__ or error.__context__
 

@@ -17,6 +17,7 @@ from gevent import GreenletExit
 from gevent.event import Event
 from locust.user.task import DefaultTaskSet, TaskSet
 
+from loadtests.patience import end_overdue
 from loadtests.recorder import SEAT, Clock, Iteration, Recorder, Seat, current_seat
 
 RESERVE = 10  # idle users of each class that have their on_start behind them
@@ -37,7 +38,10 @@ class Kind:
 
 
 class UserPool:
-    """Users of the classes in `shares`, at most `limit` of them in an iteration at a time."""
+    """Users of the classes in `shares`, at most `limit` of them in an iteration at a time.
+
+    A user who waits longer than `patience_s` for something has timed out (loadtests.patience).
+    """
 
     def __init__(
         self,
@@ -45,11 +49,12 @@ class UserPool:
         shares: Mapping[Any, float],
         *,
         limit: int,
+        patience_s: float,
         seed: int,
         recorder: Recorder,
         clock: Clock,
     ) -> None:
-        self._environment, self._limit = environment, limit
+        self._environment, self._limit, self._patience_s = environment, limit, patience_s
         self._recorder, self._clock = recorder, clock
         self._kinds = [
             Kind(c, share, min(limit, c.fixed_count or limit)) for c, share in shares.items()
@@ -74,6 +79,7 @@ class UserPool:
     def warm_up(self, seconds: float) -> str:
         """The first users start, for so long at most. Why none can; "" when some are ready."""
         gevent.spawn(self._keep_growing)
+        gevent.spawn(end_overdue, self._working, self._patience_s, self._clock)
         self._short.set()
         with gevent.Timeout(seconds, exception=False):
             while any(k.starting or not (k.users or k.broken) for k in self._kinds):
@@ -89,20 +95,21 @@ class UserPool:
         kind.queue.append(due)
         self._dispatch()
 
-    def close(self) -> int:
-        """No more iterations begin. How many arrivals were waiting."""
+    def close(self) -> None:
+        """No more iterations begin: the arrivals that wait are recorded as not sent."""
         self._closed = True
-        left = self.waiting
         for kind in self._kinds:
-            kind.queue.clear()
-        return left
+            while kind.queue:
+                self._recorder.not_sent(kind.queue.popleft())
 
-    def abandon(self) -> int:
-        """What is still in flight has been given up. How many of those had made no request."""
-        silent = sum(1 for s in self._working if s.iteration and s.iteration.first is None)
+    def abandon(self) -> None:
+        """What is still in flight is given up, and recorded."""
         for seat in list(self._working):
-            self._over(seat)
-        return silent
+            if seat.iteration is not None:
+                what = seat.request if seat.limited else seat.task
+                self._recorder.given_up(seat.iteration, what, self._patience_s)
+                seat.iteration = None
+        self._working.clear()
 
     def _dispatch(self) -> None:
         while self.busy < self._limit:
@@ -145,6 +152,7 @@ class UserPool:
         kind.starting += 1
         greenlet = user.start(self._environment.runner.user_greenlets)
         greenlet.spawn_tree_locals = {SEAT: seat}
+        seat.greenlet = greenlet
         greenlet.rawlink(lambda ended: self._ended(seat, ended))
         return True
 

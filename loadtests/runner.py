@@ -7,17 +7,20 @@ import signal
 import subprocess
 import sys
 import time
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
-from itertools import takewhile
+from math import inf
 from pathlib import Path
 
+from loadtests.accounting import NO_REQUEST, owed, written
 from loadtests.isolation import ROOT
 from loadtests.scenario import Scenario
-from slo.latency_rule import latency_counts
+from loadtests.tail import LoadProgress, Recent, Tail, rows_of
+from slo.model import ErrorKind
+from slo.target_url import UrlError, checked_url
 
 # The worker's packages are found by their place, and not by the working directory or PYTHONPATH,
 # where the user may have packages of the same names.
@@ -35,8 +38,7 @@ main()
 """
 READY_WITHIN_S = 60.0
 SAMPLES, SUMMARY, LOG = "samples-0.csv", "load-summary.json", "load.log"  # in the run directory
-RECENT_S = 5.0
-KEPT_S = 30.0
+LOST = "samples-1.csv"  # what a generator that died still owed
 
 
 class LoadError(Exception):
@@ -45,10 +47,11 @@ class LoadError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class LoadSummary:
-    """`sent`: requests made; `scheduled`: with those that the generator owed. "" as `reason`: well.
+    """`scheduled`: requests that were due; `sent`: those that were made. "" as `reason`: well.
 
-    `cpu_share` is the generator's own use of one core, None when it died before it could say.
-    `waiting` arrivals never got a user, as all were busy or the generator was. `outside` counts
+    Each of `scheduled` is a sample. `waiting` of them were never sent, as all users were busy or
+    the generator was; what is missing to `scheduled` beside these it spoiled itself. `cpu_share` is
+    the generator's own use of one core, None when it died before it could say. `outside` counts
     requests outside of iterations (on_start, on_stop), which are not among the samples.
     """
 
@@ -61,91 +64,32 @@ class LoadSummary:
     outside_failed: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class LoadProgress:
-    """`requests` and `errors` since the start; the rest over the last RECENT_S seconds.
-
-    `rate` in requests/s, `error_rate` a ratio, `p95_s` from the intended start, of the requests
-    whose latency counts (slo.latency_rule); None without any.
-    """
-
-    requests: int
-    errors: int
-    rate: float
-    error_rate: float
-    p95_s: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class Recent:
-    """Requests that ended within some seconds before now.
-
-    `times` are those whose latency counts (slo.latency_rule), which those of failed ones may, in
-    seconds from the intended start, ascending.
-    """
-
-    requests: int
-    failed: int
-    times: tuple[float, ...]
-
-
-class _Tail:
-    """Reads what the worker appended since the last time."""
-
-    def __init__(self, path: Path) -> None:
-        self._path, self._offset, self._rest = path, 0, ""
-        self.requests = self.errors = 0
-        self.failures: Counter[str] = Counter()
-        # End, response time where it counts, failed.
-        self._recent: deque[tuple[float, float | None, bool]] = deque()
-
-    def read(self) -> LoadProgress:
-        if self._path.exists():
-            with self._path.open(encoding="utf-8") as file:
-                file.seek(self._offset)
-                text = file.read()
-                self._offset = file.tell()
-            *lines, self._rest = (self._rest + text).split("\n")
-            for due, start, latency, endpoint, status, error in csv.reader(lines):
-                end = float(start) + float(latency)
-                failed = error != "none"
-                counts = latency_counts(int(status), error)
-                self.requests += 1
-                self.errors += failed
-                self.failures[endpoint] += failed
-                self._recent.append((end, end - float(due) if counts else None, failed))
-        oldest = time.time() - KEPT_S
-        while self._recent and self._recent[0][0] < oldest:
-            self._recent.popleft()
-        recent = self.recent(RECENT_S)
-        times, count = recent.times, recent.requests
-        return LoadProgress(
-            requests=self.requests,
-            errors=self.errors,
-            rate=count / RECENT_S,
-            error_rate=recent.failed / count if count else 0.0,
-            p95_s=times[min(len(times) - 1, int(0.95 * len(times)))] if times else None,
-        )
-
-    def recent(self, seconds: float) -> Recent:
-        since = time.time() - seconds
-        # Those that ended last stand last, within the slack of one process that writes them.
-        found = list(takewhile(lambda r: r[0] >= since, reversed(self._recent)))
-        times = sorted(t for _, t, _ in found if t is not None)
-        return Recent(len(found), sum(failed for *_, failed in found), tuple(times))
-
-
 class LoadHandle:
     """A generator that runs. Not for use by several threads."""
 
-    def __init__(self, process: subprocess.Popen[str], scenario: Scenario, run_dir: Path) -> None:
+    def __init__(
+        self,
+        process: subprocess.Popen[str],
+        scenario: Scenario,
+        run_dir: Path,
+        *,
+        seed: int,
+        begun: float,
+    ) -> None:
         self._process, self._scenario = process, scenario
-        self._tail, self._summary = _Tail(run_dir / SAMPLES), run_dir / SUMMARY
+        self._seed, self._begun, self._until = seed, begun, inf
+        self._run_dir = run_dir
+        self._tail, self._summary = Tail(run_dir / SAMPLES), run_dir / SUMMARY
         self._log = run_dir / LOG
 
     @property
     def pid(self) -> int:
         return self._process.pid
+
+    @property
+    def overtime_s(self) -> float:
+        """What it needs at most to end: once for what is in flight, once for the users' on_stop."""
+        return 2 * self._scenario.request_timeout.total_seconds() + 15
 
     @property
     def running(self) -> bool:
@@ -166,10 +110,12 @@ class LoadHandle:
 
     def stop(self) -> None:
         """No new iterations; those in flight end, or are given up at their time limit."""
+        self._until = min(self._until, time.time())
         if self.running:
             self._process.send_signal(signal.SIGTERM)
-            try:  # once for what is in flight, once for the users' on_stop
-                self._process.wait(2 * self._scenario.request_timeout.total_seconds() + 15)
+            self._process.send_signal(signal.SIGCONT)  # or one that was stopped never hears of it
+            try:
+                self._process.wait(self.overtime_s)
             except subprocess.TimeoutExpired:
                 self._process.kill()
         self._process.wait()
@@ -180,12 +126,32 @@ class LoadHandle:
         try:
             counts = json.loads(self._summary.read_text())
         except (OSError, ValueError):
-            seen = self._tail.read().requests
-            code = self._process.returncode
-            return LoadSummary(seen, seen, f"the load generator died (exit code {code})")
+            return self._death()
         finally:
             self._summary.unlink(missing_ok=True)
         return LoadSummary(**counts)
+
+    def _death(self) -> LoadSummary:
+        """What was due until the load was stopped and has no row gets one, in a file of its own."""
+        recorded = {row[0] for row in rows_of(self._run_dir / SAMPLES)}
+        until = min(self._until, time.time())
+        lost = list(
+            owed(self._scenario, self._seed, begun=self._begun, until=until, recorded=recorded)
+        )
+        with (self._run_dir / LOST).open("w", newline="", encoding="utf-8") as file:
+            csv.writer(file, lineterminator="\n").writerows(
+                [written(due), written(due), "0", NO_REQUEST, "0", ErrorKind.NOT_SENT.value]
+                for due in lost
+            )
+        seen = self._tail.read()
+        due, code = seen.due + len(lost), self._process.returncode
+        return LoadSummary(
+            due,
+            seen.requests,
+            f"the load generator died (exit code {code}): of {len(lost)} of {due} requests that"
+            " were due there is no result",
+            waiting=seen.due - seen.requests + len(lost),
+        )
 
 
 class LoadRunner:
@@ -195,9 +161,13 @@ class LoadRunner:
     def start(scenario: Scenario, url: str, run_dir: Path, *, seed: int) -> LoadHandle:
         """Samples go to `run_dir`/samples-0.csv. Raises LoadError."""
         run_dir = run_dir.absolute()
+        try:
+            url = checked_url(url)
+        except UrlError as error:
+            raise LoadError(str(error)) from error
         spec = {
             "scenario": scenario.model_dump_json(),
-            "url": url.rstrip("/"),
+            "url": url,
             "seed": seed,
             "samples": str(run_dir / SAMPLES),
             "summary": str(run_dir / SUMMARY),
@@ -215,15 +185,16 @@ class LoadRunner:
         with suppress(BrokenPipeError):  # it died already, and the log says why
             process.stdin.write(json.dumps(spec))
             process.stdin.close()
-        if refusal := _refusal(process, run_dir / LOG):
+        begun = _begun(process, run_dir / LOG)
+        if isinstance(begun, str):
             process.kill()
             process.wait()
-            raise LoadError(refusal)
-        return LoadHandle(process, scenario, run_dir)
+            raise LoadError(begun)
+        return LoadHandle(process, scenario, run_dir, seed=seed, begun=begun)
 
 
-def _refusal(process: subprocess.Popen[str], log: Path) -> str:
-    """Why the generator does not start, in one sentence; "" when it is ready."""
+def _begun(process: subprocess.Popen[str], log: Path) -> float | str:
+    """When the load began, in seconds since the epoch, or in one sentence why it does not."""
     assert process.stdout is not None
     with selectors.DefaultSelector() as selector:
         selector.register(process.stdout, selectors.EVENT_READ)
@@ -231,12 +202,13 @@ def _refusal(process: subprocess.Popen[str], log: Path) -> str:
     if not line:
         lines = log.read_text(errors="replace").strip().splitlines()
         return f"the load generator did not start: {lines[-1] if lines else 'silent'}"
-    refused: str = json.loads(line).get("refused", "")
-    if refused:
+    said: dict[str, float | str] = json.loads(line)
+    if "refused" in said:
         _remove_if_empty(log)
         (log.parent / SUMMARY).unlink(missing_ok=True)
         (log.parent / SAMPLES).unlink(missing_ok=True)
-    return refused
+        return said["refused"]
+    return said["begun"]
 
 
 def _remove_if_empty(log: Path) -> None:
@@ -255,9 +227,10 @@ def run_load(
 ) -> LoadSummary:
     """A scenario alone, until it ends or for `duration`. Raises LoadError."""
     handle = LoadRunner.start(scenario, url, run_dir, seed=seed)
-    deadline = time.monotonic() + duration.total_seconds() if duration else None
+    length = duration.total_seconds() if duration else scenario.length_s + handle.overtime_s
+    deadline = time.monotonic() + length
     try:
-        while handle.running and (deadline is None or time.monotonic() < deadline):
+        while handle.running and time.monotonic() < deadline:
             time.sleep(0.5)
             on_progress(handle.progress())
     finally:

@@ -1,6 +1,7 @@
 """Scenarios: which requests, when, how many; YAML that a person writes."""
 
 import os
+import ssl
 from collections.abc import Mapping
 from math import inf
 from pathlib import Path
@@ -22,16 +23,23 @@ class _Part(BaseModel):
 class Traffic(_Part):
     """What is sent: the users of a locustfile, or requests; at most one of them.
 
+    `verify` says whether certificates are checked, `ca_file` by which authorities; where nothing is
+    said they are, by the usual ones.
+
     Paths are relative to the file that names them, until `within` makes them absolute.
     """
 
     locustfile: Path | None = None
     requests: tuple[Request, ...] = ()
+    verify: bool | None = None
+    ca_file: Path | None = None
 
     @model_validator(mode="after")
     def _one_of_them(self) -> Self:
         if self.locustfile is not None and self.requests:
             raise ValueError("give either 'locustfile' or 'requests'")
+        if self.verify is False and self.ca_file is not None:
+            raise ValueError("'ca_file' has no use with 'verify: false'")
         return self
 
     @property
@@ -46,7 +54,16 @@ class Traffic(_Part):
         requests = tuple(
             r.model_copy(update={"values": r.values and folder / r.values}) for r in self.requests
         )
-        return self.model_copy(update={"locustfile": file, "requests": requests})
+        trusted = self.ca_file and folder / self.ca_file
+        return self.model_copy(
+            update={"locustfile": file, "requests": requests, "ca_file": trusted}
+        )
+
+    def trusting(self, other: "Traffic") -> Self:
+        """The same, and about certificates what the other says, where this one says nothing."""
+        if self.verify is not None or self.ca_file is not None:
+            return self
+        return self.model_copy(update={"verify": other.verify, "ca_file": other.ca_file})
 
     def check(self, path: Path, *above: str, environ: Mapping[str, str] = os.environ) -> None:
         """That what the document `path` names is there: files, columns, environment variables.
@@ -54,6 +71,8 @@ class Traffic(_Part):
         `above` are the fields of the document around this one. Raises DocumentError.
         """
         here = self.within(path.parent)
+        if here.ca_file is not None and (why := unusable(here.ca_file)):
+            raise DocumentError(f"{place_of(path, *above, 'ca_file')}: {why}")
         if here.locustfile is not None and not here.locustfile.is_file():
             place = place_of(path, *above, "locustfile")
             raise DocumentError(f"{place}: there is no file {here.locustfile}")
@@ -63,6 +82,15 @@ class Traffic(_Part):
             if mistake := mistake_in(request, environ):
                 fields, sentence = mistake
                 raise DocumentError(f"{place_of(path, *above, 'requests', i, *fields)}: {sentence}")
+
+
+def unusable(ca_file: Path) -> str:
+    """Why the file cannot say which authorities are trusted; "" when it can."""
+    try:
+        ssl.create_default_context(cafile=str(ca_file))
+    except OSError as error:  # an SSLError is one as well
+        return f"{ca_file} is no file of certificates in PEM: {error.strerror or error}"
+    return ""
 
 
 def _parse(file: Path) -> None:
@@ -164,6 +192,8 @@ def load_scenario(
     scenario = read_document(path, Scenario)
     scenario.check(path, environ=environ)
     scenario = scenario.within(path.parent)
+    if default is not None:
+        scenario = scenario.trusting(default)
     if scenario.said:
         return scenario
     if default is None or not default.said:

@@ -18,25 +18,31 @@ import signal
 import sys
 import time
 from collections.abc import Iterator
+from itertools import chain, takewhile
 from pathlib import Path
 from typing import Any, TextIO
 
 import gevent
 from gevent.event import Event
 
-from loadtests.arrivals import arrivals
+from loadtests.accounting import due_times
+from loadtests.alarm import Alarm
 from loadtests.isolation import release_our_names
 from loadtests.locustfile import LocustfileError, environment_of, shares_of, user_classes_in
 from loadtests.pool import UserPool, patch_locust
 from loadtests.recorder import Clock, Recorder
+from loadtests.redirects import patch_redirects
 from loadtests.scenario import Scenario
+from loadtests.stalls import STALL_S, Stalls
+from loadtests.tls import patch_sessions, trust
 from loadtests.yaml_user import user_of
+from slo.model import ErrorKind
 
-PR_SET_PDEATHSIG = 1
+PR_SET_PDEATHSIG, PR_SET_TIMERSLACK = 1, 29
 LOG_MOST = 256 * 1024  # characters: a task that fails says so with a traceback, each time
 # What keeps arrivals waiting is the generator itself if it uses up its core, or if it comes late to
 # so many of them itself, because others use up the machine.
-BUSY_CPU = 0.9
+BUSY_CPU = 0.8
 LATE_S, LATE_SHARE = 0.1, 0.25
 
 
@@ -61,13 +67,22 @@ class Worker:
     """One scenario against one URL. `stopping` ends it: no new iterations."""
 
     def __init__(
-        self, scenario: Scenario, url: str, seed: int, recorder: Recorder, clock: Clock
+        self,
+        scenario: Scenario,
+        url: str,
+        *,
+        seed: int,
+        recorder: Recorder,
+        clock: Clock,
+        stalls: Stalls,
     ) -> None:
         self._scenario, self._seed, self._recorder = scenario, seed, recorder
+        self._stalls = stalls
         self._timeout_s = scenario.request_timeout.total_seconds()
         self._clock = clock
         self.stopping = Event()
-        self._handed = self._late = 0  # arrivals that the pool got, and those that it got late
+        # Arrivals that came, those that it came late to, and those that it was too late for.
+        self._handed = self._late = self._overslept = 0
         self._environment, shares = _prepared(scenario, url)
         self._environment.stop_timeout = self._timeout_s + 1
         self._environment.events.request.add_listener(recorder.on_request)
@@ -75,6 +90,7 @@ class Worker:
             self._environment,
             shares,
             limit=scenario.max_in_flight,
+            patience_s=self._timeout_s,
             seed=seed,
             recorder=recorder,
             clock=clock,
@@ -91,64 +107,81 @@ class Worker:
         count = len(self._environment.runner.user_greenlets)
         events.spawning_complete.fire(user_count=count)
 
-    def run(self) -> dict[str, Any]:
+    def run(self, begun: float) -> dict[str, Any]:
         """Until the scenario ends or `stopping` is set, and what is in flight is over.
 
-        Returns the summary that LoadSummary is made of.
+        `begun` is the moment that the schedule counts from. Returns the summary that LoadSummary is
+        made of.
         """
-        begun, cpu = self._clock(), time.process_time()
-        stages = [s.stage() for s in self._scenario.stages]
-        schedule = arrivals(stages, self._scenario.arrivals, self._seed)
-        for offset in schedule:
-            if self.stopping.wait(max(0.0, begun + offset - self._clock())):
-                now = self._clock() - begun
-                left = sum(1 for _ in _until(now, offset, schedule))
-                break
-            self._handed += 1
-            self._late += self._clock() - begun - offset > LATE_S
-            self._pool.arrive(begun + offset)
-        else:
-            left = 0
-        waiting = left + self._drained()
+        cpu = time.process_time()
+        schedule = due_times(self._scenario, self._seed, begun)
+        with Alarm() as alarm:
+            for due in schedule:
+                if alarm.wait(time.monotonic() + due - self._clock(), self.stopping):
+                    self._owe(chain((due,), schedule))
+                    break
+                late = self._clock() - due
+                self._handed += 1
+                self._late += late > LATE_S
+                if late > STALL_S:  # all at once now would be another load than the scenario's
+                    self._recorder.not_sent(due)
+                    self._overslept += 1
+                else:
+                    self._pool.arrive(due)
+        self._drain()
         share = (time.process_time() - cpu) / max(1e-9, self._clock() - begun)
-        return self._summary(waiting, share)
+        return self._summary(share)
 
-    def _drained(self) -> int:
-        """How many arrivals still waited when it was over."""
+    def _owe(self, schedule: Iterator[float]) -> None:
+        """The load has been told to stop: what it was too late for until now was not sent."""
+        until = self._clock() - LATE_S  # what is due this very moment is not late
+        for due in takewhile(lambda d: d <= until, schedule):
+            self._recorder.not_sent(due)
+
+    def _drain(self) -> None:
+        """Arrivals that wait may still begin within one time limit, and are over with it."""
         deadline = self._clock() + self._timeout_s + 1
         while self._pool.waiting and self._clock() < deadline and not self.stopping.is_set():
             self.stopping.wait(0.02)
-        waiting = self._pool.close()
+        self._pool.close()
         while self._pool.busy and self._clock() < deadline:
             gevent.sleep(0.02)
-        return waiting + self._pool.abandon()
+        self._pool.abandon()
 
-    def _summary(self, waiting: int, cpu_share: float) -> dict[str, Any]:
+    def _summary(self, cpu_share: float) -> dict[str, Any]:
+        self._stalls.beat()
         self._recorder.close()
-        rows, due = self._recorder.rows, self._recorder.rows + waiting
-        reasons = []
-        for shortage, count in self._recorder.shortages.most_common(1):
-            reasons.append(
-                f"the load generator could not send {count} requests: {shortage} on its machine"
+        recorder = self._recorder
+        waiting = recorder.kinds[ErrorKind.NOT_SENT]
+        return {
+            "scheduled": recorder.rows,
+            "sent": recorder.made,
+            "waiting": waiting,
+            "reason": "; ".join(self._own_faults(waiting, cpu_share)),
+            "cpu_share": cpu_share,
+            "outside": recorder.outside,
+            "outside_failed": recorder.outside_failed,
+        }
+
+    def _own_faults(self, waiting: int, cpu_share: float) -> Iterator[str]:
+        """What the generator did wrong itself, each in a sentence."""
+        recorder, due = self._recorder, self._recorder.rows
+        for shortage, count in recorder.shortages.most_common(1):
+            yield f"the load generator could not send {count} requests: {shortage} on its machine"
+        if self._stalls.spans:
+            longest = max(end - start for start, end in self._stalls.spans)
+            yield (
+                f"the load generator stood still for {longest:.1f} s: {self._overslept} of {due}"
+                f" requests that were due were not sent, and {recorder.spoiled} could not be timed"
             )
         late = self._late / max(1, self._handed)
-        own_fault = waiting > 0 and (cpu_share >= BUSY_CPU or late >= LATE_SHARE)
-        if own_fault:
-            reasons.append(
-                f"the load generator could not keep up: {waiting} of {due} requests that were due"
+        others = waiting - (self._overslept if self._stalls.spans else 0)
+        if others > 0 and (cpu_share >= BUSY_CPU or late >= LATE_SHARE or self._overslept):
+            yield (
+                f"the load generator could not keep up: {others} of {due} requests that were due"
                 f" were never sent; it used {cpu_share:.0%} of a core, and was late itself for"
                 f" {late:.0%}"
             )
-        return {
-            # Where users wait for the service, those that do make requests show what it is like.
-            "scheduled": due if own_fault else rows,
-            "sent": rows,
-            "waiting": waiting,
-            "reason": "; ".join(reasons),
-            "cpu_share": cpu_share,
-            "outside": self._recorder.outside,
-            "outside_failed": self._recorder.outside_failed,
-        }
 
     def quit(self) -> None:
         """Users stop, with their on_stop; `test_stop`, `quitting` and `quit` are fired."""
@@ -156,14 +189,6 @@ class Worker:
         events = self._environment.events
         events.quitting.fire(environment=self._environment, reverse=True)
         events.quit.fire(exit_code=self._environment.process_exit_code or 0)
-
-
-def _until(now: float, first: float, rest: Iterator[float]) -> Iterator[float]:
-    """Those of an ascending schedule that were due by now."""
-    offset: float | None = first
-    while offset is not None and offset <= now:
-        yield offset
-        offset = next(rest, None)
 
 
 def _prepared(scenario: Scenario, url: str) -> tuple[Any, dict[Any, float]]:
@@ -185,6 +210,7 @@ def _prepared(scenario: Scenario, url: str) -> tuple[Any, dict[Any, float]]:
     shares = shares_of(file, environment.user_classes, scenario.mix, scenario.max_in_flight)
     for user_class in shares:
         limit_time(user_class, scenario.request_timeout.total_seconds())
+        trust(user_class, verify=scenario.verify is not False, ca_file=scenario.ca_file)
     return environment, shares
 
 
@@ -204,12 +230,16 @@ def _allow_many_connections() -> None:
 
 
 def main() -> None:
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    libc = ctypes.CDLL(None)
+    libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    libc.prctl(PR_SET_TIMERSLACK, 1)  # nanosecond, where the kernel's own choice is 50,000
     spec = json.loads(sys.stdin.read())
     channel = _own_channel()
     scenario = Scenario.model_validate_json(spec["scenario"])
     random.seed(f"{spec['seed']}/users")  # Locust's choice of tasks, and most locustfiles' bodies
     patch_clients()
+    patch_redirects()
+    patch_sessions(verify=scenario.verify is not False, ca_file=scenario.ca_file)
     release_our_names()
     _allow_many_connections()
     with (
@@ -217,19 +247,29 @@ def main() -> None:
         Path(spec["summary"]).open("w", encoding="utf-8") as summary,  # while there are files left
     ):
         clock = Clock()
-        recorder = Recorder(file, clock)
+        stalls = Stalls(clock)
+        recorder = Recorder(file, clock, stalls)
         try:
-            worker = Worker(scenario, spec["url"], spec["seed"], recorder, clock)
+            worker = Worker(
+                scenario,
+                spec["url"],
+                seed=spec["seed"],
+                recorder=recorder,
+                clock=clock,
+                stalls=stalls,
+            )
             for number in (signal.SIGTERM, signal.SIGINT):
                 gevent.signal_handler(number, worker.stopping.set)
             worker.start()
         except LocustfileError as error:
             print(json.dumps({"refused": " ".join(str(error).split())}), file=channel, flush=True)
             return
-        print(json.dumps({"ready": True}), file=channel, flush=True)
-        flushing = gevent.spawn(recorder.keep_flushing)
-        came_of_it = worker.run()
-        flushing.kill()
+        begun = clock()
+        stalls.restart()
+        meanwhile = [gevent.spawn(recorder.keep_flushing), gevent.spawn(stalls.keep_beating)]
+        print(json.dumps({"begun": begun}), file=channel, flush=True)
+        came_of_it = worker.run(begun)
+        gevent.killall(meanwhile)
         json.dump(came_of_it, summary)
         summary.flush()
         with contextlib.suppress(gevent.GreenletExit):

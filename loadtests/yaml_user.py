@@ -3,20 +3,12 @@
 import itertools
 import os
 from collections.abc import Callable, Sequence
-from functools import cache
 from typing import Any
 
-import gevent.ssl
 from locust import FastHttpUser
 
 from loadtests.requests_yaml import Filled, Request, rows_of
 from loadtests.weights import repeated
-
-
-@cache
-def _tls() -> Any:
-    """One for all users: reading the certificates of the authorities takes a while."""
-    return gevent.ssl.create_default_context()
 
 
 def user_of(requests: Sequence[Request]) -> type[Any]:
@@ -26,13 +18,7 @@ def user_of(requests: Sequence[Request]) -> type[Any]:
     """
     tasks = [_task(request) for request in requests]
     weights = repeated(tasks, [request.weight for request in requests])
-    attributes = {
-        "tasks": weights,
-        "insecure": False,
-        "concurrency": 1,
-        "ssl_context_factory": staticmethod(_tls),
-    }
-    return type("Requests", (FastHttpUser,), attributes)
+    return type("Requests", (FastHttpUser,), {"tasks": weights, "concurrency": 1})
 
 
 def _task(request: Request) -> Callable[[Any], None]:

@@ -28,6 +28,10 @@ _OF = {
 }
 
 
+def of_outcome(outcome: Outcome) -> ExitCode:
+    return _OF[outcome]
+
+
 def of(verdict: Verdict) -> ExitCode:
     """A fault that is still there outweighs everything; then how the run ended; then the outcome.
 

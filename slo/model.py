@@ -36,7 +36,13 @@ def worst(outcomes: "list[Outcome]") -> Outcome:
 
 
 class ErrorKind(StrEnum):
-    """How a request failed, as the client saw it. NONE is an answer below 400."""
+    """How a request failed, as the client saw it. NONE is an answer below 400.
+
+    The last two say nothing about the service (slo.latency_rule): GENERATOR is a request that the
+    load generator could not make or could not time, for want of files, ports, an address or time of
+    its own; NOT_SENT one that was due and of which there is no result, because it was never sent,
+    or because the generator died with it.
+    """
 
     NONE = "none"
     TIMEOUT = "timeout"
@@ -45,6 +51,8 @@ class ErrorKind(StrEnum):
     CLIENT_ERROR = "4xx"
     SERVER_ERROR = "5xx"
     OTHER = "other"
+    GENERATOR = "generator"
+    NOT_SENT = "not sent"
 
 
 class PhaseKind(StrEnum):

@@ -97,7 +97,7 @@ class GeneratorPolicy(Part):
 
     sent: Ratio = Field(default=0.95, gt=0, le=1)
     late: Length = timedelta(milliseconds=250)
-    cpu: Ratio = Field(default=0.9, gt=0, le=1)
+    cpu: Ratio = Field(default=0.8, gt=0, le=1)
 
 
 class ScorePolicy(Part):

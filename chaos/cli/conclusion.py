@@ -8,7 +8,7 @@ from chaos.cli.app import print_json
 from reports import terminal, write_all
 from reports.write import replace_text
 from slo.compare.comparison import compare, with_comparison
-from slo.evidence.recording import read_recording
+from slo.evidence.recording import RecordingError, read_recording
 from slo.exit_codes import ExitCode, of
 from slo.model import Verdict
 from slo.policy import Policy, read_policy
@@ -53,11 +53,30 @@ def score(
     baseline: Path | None = None,
     runbook: Path | None = None,
 ) -> Verdict:
+    """Judges, and writes verdict.json. Raises RecordingError where that cannot be written."""
+    verdict = judged(run_dir, policy=policy, baseline=baseline, runbook=runbook)
+    try:
+        replace_text(run_dir / "verdict.json", verdict_json.dump(verdict))
+    except OSError as error:
+        raise RecordingError(
+            f"{run_dir}: verdict.json cannot be written: {error.strerror}; `gameday gate` judges a"
+            " run without writing"
+        ) from error
+    return verdict
+
+
+def judged(
+    run_dir: Path,
+    *,
+    policy: Path | None = None,
+    baseline: Path | None = None,
+    runbook: Path | None = None,
+) -> Verdict:
+    """Writes nothing."""
     recording = read_recording(run_dir, _read(policy), runbook)
     verdict = judge(recording)
     if baseline is not None:
         verdict = with_comparison(verdict, compare(recording, read_recording(baseline)))
-    replace_text(run_dir / "verdict.json", verdict_json.dump(verdict))
     return verdict
 
 

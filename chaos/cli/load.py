@@ -1,6 +1,8 @@
 """`gameday load`: a scenario alone, without faults and without a verdict."""
 
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -10,14 +12,16 @@ import typer
 from chaos.cli import options
 from chaos.cli.app import Json, app, console, print_json
 from chaos.cli.errors import UsageError
-from chaos.run.interrupt import interruptible
+from chaos.run.interrupt import InterruptedRunError, interruptible
 
 if TYPE_CHECKING:
     from chaos.run.progress import Progress
-    from loadtests.runner import LoadProgress, LoadSummary
+    from loadtests.runner import LoadSummary
+    from loadtests.scenario import Scenario
+    from loadtests.tail import LoadProgress
+    from slo.evidence.journal import LoadEnded
     from slo.evidence.samples import Samples
-
-QUANTILES = {"p50_s": 0.5, "p95_s": 0.95, "p99_s": 0.99}
+    from slo.system.folder import SystemFolder
 
 
 @app.command()
@@ -35,55 +39,154 @@ def load(
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Keep samples.parquet in here.")] = None,
     seed: Annotated[int, typer.Option(help="For arrivals and bodies.")] = 0,
+    runbook: Annotated[
+        Path | None,
+        typer.Option(help="Judge by this runbook's promises about errors and response times."),
+    ] = None,
+    insecure: Annotated[
+        bool, typer.Option("--insecure", help="Do not check the service's certificate.")
+    ] = False,
+    ca_file: Annotated[
+        Path | None, typer.Option(help="Trust the certificate authorities in this PEM file.")
+    ] = None,
     json: Json = False,
 ) -> None:
-    """Run a load scenario alone, and say what came of it."""
-    from chaos.cli.embedded import embedded_cluster
+    """Run a load scenario alone, and say what came of it.
+
+    The exit code is 0 if it went well, and with --runbook if its promises were kept (warnings
+    included); 1 if a promise was broken; 2 for bad input; 3 if nobody answers at the address, or if
+    the load does not show what it should: requests that were due were not sent, the load generator
+    was not well, or there were too few requests for a judgement.
+    """
+    from chaos.cli.load_report import as_json, show_load
     from chaos.cli.system import scenario_of, system_folder
-    from chaos.cli.target import chosen, system_under_test
-    from chaos.kube import Cluster
-    from chaos.run.progress import Quiet, Terminal
     from loadtests.runner import run_load
     from slo.evidence.samples import read_raw
-    from slo.exit_codes import ExitCode
+    from slo.exit_codes import of_outcome
+    from slo.policy import Policy, read_policy
+    from slo.runbook.reader import read_runbook
+    from slo.verdict.load_alone import judge_load
 
     folder = system_folder(system, embedded=embedded)
-    read = scenario_of(scenario, folder)
+    read = _trusting(scenario_of(scenario, folder), insecure=insecure, ca_file=ca_file)
+    objectives = read_runbook(runbook).objectives if runbook else ()
+    policy = read_policy(folder.policy) if folder and folder.policy else Policy()
     if embedded is (url is not None):
         raise UsageError("say where the load goes: either --url URL or --embedded")
+    if out is not None:
+        _writable(out)
     if duration is None and read.length_s == float("inf"):
         raise UsageError(f"scenario {read.name} has no end of its own: give --duration")
-    terminal = Terminal(console(quiet=json))
-    progress: Progress = Quiet() if json else terminal
     with interruptible(), tempfile.TemporaryDirectory(prefix="gameday-") as work:
-
-        def go(target: str) -> "LoadSummary":
-            told = _Told(progress, read.name)
-            directory = Path(work)
-            try:
-                return run_load(
-                    read, target, directory, seed=seed, duration=duration, on_progress=told
+        interrupted: InterruptedRunError | None = None
+        summary: LoadSummary | None = None
+        try:
+            with _progress(quiet=json) as progress, _address(url, folder, progress) as target:
+                _reach(target, read)
+                told = _Told(progress, read.name)
+                summary = run_load(
+                    read, target, Path(work), seed=seed, duration=duration, on_progress=told
                 )
-            finally:
-                terminal.close()
-
-        if url is not None:
-            summary = go(url)
-        else:
-            with embedded_cluster(progress) as kubeconfig:
-                cluster = Cluster.connect(kubeconfig)
-                where = system_under_test(cluster, chosen(folder, None, None), folder)
-                summary = go(where.url)
+        except InterruptedRunError as error:
+            interrupted = error
         samples = read_raw(Path(work))
+        if summary is None:
+            summary = _cut_short(samples)
         if out is not None:
-            out.mkdir(parents=True, exist_ok=True)
             samples.write_parquet(out / "samples.parquet")
+    verdict = judge_load(read.name, _ended(summary), samples, objectives, policy)
     if json:
-        print_json({**_totals(summary, samples), "endpoints": _by_endpoint(samples)})
+        print_json(as_json(summary, samples, verdict))
     else:
-        _show(summary, samples)
-    if summary.reason or len(samples) == 0:
-        raise typer.Exit(ExitCode.INCONCLUSIVE)
+        show_load(console(), summary, samples, verdict)
+    raise typer.Exit(interrupted.exit_code if interrupted else of_outcome(verdict.outcome))
+
+
+@contextmanager
+def _progress(*, quiet: bool) -> Iterator["Progress"]:
+    from chaos.run.progress import Quiet, Terminal
+
+    terminal = Terminal(console(quiet=quiet))
+    try:
+        yield Quiet() if quiet else terminal
+    finally:
+        terminal.close()
+
+
+@contextmanager
+def _address(url: str | None, folder: "SystemFolder | None", progress: "Progress") -> Iterator[str]:
+    """Where the load goes; without an address, to the built-in service, as long as this lasts."""
+    if url is not None:
+        yield url
+        return
+    from chaos.cli.embedded import embedded_cluster
+    from chaos.cli.target import chosen, system_under_test
+    from chaos.kube import Cluster
+
+    with embedded_cluster(progress) as kubeconfig:
+        cluster = Cluster.connect(kubeconfig)
+        yield system_under_test(cluster, chosen(folder, None, None), folder).url
+
+
+def _trusting(scenario: "Scenario", *, insecure: bool, ca_file: Path | None) -> "Scenario":
+    """With what the options say about certificates in place of what the scenario says."""
+    from loadtests.scenario import unusable
+
+    if insecure and ca_file is not None:
+        raise UsageError("say either --insecure or --ca-file")
+    if ca_file is not None:
+        if why := unusable(ca_file):
+            raise UsageError(f"--ca-file: {why}")
+        return scenario.model_copy(update={"verify": True, "ca_file": ca_file.absolute()})
+    if insecure:
+        return scenario.model_copy(update={"verify": False, "ca_file": None})
+    return scenario
+
+
+def _writable(out: Path) -> None:
+    """That there is such a folder. Raises UsageError before anything is sent."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=out):
+            pass
+    except OSError as error:
+        raise UsageError(f"--out {out}: cannot be written: {error.strerror}") from error
+
+
+def _reach(url: str, scenario: "Scenario") -> None:
+    """Raises UsageError for a bad address, loadtests.reach.UnreachableError where nobody is."""
+    from loadtests.reach import reach
+    from slo.target_url import UrlError, checked_url
+
+    try:
+        reach(checked_url(url), verify=scenario.verify is not False, ca_file=scenario.ca_file)
+    except UrlError as error:
+        raise UsageError(str(error)) from error
+
+
+def _cut_short(samples: "Samples") -> "LoadSummary":
+    """Of a load that a signal ended: what was measured until then is kept and shown."""
+    from loadtests.runner import LoadSummary
+
+    return LoadSummary(
+        scheduled=len(samples),
+        sent=len(samples.of_the_service()),
+        reason="the load was interrupted: this is what was measured until then",
+    )
+
+
+def _ended(summary: "LoadSummary") -> "LoadEnded":
+    from datetime import UTC, datetime
+
+    from slo.evidence.journal import LoadEnded
+
+    return LoadEnded(
+        time=datetime.now(UTC),
+        scheduled=summary.scheduled,
+        sent=summary.sent,
+        reason=summary.reason,
+        cpu_share=summary.cpu_share,
+    )
 
 
 class _Told:
@@ -109,62 +212,3 @@ class _Told:
                 pods="",
             )
         )
-
-
-def _totals(summary: "LoadSummary", samples: "Samples") -> dict[str, object]:
-    return {
-        "scheduled": summary.scheduled,
-        "sent": summary.sent,
-        "kept": len(samples),
-        "waiting": summary.waiting,
-        "outside": summary.outside,
-        "outside_failed": summary.outside_failed,
-        "errors": int((~samples.error.are("none")).sum()),
-        "reason": summary.reason,
-    }
-
-
-def _by_endpoint(samples: "Samples") -> list[dict[str, object]]:
-    """Response times from the intended start, of the requests whose latency counts."""
-    import numpy as np
-
-    from slo.indicators.client import KINDS, requests
-
-    rows: list[dict[str, object]] = []
-    made = requests(samples)
-    for position, endpoint in enumerate(made.names):
-        found = made.of([position])
-        counts = {k: int((found.kind == i).sum()) for i, k in enumerate(KINDS)}
-        errors = {kind: count for kind, count in counts.items() if count and kind != "none"}
-        row: dict[str, object] = {"endpoint": endpoint, "requests": len(found), "errors": errors}
-        times = found.latencies()
-        for name, q in QUANTILES.items():
-            row[name] = float(np.quantile(times, q)) if times.size else None
-        rows.append(row)
-    return rows
-
-
-def _show(summary: "LoadSummary", samples: "Samples") -> None:
-    from rich.table import Table
-
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    for title in ("endpoint", "requests", "p50", "p95", "p99", "errors"):
-        table.add_column(title, justify="left" if title in ("endpoint", "errors") else "right")
-    for row in _by_endpoint(samples):
-        times = [row[name] for name in QUANTILES]
-        cells = ["–" if not isinstance(t, float) else f"{t * 1000:.1f} ms" for t in times]
-        errors = row["errors"]
-        said = ", ".join(f"{n} {k}" for k, n in errors.items()) if isinstance(errors, dict) else ""
-        table.add_row(str(row["endpoint"]), str(row["requests"]), *cells, said)
-    screen = console()
-    screen.print(table)
-    screen.print(f"{summary.sent} of {summary.scheduled} scheduled requests sent")
-    if summary.waiting and not summary.reason:
-        screen.print(f"{summary.waiting} arrivals found no user: all max_in_flight were busy")
-    if summary.outside:
-        screen.print(
-            f"{summary.outside} requests of on_start and on_stop, which are not in the table;"
-            f" {summary.outside_failed} of them failed"
-        )
-    if summary.reason:
-        screen.print(summary.reason, style="yellow")

@@ -75,13 +75,13 @@ def gate(
     runbook: RunbookFile = None,
     json: Json = False,
 ) -> None:
-    """Give the exit code of a run's verdict, for CI."""
+    """Give the exit code of a run's verdict, for CI. Nothing is written."""
     from chaos.cli import conclusion
     from reports import terminal
     from slo.exit_codes import ExitCode, of
     from slo.verdict import verdict_json
 
-    verdict = conclusion.score(run, policy=policy, baseline=baseline, runbook=runbook)
+    verdict = conclusion.judged(run, policy=policy, baseline=baseline, runbook=runbook)
     code = of(verdict)
     if strict and code == ExitCode.PASS and verdict.outcome != "pass":
         code = ExitCode.FAIL

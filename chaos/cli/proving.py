@@ -34,6 +34,7 @@ from slo.runbook.model import Alert, Procedure, Runbook
 from slo.system.folder import SystemFolder
 from slo.system.model import Target
 from slo.system.prometheus import PrometheusAccess
+from slo.target_url import masked_url
 from slo.verdict.proofs import AlertProof, ProcedureProof, Proofs, dump, exit_code
 
 P95 = "response_time_p95"
@@ -116,7 +117,7 @@ def on_cluster(
     require_allowed(cluster, namespace)
     prometheus = prometheus_of(metrics, folder, own, cluster)
     place = target.system_under_test(cluster, own, folder)
-    found.target = f"{namespace}/{own.workload} at {place.url}"
+    found.target = f"{namespace}/{own.workload} at {masked_url(place.url)}"
     identity = f"prove-{secrets.token_hex(4)}"
     with ExitStack() as stack:
         stack.enter_context(Held(cluster, namespace, identity))

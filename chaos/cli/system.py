@@ -7,8 +7,9 @@ from pathlib import Path
 
 from chaos.cli.errors import UsageError
 from chaos.kube import Cluster, ClusterError
-from loadtests.scenario import Scenario, Traffic, load_scenario
+from loadtests.scenario import Scenario, Traffic, load_scenario, unusable
 from service import gameday as reference
+from slo.documents import DocumentError, place_of
 from slo.indicators.slis import Place, Sli
 from slo.observe.access import AccessError, connect, nowhere
 from slo.observe.answers import PrometheusError
@@ -42,7 +43,12 @@ def scenario_of(name: str, folder: SystemFolder | None) -> Scenario:
     if folder is None:
         return load_scenario(name)
     locustfile = folder.locustfile.absolute() if folder.locustfile else None
-    return load_scenario(name, folder=folder.scenarios, default=Traffic(locustfile=locustfile))
+    load = folder.system.load
+    default = Traffic(locustfile=locustfile, verify=load.verify, ca_file=load.ca_file)
+    default = default.within(folder.path)
+    if default.ca_file is not None and (why := unusable(default.ca_file)):
+        raise DocumentError(f"{place_of(folder.file, 'load', 'ca_file')}: {why}")
+    return load_scenario(name, folder=folder.scenarios, default=default)
 
 
 def users_of(name: str | None, folder: SystemFolder | None) -> tuple[Scenario, Scenario]:

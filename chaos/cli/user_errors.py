@@ -9,6 +9,7 @@ from chaos.prove.alerts.live import LiveError
 from chaos.prove.shell.shell_session import SessionError
 from chaos.run.preflight import LeftoverError, RefusedError
 from chaos.undo.lease import LeaseError
+from loadtests.reach import UnreachableError
 from loadtests.runner import LoadError
 from service.cluster.embedded import EmbeddedError
 from service.cluster.packages import PackageMissingError
@@ -43,4 +44,6 @@ def exit_code_of(error: Exception) -> ExitCode | None:
     """None for an error that is ours: its traceback is what helps then."""
     if isinstance(error, LeftoverError):
         return ExitCode.FAULT_STUCK
+    if isinstance(error, UnreachableError):
+        return ExitCode.INCONCLUSIVE
     return ExitCode.USAGE if isinstance(error, USER_ERRORS) else None

@@ -26,12 +26,14 @@ from chaos.run.journal_writer import JournalWriter
 from chaos.run.progress import Progress, Pulse
 from chaos.run.stop_conditions import StopConditions
 from chaos.undo.lease import Held
-from loadtests.runner import LoadError, LoadHandle, LoadProgress, LoadRunner
+from loadtests.runner import LoadError, LoadHandle, LoadRunner
 from loadtests.scenario import Scenario
+from loadtests.tail import LoadProgress
 from slo.evidence import journal as entries
 from slo.model import SCHEMA_VERSION, Phase, PhaseKind
 from slo.observe.phases import Scope
 from slo.observe.prometheus import Prometheus
+from slo.target_url import masked_url
 
 TICK_S = 0.1
 PULSE_EVERY_S = 0.5
@@ -147,7 +149,7 @@ class _GameDay:
             plan=plan.name,
             namespace=plan.target.namespace,
             workload=plan.target.workload,
-            url=self._set.url,
+            url=masked_url(self._set.url),
             scenario=self._set.scenario.name,
             seed=plan.seed,
             time_scale=self._set.time_scale,
@@ -161,11 +163,11 @@ class _GameDay:
     # Load
 
     def _start_load(self) -> None:
-        self._journal.append(entries.LoadStarted(time=self._now(), url=self._set.url))
+        self._journal.append(entries.LoadStarted(time=self._now(), url=masked_url(self._set.url)))
         self._load = LoadRunner.start(
             self._set.scenario, self._set.url, self._set.run_dir, seed=self._plan.seed
         )
-        self._progress.say(f"load {self._set.scenario.name} on {self._set.url}")
+        self._progress.say(f"load {self._set.scenario.name} on {masked_url(self._set.url)}")
 
     def _stop_load(self) -> None:
         if self._load is None:

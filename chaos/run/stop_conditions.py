@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import Self
 
 from chaos.plan.model import StopCondition
-from loadtests.runner import LoadProgress
+from loadtests.tail import LoadProgress
 from slo.observe.answers import PrometheusError
 from slo.observe.prometheus import Prometheus
 
@@ -65,7 +65,7 @@ class StopConditions:
         met, blind = Streak(condition.times), Streak(condition.times)
         while not self._over.wait(condition.every.total_seconds()):
             try:
-                value = self._value(condition)
+                value = self.value(condition)
             except PrometheusError as error:
                 value, why = None, str(error)
             else:
@@ -80,7 +80,8 @@ class StopConditions:
     def _stop(self, why: str) -> None:
         self.breach = self.breach or why
 
-    def _value(self, condition: StopCondition) -> float | None:
+    def value(self, condition: StopCondition) -> float | None:
+        """What it is now; None without an answer. Raises PrometheusError."""
         if condition.promql is not None:
             values = self._prometheus.instant(condition.promql, datetime.now(UTC))
             return max((v.value for v in values), default=None, key=condition.badness)

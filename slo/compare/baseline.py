@@ -70,7 +70,7 @@ class BaselinePhases:
 def baseline_phases(recording: Recording, window_s: float) -> BaselinePhases:
     """The run's side; empty if it has no samples, or none in a baseline phase."""
     samples = recording.samples if recording.samples is not None else Samples.from_rows(())
-    samples = samples.ordered()
+    samples = samples.of_the_service().ordered()
     found = requests(samples)
     window = np.full(len(found), -1, dtype=np.int64)
     first = 0

@@ -60,6 +60,13 @@ class Categories:
         """Those that a mask, a slice or an array of positions chooses."""
         return Categories(self.codes[chosen], self.names)
 
+    def used(self) -> "Categories":
+        """The same values, without names that none of them has."""
+        codes, places = np.unique(self.codes, return_inverse=True)
+        if codes.size == len(self.names):
+            return self
+        return Categories(places.astype(np.int32), tuple(self.names[code] for code in codes))
+
     def are(self, name: str) -> NDArray[np.bool_]:
         """Which of them are that one."""
         code = self.names.index(name) if name in self.names else -1

@@ -6,6 +6,7 @@ give the same bytes.
 """
 
 import json
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -155,6 +156,9 @@ def _measurement(row: dict[str, object]) -> Measurement:
     value, time = row["value"], row["time"]
     if not isinstance(time, datetime):
         raise TypeError("a measurement has no time")
+    for number in (value, row["coverage"], row.get("slack")):
+        if isinstance(number, float) and not math.isfinite(number):
+            raise ValueError(f"{row['name']} in {row['phase']} of {row['experiment']} is {number}")
     return Measurement(
         sli=str(row["name"]),
         experiment=str(row["experiment"]),

@@ -5,6 +5,7 @@ slo.model.Sample); at its end they become one `samples.parquet`, ordered by inte
 """
 
 import csv
+import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, fields
 from datetime import datetime
@@ -17,6 +18,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from slo.evidence.categories import Categories
+from slo.latency_rule import OWN_FAULTS
 from slo.model import ErrorKind, Sample
 
 RAW = "samples-*.csv"
@@ -75,6 +77,21 @@ class Samples:
     def _chosen(self, which: NDArray[np.bool_] | NDArray[np.intp]) -> "Samples":
         return Samples(*(getattr(self, f.name)[which] for f in fields(self)))
 
+    def of_the_service(self) -> "Samples":
+        """Those that say something about the service: without the generator's own faults."""
+        own = self._own_faults()
+        return self._chosen(~own) if own.any() else self
+
+    def not_made(self) -> NDArray[np.float64]:
+        """When the others were due, which the generator did not send, or spoiled; ascending."""
+        return np.sort(self.intended_start[self._own_faults()])
+
+    def _own_faults(self) -> NDArray[np.bool_]:
+        own = np.zeros(len(self), dtype=np.bool_)
+        for kind in OWN_FAULTS:
+            own |= self.error.are(kind.value)
+        return own
+
     def window(self, start: datetime, end: datetime) -> "Samples":
         """Those with start <= intended start < end."""
         due = self.intended_start
@@ -98,6 +115,9 @@ def read_parquet(path: Path) -> Samples:
         raise ValueError(f"{path.name} is damaged, or no Parquet file of samples") from error
     if any(column.null_count for column in table.columns):
         raise ValueError(f"{path.name} has gaps in its columns")
+    for name in ("intended_start", "start", "latency"):
+        if not np.isfinite(table.column(name).to_numpy()).all():
+            raise ValueError(f"{path.name}: the column {name} has values that are no times")
     columns: list[Any] = []
     for field in _SCHEMA:
         column = table.column(field.name)
@@ -106,6 +126,13 @@ def read_parquet(path: Path) -> Samples:
         else:
             columns.append(column.to_numpy())
     return Samples(*columns)
+
+
+def _number(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(f"{text} is no time")
+    return value
 
 
 def read_raw(run_dir: Path) -> Samples:
@@ -125,7 +152,12 @@ def _raw_rows(path: Path) -> Iterator[Sample]:
         try:
             due, start, latency, endpoint, status, error = row
             yield Sample(
-                float(due), float(start), float(latency), endpoint, int(status), ErrorKind(error)
+                _number(due),
+                _number(start),
+                _number(latency),
+                endpoint,
+                int(status),
+                ErrorKind(error),
             )
         except ValueError as reason:
             raise ValueError(f"{path.name}, line {number}: not a sample: {reason}") from reason

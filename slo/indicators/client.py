@@ -100,10 +100,11 @@ class Requests:
 
 
 def requests(samples: Samples) -> Requests:
-    """The samples as the verdict sees them."""
-    samples = samples.ordered()
+    """The samples that say something about the service, as the verdict sees them."""
+    samples = samples.of_the_service().ordered()
     due, service_time, status = samples.intended_start, samples.latency, samples.status
     succeeded = samples.error.are(ErrorKind.NONE.value)
+    endpoint = samples.endpoint.used()
     return Requests(
         due=due,
         response_time=samples.start - due + service_time,
@@ -111,9 +112,9 @@ def requests(samples: Samples) -> Requests:
         failed=~succeeded,
         absent=(status == 404) | (status == 410),  # noqa: PLR2004 - HTTP: not found, gone
         timed=latencies_count(status, succeeded, samples.error.are(ErrorKind.TIMEOUT.value)),
-        endpoint=samples.endpoint.codes,
+        endpoint=endpoint.codes,
         kind=_kinds(samples.error),
-        names=samples.endpoint.names,
+        names=endpoint.names,
     )
 
 

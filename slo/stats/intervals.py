@@ -9,6 +9,7 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import NDArray
 
+from slo.latency_rule import rank
 from slo.model import Interval
 
 Floats = NDArray[np.float64]
@@ -36,12 +37,6 @@ def quantile_of(values: Floats, q: float) -> float:
         return quantile(values, q)
     place = rank(values.size, q) - 1
     return float(np.partition(values, place)[place])
-
-
-def rank(count: int, q: float) -> int:
-    """The rank, from 1, of the q-quantile among `count` values."""
-    # q * count in binary may come out a hair above a whole number (0.07 * 100).
-    return max(1, math.ceil(round(q * count, 9)))
 
 
 def quantile_interval(

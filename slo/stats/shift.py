@@ -23,9 +23,10 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import NDArray
 
+from slo.latency_rule import rank
 from slo.stats import clustering
 from slo.stats.clustering import Windows
-from slo.stats.intervals import Floats, rank
+from slo.stats.intervals import Floats
 from slo.stats.student import t_quantile, t_tail
 
 _MOST_CRITICAL = 40.0

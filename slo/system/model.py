@@ -48,10 +48,15 @@ class Target(Part):
 
 
 class SystemLoad(Part):
-    """What users do: a locustfile, and the scenario that is played when none is named."""
+    """What users do: a locustfile, and the scenario that is played when none is named.
+
+    `verify` says whether the load checks certificates, `ca_file` by which authorities.
+    """
 
     locustfile: Path | None = None
     scenario: str | None = None
+    verify: bool | None = None
+    ca_file: Path | None = None
 
 
 IndicatorName = Annotated[str, StringConstraints(pattern=NAME)]

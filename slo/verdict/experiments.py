@@ -57,7 +57,7 @@ class Case:
 
 def judge_experiment(case: Case) -> tuple[ExperimentResult, datetime | None]:
     """The result, and the moment of recovery."""
-    story, found, load = case.story, case.seen.found, case.seen.load
+    story, found, load = case.story, case.seen.found, _load_meanwhile(case)
     observed = _observe(case)
     back = _recovery(case, found)
     expectation = story.started.expectation
@@ -74,9 +74,12 @@ def judge_experiment(case: Case) -> tuple[ExperimentResult, datetime | None]:
             )
         if not load.capable and recovered.outcome is Outcome.FAIL:
             recovered = _doubted(recovered, load)
-        if not load.complete and recovered.outcome is Outcome.PASS:
-            recovered = _doubted(recovered, load)
-        checks += [_undone(story), *_whole(story), _severity(story, observed), recovered]
+        harm = _severity(story, observed)
+        if not load.complete:  # who was not sent cannot have been harmed, nor been well
+            recovered, harm = (
+                _doubted(c, load) if c.outcome is Outcome.PASS else c for c in (recovered, harm)
+            )
+        checks += [_undone(story), *_whole(story), harm, recovered]
         checks += [c for c in (_degraded(case),) if c is not None]
     elif story.undone is not None:
         checks.append(_undone(story))
@@ -115,6 +118,13 @@ def judge_experiment(case: Case) -> tuple[ExperimentResult, datetime | None]:
     at = back.stable_at if back is not None and back.troubled else None
     moment = datetime.fromtimestamp(at, UTC) if at is not None and recover is not None else None
     return result, moment
+
+
+def _load_meanwhile(case: Case) -> LoadHealth:
+    """How the load generator was during the incident."""
+    when = case.story.incident()
+    load = case.seen.load
+    return load.within([(when[0].timestamp(), when[1].timestamp())]) if when else load
 
 
 def _observe(case: Case) -> Observation:
@@ -156,7 +166,7 @@ def _degraded(case: Case) -> Check | None:
         end=fault.end.timestamp(),
         decision=case.seen.decision,
     )
-    load = case.seen.load
+    load = _load_meanwhile(case)
     believed = load.complete and load.punctual and load.capable
     return check if believed else _doubted(check, load)
 

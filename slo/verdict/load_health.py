@@ -1,7 +1,9 @@
 """The load generator's own health: a verdict is worth no more than the load it rests on.
 
-- Fewer than 95 % of the scheduled requests were sent: what was not sent would have queued, so the
-  client's view shows too little, and nothing of it is believed.
+- Fewer than 95 % of the requests that were due were made, over the whole run or within a phase:
+  what was not sent would have queued, so the client's view of that time shows too little, and
+  nothing good of it is believed. A request that the generator spoiled itself (no files, ports or
+  address left on its machine) was not made.
 - Starts were late outside of the fault phases (99th percentile above 250 ms, half of the reference
   runbook's critical response time): lateness counts into response time, so a breach may be the
   generator's. It is believed only where it also stands measured from the actual start. A pass
@@ -14,7 +16,7 @@ The limits are the policy's.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -23,17 +25,36 @@ from slo.evidence.samples import Samples
 from slo.model import LoadResult, Outcome, Phase, Unit
 from slo.policy import GeneratorPolicy
 from slo.show import show
-from slo.stats.intervals import quantile_of
+from slo.stats.intervals import Floats, quantile_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoadHealth:
-    """`complete`, `punctual` and `capable` say what the client's view can be used for."""
+    """`complete`, `punctual` and `capable` say what the client's view can be used for.
+
+    `made` and `not_made` say when requests were due, in seconds since the epoch, ascending;
+    `enough` is the share of them that has to be made.
+    """
 
     result: LoadResult
     complete: bool
     punctual: bool
     capable: bool
+    made: Floats
+    not_made: Floats
+    enough: float
+
+    def within(self, windows: Sequence[tuple[float, float]]) -> "LoadHealth":
+        """What it was in these windows, each start <= due < end: incomplete if too much is missing.
+
+        A phase may miss a good part of its requests where the run as a whole has nearly all.
+        """
+        missing = _count(self.not_made, windows)
+        due = missing + _count(self.made, windows)
+        if not self.complete or due - missing >= self.enough * due:
+            return self
+        reason = f"{missing} of {due} requests that were due in this time were never sent"
+        return replace(self, complete=False, result=replace(self.result, reason=reason))
 
 
 def load_health(
@@ -45,9 +66,11 @@ def load_health(
 ) -> LoadHealth:
     """What the samples and the generator's last words say about it."""
     ended = next((e for e in journal if isinstance(e, LoadEnded)), None)
-    kept = 0 if samples is None else len(samples)
-    scheduled, sent = (ended.scheduled, ended.sent) if ended else (kept, kept)
-    late = _late_p99(samples, fault_phases)
+    made = None if samples is None else samples.of_the_service()
+    kept = 0 if made is None else len(made)
+    not_made = np.zeros(0) if samples is None else samples.not_made()
+    scheduled, sent = (ended.scheduled, ended.sent) if ended else (kept + not_made.size, kept)
+    late = _late_p99(made, fault_phases)
     reasons = []
     if ended is None:
         reasons.append("the load generator never said how it ended")
@@ -56,7 +79,7 @@ def load_health(
     elif scheduled == 0 or kept == 0:
         reasons.append("no request was sent")
     elif min(sent, kept) < policy.sent * scheduled:
-        lost = f"{sent} of {scheduled} scheduled requests were sent"
+        lost = f"{sent} of {scheduled} requests that were due were sent"
         reasons.append(lost + (f", and {kept} are recorded" if kept < sent else ""))
     complete = not reasons
     most = policy.late.total_seconds()
@@ -76,6 +99,9 @@ def load_health(
         complete=complete,
         punctual=punctual,
         capable=capable,
+        made=np.zeros(0) if made is None else np.sort(made.intended_start),
+        not_made=not_made,
+        enough=policy.sent,
         result=LoadResult(
             scenario=scenario,
             scheduled=scheduled,
@@ -92,7 +118,14 @@ def load_health(
 
 def _good(scheduled: int, sent: int, late: float | None) -> str:
     on_time = f", 99 % of them at most {show(late or 0.0, Unit.SECONDS)} late"
-    return f"{sent} of {scheduled} scheduled requests were sent{on_time}"
+    return f"{sent} of {scheduled} requests that were due were sent{on_time}"
+
+
+def _count(due: Floats, windows: Sequence[tuple[float, float]]) -> int:
+    """How many were due in any of the windows, which do not overlap."""
+    return sum(
+        int(np.searchsorted(due, end) - np.searchsorted(due, start)) for start, end in windows
+    )
 
 
 def _late_p99(samples: Samples | None, fault_phases: Sequence[Phase]) -> float | None:

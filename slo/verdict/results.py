@@ -58,7 +58,9 @@ def phase_results(
         sli = seen.indicators.find(objective)
         measured = None if isinstance(sli, str) else _measured(sli, phase, seen.measurements)
         theirs = _server(objective, sli, measured, seen)
-        server = _result(phase, objective, View.SERVER, theirs, _judge(objective, theirs, seen))
+        server = _result(
+            phase, objective, View.SERVER, theirs, judged(objective, theirs, seen.decision)
+        )
         server = replace(
             server,
             user_facing=view is not None or (isinstance(sli, Sli) and sli.user_facing),
@@ -67,7 +69,15 @@ def phase_results(
         )
         if view is not None:
             ours = _client(view, due)
-            judgement = with_load(objective, view, due, _judge(objective, ours, seen), seen)
+            load = seen.load.within([(start, end)])
+            judgement = with_load(
+                objective,
+                view,
+                due,
+                judged(objective, ours, seen.decision),
+                load=load,
+                decision=seen.decision,
+            )
             client = _result(phase, objective, View.CLIENT, ours, judgement)
             client = replace(client, user_facing=True, formula=view.definition, data=_SAMPLES)
             apart = _apart(objective, ours, theirs, seen.decision)
@@ -97,7 +107,15 @@ def promises(
         if view is None:
             continue
         ours = _client(view, due)
-        judgement = with_load(objective, view, due, _judge(objective, ours, seen), seen)
+        load = seen.load.within(windows)
+        judgement = with_load(
+            objective,
+            view,
+            due,
+            judged(objective, ours, seen.decision),
+            load=load,
+            decision=seen.decision,
+        )
         results.append(
             PromiseResult(
                 objective=objective,
@@ -131,10 +149,11 @@ def settled_elsewhere(result: ObjectiveResult, settled: Iterable[PromiseResult])
     return open_target and any(p.objective.name == result.objective.name for p in settled)
 
 
-def _judge(objective: Objective, evidence: Evidence | str, seen: AllEvidence) -> Judgement:
+def judged(objective: Objective, evidence: Evidence | str, decision: Decision) -> Judgement:
+    """What the evidence says; without any, that it is not known."""
     if isinstance(evidence, str):
         return unknown(evidence)
-    return judge(objective, evidence, seen.decision)
+    return judge(objective, evidence, decision)
 
 
 def _result(
@@ -185,10 +204,11 @@ def with_load(
     view: ClientView,
     due: Requests | None,
     judgement: Judgement,
-    seen: AllEvidence,
+    *,
+    load: LoadHealth,
+    decision: Decision,
 ) -> Judgement:
     """What is left of a judgement when the load generator was not well: slo.verdict.load_health."""
-    load = seen.load
     well = load.complete and load.punctual and load.capable
     if judgement.counts is Outcome.INCONCLUSIVE or well:
         return judgement
@@ -197,7 +217,7 @@ def with_load(
         if view.quantile is None:
             return judgement  # what failed has failed, however late it was sent
         if load.capable:
-            unhurried = _judge(objective, latency(due.from_start(), view.quantile), seen)
+            unhurried = judged(objective, latency(due.from_start(), view.quantile), decision)
             if unhurried.counts.rank >= judgement.counts.rank:
                 return judgement
     elif load.complete:

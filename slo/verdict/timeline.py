@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 
 from slo.evidence.experiment_log import ExperimentLog
 from slo.indicators.client import KINDS, Requests
+from slo.latency_rule import rank
 from slo.model import EndpointResult, ErrorKind, Timeline, TimelineMark
-from slo.stats.intervals import Floats, quantile_of, rank
+from slo.stats.intervals import Floats, quantile_of
 
 MAX_BUCKETS = 3600
 _SHOWN = (0.5, 0.95, 0.99)

@@ -1,5 +1,6 @@
 """A small real HTTP server in the test's own process, and a load against it."""
 
+import ssl
 import textwrap
 import threading
 import time
@@ -38,6 +39,7 @@ class Handler(BaseHTTPRequestHandler):
 
     protocol_version = "HTTP/1.1"
     server: "_Server"
+    turns = 0  # requests on this connection so far, for answers that count them
 
     def text(self, body: str = "fine", status: int = 200, **headers: str) -> None:
         self.send_response(status)
@@ -84,12 +86,18 @@ class Service:
 
 
 @contextmanager
-def service(answer: Answer = Handler.text) -> Iterator[Service]:
+def service(
+    answer: Answer = Handler.text, *, tls: ssl.SSLContext | None = None
+) -> Iterator[Service]:
     server = _Server(("127.0.0.1", 0), Handler)
+    if tls is not None:  # hands are shaken in the thread of the connection, not in the one of all
+        server.socket = tls.wrap_socket(
+            server.socket, server_side=True, do_handshake_on_connect=False
+        )
     server.seen, server.answer = [], answer
     threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
     try:
-        yield Service(f"http://127.0.0.1:{server.server_port}", server.seen)
+        yield Service(f"http{'s' if tls else ''}://127.0.0.1:{server.server_port}", server.seen)
     finally:
         server.shutdown()
         server.server_close()

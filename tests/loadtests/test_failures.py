@@ -35,7 +35,10 @@ def test_an_answer_counts_by_its_status(status: int, kind: ErrorKind) -> None:
         (BrokenPipeError(), ErrorKind.RESET),
         (OSError(errno.EHOSTUNREACH, "no route"), ErrorKind.REFUSED),
         (OSError(errno.ETIMEDOUT, "slow"), ErrorKind.TIMEOUT),
-        (socket.gaierror(-2, "unknown name"), ErrorKind.OTHER),
+        (socket.gaierror(-2, "unknown name"), ErrorKind.GENERATOR),
+        (OSError(errno.EMFILE, "files"), ErrorKind.GENERATOR),
+        (OSError(errno.ENFILE, "files of all"), ErrorKind.GENERATOR),
+        (OSError(errno.EADDRNOTAVAIL, "ports"), ErrorKind.GENERATOR),
         (ssl.SSLError(), ErrorKind.OTHER),
         (RuntimeError(), ErrorKind.OTHER),
         (None, ErrorKind.NONE),  # a client without statuses
@@ -49,6 +52,9 @@ def test_what_the_generators_own_machine_lacks_is_told_apart() -> None:
     wrapper = RuntimeError("retries exceeded")
     wrapper.__cause__ = OSError(errno.EMFILE, "no more files")
     assert own_shortage(wrapper) == "Too many open files"
+    assert error_kind(0, wrapper) is ErrorKind.GENERATOR
+    assert error_kind(503, wrapper) is ErrorKind.SERVER_ERROR  # it was answered
+    assert "was not resolved" in own_shortage(socket.gaierror(-3, "later"))
     assert own_shortage(ConnectionRefusedError(errno.ECONNREFUSED, "refused")) == ""
     assert own_shortage(None) == ""
 

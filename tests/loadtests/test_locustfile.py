@@ -333,6 +333,92 @@ def test_the_time_limit_is_a_total(tmp_path: Path, base: str) -> None:
     assert samples.latency.min() >= 0.45
 
 
+@pytest.mark.parametrize("base", ["HttpUser", "FastHttpUser"])
+def test_an_answer_that_breaks_off_is_no_success_whatever_the_file_says(
+    tmp_path: Path, base: str
+) -> None:
+    """Its status was 200, which is all that many files look at."""
+
+    def cut(handler: Handler) -> None:
+        handler.send_response(200)
+        handler.send_header("Content-Length", "1000")
+        handler.end_headers()
+        handler.wfile.write(b"x")
+        handler.close_connection = True
+
+    text = f"""
+    class Shopper({base}):
+        @task
+        def dripping(self):
+            self.ask("/drip")
+        @task
+        def cut_short(self):
+            self.ask("/cut")
+        def ask(self, path):
+            with self.client.get(path, catch_response=True) as answer:
+                answer.success()
+    """
+    with service(lambda h: drip(h) if h.path == "/drip" else cut(h)) as there:
+        _, found, _ = run(
+            tmp_path, text, there, stages=[{"rate": 20, "duration": "1s"}], request_timeout="500ms"
+        )
+    assert {endpoint for endpoint, _ in found} == {"GET /drip", "GET /cut"}
+    assert {error for _, error in found} <= {"timeout", "reset", "other"}
+    assert ("GET /drip", "timeout") in found
+
+
+@pytest.mark.parametrize("base", ["HttpUser", "FastHttpUser"])
+def test_a_limit_of_the_files_own_is_a_total_as_well(tmp_path: Path, base: str) -> None:
+    own = "timeout=0.3" if base == "HttpUser" else ""
+    text = f"""
+    class Shopper({base}):
+        network_timeout = connection_timeout = 0.15
+        @task
+        def get(self):
+            self.client.get("/", {own})
+    """
+    with service(drip) as there:
+        _, found, samples = run(
+            tmp_path, text, there, stages=[{"rate": 10, "duration": "1s"}], request_timeout="20s"
+        )
+    assert found == {("GET /", "timeout"): 10}
+    assert samples.latency.min() >= 0.25
+
+
+def test_a_client_without_a_time_limit_gets_one_and_pauses_do_not_count(tmp_path: Path) -> None:
+    """A socket that waits for ever is a time-out of its task; a pause of the file's is none."""
+
+    def never(handler: Handler) -> None:
+        time.sleep(3)
+        handler.text()
+
+    text = """
+    import socket, time
+    from locust import *
+    class Raw(User):
+        @task
+        def ask(self):
+            host, port = self.host.removeprefix("http://").split(":")
+            with socket.create_connection((host, int(port))) as there:
+                there.sendall(b"GET / HTTP/1.1\\r\\n\\r\\n")
+                there.recv(1)
+    class Slow(User):
+        @task
+        def think(self):
+            time.sleep(1.5)
+            self.environment.events.request.fire(request_type="X", name="thought",
+                response_time=1, response_length=0, exception=None, context={})
+    """
+    with service(never) as there:
+        summary, found, _ = run(
+            tmp_path, text, there, stages=[{"rate": 20, "duration": "1s"}], request_timeout="500ms"
+        )
+    assert set(found) <= {("Raw.ask", "timeout"), ("X thought", "none"), ("(not sent)", "not sent")}
+    assert found["Raw.ask", "timeout"] > 0
+    assert found["X thought", "none"] > 0
+    assert found.total() == summary.scheduled == 20
+
+
 def test_a_file_that_sets_its_own_time_limit_keeps_it(tmp_path: Path) -> None:
     def slow(handler: Handler) -> None:
         time.sleep(0.6)
@@ -366,16 +452,59 @@ def test_a_file_that_sets_its_own_time_limit_keeps_it(tmp_path: Path) -> None:
 
 def test_no_answer_on_a_new_connection_is_a_failure(tmp_path: Path) -> None:
     """geventhttpclient would send each GET a dozen times."""
-    text = """
-    class Shopper(FastHttpUser):
-        @task
-        def get(self):
-            self.client.get("/")
-    """
     with service(close) as there:
-        _, found, _ = run(tmp_path, text, there)
+        _, found, _ = run(tmp_path, SHOPPER.format(base="FastHttpUser"), there)
         assert len(there.seen) == 50
     assert found == {("GET /", "reset"): 50}
+
+
+SHOPPER = """
+class Shopper({base}):
+    @task
+    def get(self):
+        self.client.get("/")
+"""
+
+
+@pytest.mark.parametrize("base", ["HttpUser", "FastHttpUser"])
+def test_a_kept_connection_that_closes_under_a_request_is_one_failure(
+    tmp_path: Path, base: str
+) -> None:
+    """Every second request of a connection gets no answer: each is sent once, and half fail."""
+
+    def every_second(handler: Handler) -> None:
+        handler.turns += 1
+        if handler.turns % 2:
+            handler.text()
+        else:
+            close(handler)
+
+    with service(every_second) as there:
+        _, found, _ = run(
+            tmp_path,
+            SHOPPER.format(base=base),
+            there,
+            stages=[{"rate": 20, "duration": "2s"}],
+            max_in_flight=1,
+        )
+        assert len(there.seen) == 40
+    assert found == {("GET /", "none"): 20, ("GET /", "reset"): 20}
+
+
+@pytest.mark.parametrize("base", ["HttpUser", "FastHttpUser"])
+def test_a_connection_that_was_closed_before_the_request_is_opened_anew(
+    tmp_path: Path, base: str
+) -> None:
+    """The service keeps no connection, and does not say so."""
+
+    def once(handler: Handler) -> None:
+        handler.text()
+        handler.close_connection = True
+
+    with service(once) as there:
+        _, found, _ = run(tmp_path, SHOPPER.format(base=base), there)
+        assert len(there.seen) == 50
+    assert found == {("GET /", "none"): 50}
 
 
 def test_a_login_that_fails_later_is_a_failure_of_the_arrival(tmp_path: Path) -> None:

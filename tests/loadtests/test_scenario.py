@@ -4,6 +4,7 @@ from math import inf
 from pathlib import Path
 
 import pytest
+import trustme
 
 from loadtests.scenario import Scenario, Traffic, load_scenario
 from slo.documents import DocumentError
@@ -17,6 +18,9 @@ stages:
 request_timeout: 2s
 max_in_flight: 10
 """
+
+
+TINY = GOOD.replace("requests: [{path: /}]\n", "")
 
 
 def test_a_scenario_survives_its_way_to_the_worker(tmp_path: Path) -> None:
@@ -95,3 +99,38 @@ def test_paths_are_relative_to_the_scenario(
     (folder / "tiny.yaml").write_text(GOOD.replace("requests: [{path: /}]", "locustfile: users.py"))
     monkeypatch.chdir(tmp_path)
     assert load_scenario("load/tiny.yaml").locustfile == folder / "users.py"
+
+
+def test_certificates_are_said_once_for_a_system_or_in_the_scenario(tmp_path: Path) -> None:
+    """What the scenario says comes before what the system says."""
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    (tmp_path / "locustfile.py").write_text("")
+    usual = Traffic(locustfile=tmp_path / "locustfile.py", ca_file=tmp_path / "ca.pem")
+    silent = TINY + "locustfile: locustfile.py\n"
+    for text, verify, ca_file in [
+        (silent, None, tmp_path / "ca.pem"),
+        (silent + "verify: false\n", False, None),
+        (silent + "verify: true\n", True, None),
+        (silent + "ca_file: ca.pem\n", None, tmp_path / "ca.pem"),
+    ]:
+        path = tmp_path / "tiny.yaml"
+        path.write_text(text)
+        read = load_scenario(str(path), default=usual)
+        assert (read.verify, read.ca_file) == (verify, ca_file)
+
+
+@pytest.mark.parametrize(
+    ("more", "why"),
+    [
+        ("ca_file: nothing.pem\n", "line 8: .*nothing.pem is no file of certificates"),
+        ("ca_file: locustfile.py\n", "locustfile.py is no file of certificates"),
+        ("verify: false\nca_file: ca.pem\n", "'ca_file' has no use with 'verify: false'"),
+    ],
+)
+def test_a_file_of_authorities_that_is_none_is_said(tmp_path: Path, more: str, why: str) -> None:
+    (tmp_path / "locustfile.py").write_text("x = 1\n")
+    path = tmp_path / "tiny.yaml"
+    path.write_text(TINY + "locustfile: locustfile.py\n" + more)
+    with pytest.raises(DocumentError, match=why):
+        load_scenario(str(path))

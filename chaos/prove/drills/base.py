@@ -16,7 +16,8 @@ from chaos.kube import Json
 from chaos.kube.system_under_test import SystemUnderTest
 from chaos.prove.shell.shell_session import Ran
 from chaos.prove.steps.secret_mask import SecretMask
-from loadtests.runner import RECENT_S, LoadHandle
+from loadtests.runner import LoadHandle
+from loadtests.tail import RECENT_S
 from slo.runbook.model import Procedure
 from slo.system.parts import AnyPart
 from slo.verdict.proofs import Database, ProofOutcome, Sight, StepProof

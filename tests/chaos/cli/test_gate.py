@@ -1,15 +1,22 @@
 """`gameday gate` and `report` with a baseline run, as a user types them; no cluster needed."""
 
 import json
+import math
 import os
+import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from junitparser import JUnitXml
 
+from slo.evidence.samples import read_parquet
 from slo.model import ErrorKind
 from tests.slo.builders import Act, Answer, Run, build, healthy
 
@@ -77,9 +84,54 @@ def test_machines_get_every_row_and_scoring_again_gives_the_same_bytes(runs: Pat
         if (d["endpoint"], d["quantity"]) == ("POST /score", "p50")
     )
     assert median["interval"]["low"] < 0.060 < median["interval"]["high"]
+    assert not (
+        runs / "slow/verdict.json"
+    ).exists()  # gate writes nothing: it may not be allowed to
+    gameday("score", runs / "slow", "--baseline", runs / "one")
     written = (runs / "slow/verdict.json").read_bytes()
     gameday("score", runs / "slow", "--baseline", runs / "one")
     assert (runs / "slow/verdict.json").read_bytes() == written
+
+
+def test_a_run_directory_that_cannot_be_written_is_one_sentence(runs: Path, tmp_path: Path) -> None:
+    """A folder stands where verdict.json would be put."""
+    copy = tmp_path / "run"
+    shutil.copytree(runs / "two", copy)
+    (copy / "verdict.json").unlink(missing_ok=True)
+    (copy / "verdict.json" / "in the way").mkdir(parents=True)
+    done = gameday("score", copy)
+    assert done.returncode == 2, done.stderr
+    assert "verdict.json cannot be written: " in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize("wrong", [math.nan, math.inf])
+def test_latencies_that_are_no_numbers_are_missing_evidence(
+    runs: Path, tmp_path: Path, wrong: float
+) -> None:
+    copy = tmp_path / "run"
+    shutil.copytree(runs / "two", copy)
+    samples = read_parquet(copy / "samples.parquet")
+    replace(samples, latency=np.full(len(samples), wrong)).write_parquet(copy / "samples.parquet")
+    done = gameday("gate", copy)
+    assert done.returncode == 3, done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("kind", ["measurement", "point"])
+@pytest.mark.parametrize("wrong", [math.nan, math.inf])
+def test_measurements_that_are_no_numbers_are_missing_evidence(
+    runs: Path, tmp_path: Path, kind: str, wrong: float
+) -> None:
+    copy = tmp_path / "run"
+    shutil.copytree(runs / "two", copy)
+    path = copy / "metrics.parquet"
+    rows = pq.read_table(path)
+    changed = [row | {"value": wrong} if row["kind"] == kind else row for row in rows.to_pylist()]
+    pq.write_table(pa.Table.from_pylist(changed, schema=rows.schema), path)
+    done = gameday("gate", copy)
+    assert done.returncode == (3 if kind == "measurement" else 0), done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_the_reports_have_a_section_for_it(runs: Path) -> None:

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
@@ -16,13 +16,16 @@ from chaos.prove.prover import Prover
 from chaos.prove.shell.shell_session import ShellSession
 from chaos.undo.snapshot import Snapshot
 from chaos.undo.snapshot_store import forget, is_left, keep
-from loadtests.runner import LoadHandle, LoadProgress, Recent
+from loadtests.tail import LoadProgress, Recent
 from service.gameday import FOLDER
 from slo.runbook.reader import survey
 from slo.system.folder import read_system
 from slo.verdict.proofs import ProofOutcome
 from tests.chaos.cluster_fixture import workload
 from tests.cluster.apiserver_fixture import RunningApiServer
+
+if TYPE_CHECKING:
+    from loadtests.runner import LoadHandle
 
 NS = "default"
 WEB = Ref.of("Deployment", NS, "web")
