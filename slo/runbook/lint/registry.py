@@ -7,6 +7,7 @@ from importlib import import_module
 from slo.model import Source
 from slo.runbook.lint import rules
 from slo.runbook.lint.base import Context, Finding, Level, Rule
+from slo.runbook.lint.ignored import ignored_lines
 
 
 def _load() -> tuple[Rule, ...]:
@@ -30,9 +31,19 @@ class Result:
 
 
 def check(context: Context, chosen: tuple[Rule, ...] = RULES) -> Result:
-    """The findings of all rules that have the evidence they need, in the order of lines."""
+    """The findings of all rules that have the evidence they need, in the order of lines.
+
+    Those that the runbook says to ignore are left out (see slo.runbook.lint.ignored).
+    """
     idle = tuple(r for r in chosen if not all(context.has(n) for n in r.needs))
-    findings = [f for r in chosen if r not in idle for f in _findings(r, context)]
+    ignored = ignored_lines(context.runbook.lines)
+    findings = [
+        f
+        for r in chosen
+        if r not in idle
+        for f in _findings(r, context)
+        if f.source.line not in ignored.get(r.id, ())
+    ]
     findings.sort(key=lambda f: (f.source.line, f.level.rank, f.rule, f.message))
     return Result(tuple(dict.fromkeys(findings)), idle)
 

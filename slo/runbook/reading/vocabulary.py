@@ -4,7 +4,7 @@ The words stand in vocabulary.yaml, where others can add to them.
 """
 
 import re
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 from ruamel.yaml import YAML
@@ -12,6 +12,7 @@ from ruamel.yaml import YAML
 _FILE = Path(__file__).with_name("vocabulary.yaml")
 
 
+@lru_cache(maxsize=4096)
 def header_in_english(header: str) -> str:
     """ "Schweregrad" is "severity"; what is not in the table is given back, in lower case."""
     said = " ".join(header.casefold().split())
