@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from service.cluster.informer import Informer
-from service.cluster.kube import PODS, GoneError, Resource
+from service.cluster.kube import PODS, GoneError
 from tests.cluster.objects import Json
 
 
@@ -19,7 +19,7 @@ class Script:
         self.items: list[Json] = []
         self.version = 10
 
-    def list(self, _: Resource, **__: Any) -> Json:
+    def list(self, *_: Any, **__: Any) -> Json:
         return {"items": self.items, "metadata": {"resourceVersion": str(self.version)}}
 
     def watch(self, *_: Any, **__: Any) -> Iterator[tuple[str, Json]]:
