@@ -8,7 +8,6 @@ dump verdict.json), and pandas reading the same file and grouping it by endpoint
 counts, error rates and three quantiles. Seconds are the fastest of the repetitions, memory the
 peak of resident pages. The last lines are the ratios, and how the seconds grow with the samples.
 
-pandas is for this comparison alone: pip install -c constraints.txt -e '.[benchmarks]'.
 """
 
 import argparse
