@@ -69,7 +69,7 @@ def run(
             progress.say(line)
         found = dry_run_of(read, cluster, place.url)
         if dry_run:
-            found.problems += [*place.unanswered, *unreachable(place.url)]
+            found.problems += [*place.unanswered, *unreachable(place.url, given.scenario)]
             show_dry_run(found, screen, json=json)
             bad = found.problems or found.denied
             raise typer.Exit(ExitCode.USAGE if bad else ExitCode.PASS)

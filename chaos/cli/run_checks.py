@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import httpx
 from rich.console import Console
 
 from chaos.cli.app import print_json
@@ -17,6 +16,7 @@ from chaos.plan.forbidden import ANNOTATION
 from chaos.plan.model import Plan, find_plan, read_plan
 from chaos.run.dry_run import DryRun
 from chaos.run.preflight import require_allowed
+from loadtests.reach import UnreachableError, reach
 from loadtests.scenario import Scenario
 from slo.documents import place_of
 from slo.evidence.journal import Threshold
@@ -28,8 +28,6 @@ from slo.policy import BUNDLED_POLICY, read_policy
 from slo.runbook.reader import Runbook, read_runbook
 from slo.system.folder import SystemFolder
 from slo.verdict.objectives import ThresholdError, override
-
-ANSWER_WITHIN_S = 5.0
 
 
 def show_dry_run(found: DryRun, screen: Console, *, json: bool) -> None:
@@ -43,13 +41,12 @@ def show_dry_run(found: DryRun, screen: Console, *, json: bool) -> None:
     screen.print("nothing was changed", style="dim")
 
 
-def unreachable(url: str) -> Iterator[str]:
-    """Why nobody answers where the load would go; any answer is one."""
+def unreachable(url: str, scenario: Scenario) -> Iterator[str]:
+    """Why nobody can be reached where the load would go."""
     try:
-        httpx.get(url, timeout=ANSWER_WITHIN_S, follow_redirects=False)
-    except (httpx.HTTPError, httpx.InvalidURL) as error:
-        why = str(error) or type(error).__name__
-        yield f"nobody answers at {url}, where the load would go: {why}"
+        reach(url, verify=scenario.verify is not False, ca_file=scenario.ca_file)
+    except UnreachableError as error:
+        yield f"the load would go nowhere: {error}"
 
 
 def check_overrides(plan_file: Path, plan: Plan, promises: Runbook) -> None:
