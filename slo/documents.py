@@ -28,12 +28,17 @@ Model = TypeVar("Model", bound=BaseModel)
 _DURATION_FORM = r"\d+(\.\d+)?\s*(ms|s|m|h|d)"  # for JSON Schema, which has no named groups
 _DURATION = re.compile(r"(?P<number>\d+(?:\.\d+)?)\s*(?P<unit>ms|s|m|h|d)")
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+LONGEST = timedelta(days=366)  # of a duration
+LARGEST_BYTES = 1 << 20  # of a document
+LARGEST_NODES = 100_000  # values in it, with all aliases written out
+DEEPEST = 500  # brackets open on a line
+QUOTED = 80  # characters of a value in a sentence
 
 
 class Part(BaseModel):
     """A part of a document: frozen, and a field that it does not know is an error."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class DocumentError(Exception):
@@ -46,8 +51,13 @@ def parse_duration(value: object) -> timedelta:
         return value
     match = _DURATION.fullmatch(value.strip()) if isinstance(value, str) else None
     if match is None:
-        raise ValueError(f'a duration is written like "90s", "2m" or "200ms", not {value!r}')
-    return timedelta(seconds=float(match["number"]) * _SECONDS[match["unit"]])
+        raise ValueError(
+            f'a duration is written like "90s", "2m" or "200ms", not {_short(value)!r}'
+        )
+    seconds = float(match["number"]) * _SECONDS[match["unit"]]
+    if seconds > LONGEST.total_seconds():
+        raise ValueError(f"a duration is at most {LONGEST.days} days, not {match[0][:20]}")
+    return timedelta(seconds=seconds)
 
 
 Duration = Annotated[
@@ -61,6 +71,8 @@ Duration = Annotated[
 def read_document(path: Path, model: type[Model], *, context: object = None) -> Model:
     """The YAML file at `path` as a `model`; validators see `context`. Raises DocumentError."""
     try:
+        if path.stat().st_size > LARGEST_BYTES:
+            raise DocumentError(f"{path}: larger than {LARGEST_BYTES >> 20} MiB")
         text = path.read_text(encoding="utf-8")
     except OSError as error:
         raise DocumentError(f"{path}: {error.strerror}") from error
@@ -71,6 +83,8 @@ def read_document(path: Path, model: type[Model], *, context: object = None) -> 
 
 def parse_document(text: str, file: str, model: type[Model], *, context: object = None) -> Model:
     """As read_document, of text that came from `file`."""
+    if (deep := _too_deep(text)) is not None:
+        raise DocumentError(f"{file}, line {deep}: nested deeper than {DEEPEST} brackets")
     try:
         tree = YAML(typ="rt").load(text)
     except MarkedYAMLError as error:
@@ -82,6 +96,11 @@ def parse_document(text: str, file: str, model: type[Model], *, context: object 
         raise DocumentError(f"{file}{line}: not valid YAML: {error.problem}") from error
     except YAMLError as error:
         raise DocumentError(f"{file}: not valid YAML: {error}") from error
+    # The library trips over some scalars ("-_"), and over lines that are indented without end.
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+        raise DocumentError(f"{file}: not valid YAML: {error}") from error
+    if _size(tree, {}) > LARGEST_NODES:
+        raise DocumentError(f"{file}: its aliases stand for more than {LARGEST_NODES:,} values")
     if not isinstance(tree, CommentedMap):
         raise DocumentError(f"{file}, line 1: expected fields with values")
     try:
@@ -91,6 +110,28 @@ def parse_document(text: str, file: str, model: type[Model], *, context: object 
         first = min(error.errors(), key=lambda e: e["type"] != "extra_forbidden")
         path = _written_path(tree, _loc(first))
         raise DocumentError(f"{file}, line {_line_of(tree, path)}: {say(path, first)}") from error
+
+
+def _too_deep(text: str) -> int | None:
+    """The line with more open brackets than anybody needs: the YAML library would recurse."""
+    depth = 0
+    for number, line in enumerate(text.split("\n"), start=1):
+        opened, closed = (sum(map(line.count, pair)) for pair in ("[{", "]}"))
+        if depth + opened > DEEPEST:
+            return number
+        depth = max(0, depth + opened - closed)
+    return None
+
+
+def _size(node: object, known: dict[int, int]) -> int:
+    """How many values there are when every alias is written out."""
+    if not isinstance(node, CommentedMap | CommentedSeq):
+        return 1
+    if id(node) not in known:
+        known[id(node)] = LARGEST_NODES  # as long as it is counted: one within itself has no end
+        inner = node.values() if isinstance(node, CommentedMap) else node
+        known[id(node)] = 1 + sum(_size(each, known) for each in inner)
+    return known[id(node)]
 
 
 def _loc(error: ErrorDetails) -> tuple[int | str, ...]:
@@ -113,7 +154,9 @@ def place_of(path: Path, *keys: str | int) -> str:
 
 def _short(given: object) -> object:
     """What a sentence can quote."""
-    return given if isinstance(given, str | int | float | None) else type(given).__name__
+    if isinstance(given, str | int | float | None):
+        return given if len(str(given)) <= QUOTED else f"{str(given)[:QUOTED]}…"
+    return type(given).__name__
 
 
 def _has(node: object, step: str | int) -> bool:

@@ -2,13 +2,22 @@
 
 import contextlib
 from datetime import timedelta
+from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, ConfigDict
 
-from slo.documents import DocumentError, Duration, parse_document, parse_duration
+from slo.documents import (
+    DocumentError,
+    Duration,
+    Part,
+    parse_document,
+    parse_duration,
+    read_document,
+)
 
 
 class Inner(BaseModel):
@@ -57,7 +66,7 @@ def test_whatever_the_text_it_is_a_document_or_a_document_error(text: str) -> No
         parse_document(text, "f.yaml", Outer)
 
 
-@given(st.integers(0, 10_000), st.sampled_from(["ms", "s", "m", "h"]))
+@given(st.integers(0, 8_784), st.sampled_from(["ms", "s", "m", "h"]))
 def test_a_duration_reads_as_it_is_written(number: int, unit: str) -> None:
     word = {"ms": "milliseconds", "s": "seconds", "m": "minutes", "h": "hours"}[unit]
     assert parse_duration(f"{number}{unit}") == timedelta(**{word: number})
@@ -67,3 +76,39 @@ def test_a_duration_reads_as_it_is_written(number: int, unit: str) -> None:
 def test_anything_else_is_no_duration(value: object) -> None:
     with pytest.raises(ValueError, match="a duration is written like"):
         parse_duration(value)
+
+
+class Anything(Part):
+    name: str = ""
+    value: Any = None
+    number: float = 0.0
+    wait: Duration = timedelta(0)
+
+
+BOMB = "value:\n  - &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
+    f"  - &{chr(98 + i)} [{', '.join(['*' + chr(97 + i)] * 9)}]\n" for i in range(8)
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("value: " + "[" * 5_000 + "]" * 5_000, "line 1: nested deeper than"),
+        ("value: " + "{a: " * 5_000 + "}" * 5_000, "line 1: nested deeper than"),
+        ("value:\n" + "".join(" " * i + "-\n" for i in range(1, 900)), "not valid YAML"),
+        (BOMB, "its aliases stand for more than 100,000 values"),
+        ("name: " + "a" * (1 << 20), "larger than 1 MiB"),
+        ("number: .nan", "line 1: field 'number'"),
+        ("number: .inf", "line 1: field 'number'"),
+        ("wait: 99999999999999999999h", "a duration is at most 366 days"),
+        ("wait: " + "9" * 5_000 + "s", "a duration is at most 366 days"),
+    ],
+)
+def test_no_document_takes_more_than_a_sentence(tmp_path: Path, text: str, why: str) -> None:
+    path = tmp_path / "x.yaml"
+    path.write_text(text)
+    with pytest.raises(DocumentError) as caught:
+        read_document(path, Anything)
+    assert why in str(caught.value)
+    assert str(path) in str(caught.value)
+    assert len(str(caught.value)) < 400 + len(str(path))
