@@ -308,6 +308,8 @@ def read_journal(path: Path) -> tuple[Entry, ...]:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
         raise JournalError(f"{path}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise JournalError(f"{path}: not UTF-8 text") from error
     lines = text.split("\n")
     lines.pop()  # what follows the last newline: nothing, or a write that a crash cut short
     entries = []
