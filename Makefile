@@ -6,17 +6,21 @@ READY := $(VENV)/.ready
 # Two at a time; a file stays whole, as its tests share a cluster.
 PYTEST := $(BIN)/pytest -n 2 --dist loadfile
 
-.PHONY: gameday test test-fast check setup wheel clean
+.PHONY: gameday test test-fast test-strangers check setup wheel clean
 
 gameday: setup
 	$(BIN)/gameday run smoke --embedded
 
 test: check
-	$(PYTEST) -m "not slow"
+	$(PYTEST) -m "not slow and not strangers"
 	$(PYTEST) -m slow
 
 test-fast: check
-	$(PYTEST) -m "not slow"
+	$(PYTEST) -m "not slow and not strangers"
+
+# Services that nobody here wrote, fetched by Go and pip.
+test-strangers: setup
+	$(BIN)/pytest -m strangers
 
 check: setup
 	$(BIN)/ruff format --check .

@@ -43,7 +43,6 @@ def kubeconfig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 @pytest.mark.slow
-@pytest.mark.alone
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_every_command_of_its_page_ends_well(name: str, kubeconfig: Path, tmp_path: Path) -> None:
