@@ -65,7 +65,7 @@ OF_RUNNER = (
     | _each("", "pods/eviction", "create")
     | _each("", "pods/log", "get")
     | _each("metrics.k8s.io", "pods", "get")
-    | _each("apps", "daemonsets", "get list")
+    | _each("apps", "daemonsets", "get")
     | _each("discovery.k8s.io", "endpointslices", "list")
     | _each("coordination.k8s.io", "leases", "create patch")
     | _each("batch", "jobs", "create get delete")

@@ -93,6 +93,15 @@ class Effect(StrEnum):
     UNKNOWN = "unknown"
 
 
+# Of kubectl: they take a value, and may stand before the verb.
+_GLOBAL_OPTIONS = frozenset(
+    """
+    -n --namespace --context --cluster --user --kubeconfig -s --server --as --as-group --token
+    --request-timeout --certificate-authority -v
+    """.split()  # noqa: SIM905
+)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Command:
     """One program call inside a step, also within loops, pipes and substitutions.
@@ -108,6 +117,20 @@ class Command:
     @property
     def program(self) -> str:
         return self.words[0].rpartition("/")[2] if self.words else ""
+
+    @property
+    def plain(self) -> tuple[str, ...]:
+        """Its program and words without options, and without the values of kubectl's global ones.
+
+        `kubectl -n shop rollout restart deploy/web` is ("kubectl", "rollout", "restart",
+        "deploy/web").
+        """
+        found, value = [self.program], False
+        for word in self.words[1:]:
+            if not value and not word.startswith("-"):
+                found.append(word)
+            value = word in _GLOBAL_OPTIONS
+        return tuple(found)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

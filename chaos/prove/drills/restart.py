@@ -46,14 +46,14 @@ class Restart(Drill):
 
 
 def _restarts(command: Command) -> bool:
-    return command.words[:3] == _PREFIX
+    return command.plain[:3] == _PREFIX
 
 
 def _named(command: Command) -> tuple[str, str] | None:
     """Kind and name in `rollout restart deployment/shop` or `rollout restart deployment shop`."""
     if not _restarts(command):
         return None
-    words = [w for w in command.words[3:] if not w.startswith("-")]
+    words = command.plain[3:]
     kind, slash, name = (words or [""])[0].partition("/")
     if not slash and len(words) > 1:
         name = words[1]

@@ -45,7 +45,7 @@ class NewVersion(Rollout):
     wanted = "another image than before"
 
     def fits(self, procedure: Procedure) -> bool:
-        sets = any(c.words[:3] == ("kubectl", "set", "image") for c in procedure.commands)
+        sets = any(c.plain[:3] == ("kubectl", "set", "image") for c in procedure.commands)
         return procedure.topic in {self.topic, ""} and sets
 
     def value(self, container: dict[str, Any]) -> object:
@@ -63,7 +63,7 @@ class BiggerPods(Rollout):
     wanted = "other requests than before"
 
     def fits(self, procedure: Procedure) -> bool:
-        patches = any(c.words[:2] == ("kubectl", "patch") for c in procedure.commands)
+        patches = any(c.plain[:2] == ("kubectl", "patch") for c in procedure.commands)
         asks = any('"requests"' in step.text for step in procedure.steps)
         return procedure.topic in {self.topic, ""} and patches and asks
 

@@ -32,7 +32,7 @@ class ScaleUp(Drill):
     once = (MEANWHILE,)
 
     def fits(self, procedure: Procedure) -> bool:
-        scales = any(c.words[:2] == ("kubectl", "scale") for c in procedure.commands)
+        scales = any(c.plain[:2] == ("kubectl", "scale") for c in procedure.commands)
         return super().fits(procedure) and scales
 
     def needs(self, stage: Stage) -> None:

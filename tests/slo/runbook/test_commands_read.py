@@ -172,3 +172,17 @@ def test_an_item_that_leads_to_a_block_is_its_title_and_no_step_of_its_own() -> 
         ("Tell the team:", 3, "manual"),
         ("Close the incident.", 4, "manual"),
     ]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "kubectl rollout restart deploy/web -n shop",
+        "kubectl -n shop rollout restart deploy/web",
+        "kubectl --namespace=shop --context prod rollout restart deploy/web --timeout=5s",
+        "/usr/local/bin/kubectl -v 6 rollout -n shop restart deploy/web",
+    ],
+)
+def test_options_before_the_verb_hide_no_verb(text: str) -> None:
+    ((command,),) = [s.commands for s in block(text, "bash").procedures[0].steps]
+    assert command.plain == ("kubectl", "rollout", "restart", "deploy/web")
