@@ -31,7 +31,7 @@ def whole(cluster: Cluster, namespace: str, owner: str, *, settled: bool = False
     """
     kind, _, name = owner.partition("/")
     if kind not in COUNTED:
-        return f"{kind} {name} keeps its pods by itself"
+        return _of_others(cluster, namespace, owner)
     obj = cluster.find(Ref.of(kind, namespace, name))
     if obj is None:
         return f"{kind.lower()} {name} is not there any more"
@@ -44,6 +44,18 @@ def whole(cluster: Cluster, namespace: str, owner: str, *, settled: bool = False
     if settled and not _rolled_out(cluster, obj, workload.desired):
         return None
     return f"{name}: {workload.ready} of {workload.desired} pods ready"
+
+
+def _of_others(cluster: Cluster, namespace: str, owner: str) -> str | None:
+    """Of a kind that does not say how many pods it wants: those that it has are ready."""
+    kind, _, name = owner.partition("/")
+    job = cluster.find(Ref.of(kind, namespace, name)) if kind == "Job" else None
+    if job is not None and (job.get("status") or {}).get("completionTime"):
+        return f"job {name} has completed"
+    own = [p for p in cluster.pods(namespace, "") if p.owner == owner]
+    if not own or not all(p.ready and not p.ending for p in own):
+        return None
+    return f"{kind} {name}: {len(own)} pods ready"
 
 
 def _seen(obj: Json) -> bool:
