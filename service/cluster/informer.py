@@ -47,6 +47,7 @@ class Informer:
         self.synced = threading.Event()
         self._kube, self._namespace, self._fields = kube, namespace, fields
         self._objects: dict[Key, Json] = {}
+        self._told: dict[Key, Json] = {}  # as the handlers last heard of each; this thread's alone
         self._handlers: list[Handler] = []
         self._stop = threading.Event()
         self._lock = threading.Lock()
@@ -103,11 +104,13 @@ class Informer:
         version: str = answer["metadata"]["resourceVersion"]
         fresh = {key_of(o): o for o in answer["items"]}
         with self._lock:
-            before, self._seen = self._objects, int(version)
-            fresh |= {k: o for k, o in before.items() if version_of(o) > self._seen}
-            self._objects = dict(fresh)
+            self._seen = int(version)
+            newer = {k: o for k, o in self._objects.items() if version_of(o) > self._seen}
+            self._objects = {**fresh, **newer}
+        # Compared with what was told, not with what is held: a write of ours that was remembered
+        # while the watch was broken is held already, and no handler has heard of it.
         for key, obj in fresh.items():
-            old = before.get(key)
+            old = self._told.get(key)
             if old is not None and old["metadata"]["uid"] != obj["metadata"]["uid"]:
                 self._tell("DELETED", old)  # and made again under the same name
                 old = None
@@ -115,7 +118,7 @@ class Informer:
                 self._tell("ADDED", obj)
             elif old["metadata"]["resourceVersion"] != obj["metadata"]["resourceVersion"]:
                 self._tell("MODIFIED", obj)
-        for key, obj in before.items():
+        for key, obj in list(self._told.items()):
             if key not in fresh:
                 self._tell("DELETED", obj)
         return version
@@ -142,5 +145,10 @@ class Informer:
                     return
 
     def _tell(self, kind: str, obj: Json) -> None:
+        """A handler that raises hears of the object once more after the next list."""
         for handler in self._handlers:
             handler(kind, obj)
+        if kind == "DELETED":
+            self._told.pop(key_of(obj), None)
+        else:
+            self._told[key_of(obj)] = obj

@@ -23,8 +23,9 @@ from service.cluster.kube import (
     NAMESPACES,
     NODES,
     PODS,
-    ApiError,
+    REPLICASETS,
     Kube,
+    NotFoundError,
     Resource,
 )
 from tests.cluster.apiserver_fixture import RunningApiServer, running_apiserver
@@ -65,7 +66,7 @@ class Kubelet:
 
     def _changed(self, kind: str, pod: Json) -> None:
         meta = pod["metadata"]
-        with contextlib.suppress(ApiError):
+        with contextlib.suppress(NotFoundError):  # any other error is told again later
             if kind == "DELETED" or not pod["spec"].get("nodeName"):
                 return
             if meta.get("deletionTimestamp"):
@@ -128,6 +129,12 @@ class Ground:
         command = [KUBECTL, "--kubeconfig", str(self.server.kubeconfig), "-n", self.home, *args]
         return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
 
+    def say(self) -> None:
+        """Print what a failed test needs to be understood."""
+        for resource in (DEPLOYMENTS, REPLICASETS, PODS):
+            for found in self.all(resource):
+                print(resource.kind, found["metadata"]["name"], found.get("status"))
+
     def condition(self, kind: str) -> Json:
         found = self.get(DEPLOYMENTS, "web")["status"].get("conditions") or []
         return next((c for c in found if c["type"] == kind), {})
@@ -153,8 +160,10 @@ _numbers = count(1)
 
 
 @pytest.fixture
-def ground(controlled: tuple[Kube, Kubelet, RunningApiServer]) -> Ground:
+def ground(controlled: tuple[Kube, Kubelet, RunningApiServer]) -> Iterator[Ground]:
     kube, kubelet, server = controlled
     home = f"test-{next(_numbers)}"
     kube.create(NAMESPACES, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": home}})
-    return Ground(kube, kubelet, server, home)
+    found = Ground(kube, kubelet, server, home)
+    yield found
+    found.say()  # pytest shows it with a failure

@@ -97,3 +97,32 @@ def test_what_was_replaced_while_the_watch_was_broken_is_told_as_deleted(watched
     watched.script.events.put(GoneError(410, "Expired", "too old"))
     assert watched.told.get(timeout=5) == ("DELETED", "1")
     assert watched.told.get(timeout=5) == ("ADDED", "2")
+
+
+def test_our_own_write_while_the_watch_was_broken_is_told_after_the_next_list(
+    watched: Watched,
+) -> None:
+    """Another controller acts on it: it must hear of a write that this process made."""
+    watched.informer.remember(pod(20))
+    watched.script.items, watched.script.version = [pod(20)], 21
+    watched.script.events.put(GoneError(410, "Expired", "too old"))
+    assert watched.told.get(timeout=5) == ("MODIFIED", "1")
+
+
+def test_what_a_handler_failed_on_is_told_again() -> None:
+    script, heard = Script(), queue.Queue[str]()
+    failures = iter([OSError("the API server is away")])
+
+    def handler(_: str, obj: Json) -> None:
+        if (error := next(failures, None)) is not None:
+            raise error
+        heard.put(obj["metadata"]["name"])
+
+    script.items = [pod(5), pod(6, "b", "2")]
+    informer = Informer(script, PODS)  # type: ignore[arg-type]
+    informer.on_change(handler)
+    informer.start()
+    assert [heard.get(timeout=5), heard.get(timeout=5)] == ["a", "b"]
+    informer.stop()
+    script.events.put(("BOOKMARK", pod(99)))
+    script.events.put(("ADDED", pod(100)))
