@@ -80,7 +80,8 @@ def verdict_of(team: Team, namespace: str, *, preset: str) -> dict[str, set[str]
     def described() -> bool:
         done = team.gameday("init", "--namespace", namespace, "--force")
         assert done.returncode == 0, done.stderr
-        return preset in (team.directory / "gameday/system.yaml").read_text()
+        system = (team.directory / "gameday/system.yaml").read_text()
+        return preset in system and "scrape_interval: 2s" in system  # after three scrapes
 
     eventually(described, 60)
     rights = team.gameday("rbac", namespace)
