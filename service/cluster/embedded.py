@@ -89,12 +89,12 @@ def up(
     directory = directory or default_directory()
     _ours(directory)
     layout = _running_layout(directory)
-    begun = time.monotonic()
+    if layout is None and deploy_service:
+        for package in PACKAGES:
+            package.fetch(say)
+        fetch_neo4j(neo4j, say)
+    begun = time.monotonic()  # what had to be downloaded takes no time from the pods
     if layout is None:
-        if deploy_service:
-            for package in PACKAGES:
-                package.fetch(say)
-            fetch_neo4j(neo4j, say)
         _sweep(directory)
         layout = _start(Layout(directory, 0, nodes, isolation, neo4j), owner_pid)
         if images is not None:
