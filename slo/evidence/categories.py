@@ -35,7 +35,7 @@ class Categories:
         found = [str(name) for name in chunks[0].dictionary.to_pylist()]
         names = sorted(set(found))
         place = np.array([names.index(name) for name in found], dtype=np.int32)
-        codes = [place[chunk.indices.to_numpy(zero_copy_only=False)] for chunk in chunks]
+        codes = [place[np.from_dlpack(chunk.indices)] for chunk in chunks]
         return cls(np.concatenate(codes), tuple(names))
 
     def to_arrow(self) -> "pa.DictionaryArray[Any, Any]":

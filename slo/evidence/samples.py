@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from slo.evidence.categories import Categories
+from slo.evidence.parquet import numbers, read_table
 from slo.latency_rule import OWN_FAULTS
 from slo.model import ErrorKind, Sample
 
@@ -108,7 +109,7 @@ class Samples:
 def read_parquet(path: Path) -> Samples:
     """Raises OSError for a missing file, ValueError for one that is not of this form."""
     try:
-        table = pq.read_table(path).cast(_SCHEMA)
+        table = read_table(path).cast(_SCHEMA)
     except FileNotFoundError:
         raise
     except (pa.ArrowException, OSError, ValueError) as error:
@@ -116,7 +117,7 @@ def read_parquet(path: Path) -> Samples:
     if any(column.null_count for column in table.columns):
         raise ValueError(f"{path.name} has gaps in its columns")
     for name in ("intended_start", "start", "latency"):
-        if not np.isfinite(table.column(name).to_numpy()).all():
+        if not np.isfinite(numbers(table.column(name))).all():
             raise ValueError(f"{path.name}: the column {name} has values that are no times")
     columns: list[Any] = []
     for field in _SCHEMA:
@@ -124,7 +125,7 @@ def read_parquet(path: Path) -> Samples:
         if pa.types.is_dictionary(field.type):
             columns.append(Categories.from_arrow(column))
         else:
-            columns.append(column.to_numpy())
+            columns.append(numbers(column))
     return Samples(*columns)
 
 
