@@ -4,6 +4,7 @@ import base64
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any, NamedTuple, Self, TypeVar
 
@@ -18,6 +19,8 @@ from chaos.kube.kinds import Json
 from chaos.kube.patience import Patience
 
 T = TypeVar("T")
+Witness = Callable[[str, str, str], AbstractContextManager[None]]
+"""Is around each request that writes: its method, its path, the object's name in its body."""
 JSON_PATCH = "application/json-patch+json"
 GATEWAY_TIMEOUT = 504
 ERROR_CHANNEL = 3
@@ -38,8 +41,10 @@ class Wire:
         api: client.ApiClient,
         patience: Patience | None = None,
         retried: list[str] | None = None,
+        witness: Witness | None = None,
     ) -> None:
         self._api = api
+        self._witness = witness
         self.patience = patience or Patience()
         self.retried: list[str] = [] if retried is None else retried
         """Why requests were made again until now, in order: a status, or "timeout"."""
@@ -56,7 +61,11 @@ class Wire:
 
     def patient(self, patience: Patience) -> Self:
         """The same cluster, asked with another patience."""
-        return type(self)(self._api, patience, self.retried)
+        return type(self)(self._api, patience, self.retried, self._witness)
+
+    def witnessed(self, witness: Witness) -> Self:
+        """The same cluster, whose every write happens within `witness`."""
+        return type(self)(self._api, self.patience, self.retried, witness)
 
     @property
     def server(self) -> str:
@@ -102,7 +111,12 @@ class Wire:
         query: Mapping[str, str] | None = None,
         body: Any = None,
     ) -> Json:
-        answer = self._send(method, path, doing, query=query, body=body)
+        told: AbstractContextManager[None] = nullcontext()
+        if self._witness is not None and method != "GET":
+            metadata = body.get("metadata") if isinstance(body, dict) else None
+            told = self._witness(method, path, str((metadata or {}).get("name", "")))
+        with told:
+            answer = self._send(method, path, doing, query=query, body=body)
         try:
             found: Json = json.loads(answer)
         except ValueError as error:

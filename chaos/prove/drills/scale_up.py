@@ -11,7 +11,7 @@ from chaos.kube.kinds import AUTOSCALER
 from chaos.kube.views import workload_of
 from chaos.parts.find import PartError, objects
 from chaos.prove.drills.base import ASKED_FOR, Drill, Stage, served, sight, whole
-from chaos.undo.snapshot import fresh
+from chaos.undo.objects import fresh
 from slo.runbook.model import Procedure
 from slo.stats.estimates import Share
 from slo.verdict.proofs import Sight

@@ -22,6 +22,7 @@ from typing import Any
 
 from chaos.prove.shell import jail, program
 from chaos.prove.shell.allowlist import PROGRAMS, assigned
+from chaos.prove.shell.api_door import ApiDoor
 from chaos.prove.shell.ingress_tunnel import IngressTunnel
 
 KEPT_OUTPUT = 16_384  # bytes of a step's output that are kept, half from each end
@@ -97,6 +98,7 @@ class ShellSession:
     home: Path
     kubeconfig: Path
     port: int
+    api: ApiDoor | None = None  # behind `port`
     programs: Mapping[str, Path]
     door: IngressTunnel | None = None  # with it, curl is one of the programs
     mask: Callable[[str], str] = lambda text: text
