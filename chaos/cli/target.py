@@ -7,13 +7,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from chaos.cli.app import tell
 from chaos.cli.errors import UsageError
 from chaos.kube import Cluster
 from chaos.kube.operator_account import operator
 from chaos.kube.system_under_test import SystemUnderTest
 from chaos.prove.shell.api_door import api_door
 from chaos.prove.shell.ingress_tunnel import ingress_tunnel
-from chaos.prove.shell.shell_session import ShellSession, find_programs
+from chaos.prove.shell.shell_session import ShellSession, fences, find_programs
 from chaos.prove.steps.placeholders import key
 from slo.system.folder import SystemFolder
 from slo.system.model import Target
@@ -97,9 +98,24 @@ Shells = Callable[[Path, Callable[[str], str]], ShellSession]
 
 
 @contextmanager
-def shells(cluster: Cluster, namespace: str, home: Path, *, unconfined: bool) -> Iterator[Shells]:
-    """Shells below `home` whose kubectl has the rights of an operator of the namespace."""
+def shells(
+    cluster: Cluster,
+    namespace: str,
+    home: Path,
+    *,
+    unconfined: bool,
+    say: Callable[[str], None] = tell,
+) -> Iterator[Shells]:
+    """Shells below `home` whose kubectl has the rights of an operator of the namespace.
+
+    What this machine does not fence is said before anything runs.
+    """
     programs = find_programs(kubectl())
+    if unconfined:
+        say("steps run unconfined: they can do on this machine whatever you can")
+    for name, without in ({} if unconfined else fences()).items():
+        if without:
+            say(f"not fenced on this machine: {name}: a step {without}")
     where = SystemUnderTest(cluster=cluster, namespace=namespace, workload="", url="")
     with (
         operator(cluster, namespace) as token,

@@ -35,7 +35,13 @@ def _objects(namespace: str) -> list[tuple[Ref, Json]]:
     wide = f"{NAME}-{namespace}"
     rules = [
         {"apiGroups": ["*"], "resources": ["*"], "verbs": ["get", "list", "watch"]},
-        {"apiGroups": _WRITABLE, "resources": ["*"], "verbs": ["*"]},
+        {
+            "apiGroups": _WRITABLE,
+            "resources": ["*"],
+            "verbs": ["create", "update", "patch", "delete", "deletecollection"],
+        },
+        # For `kubectl auth can-i --as`: the door passes that on for questions about rights alone.
+        {"apiGroups": [""], "resources": ["serviceaccounts"], "verbs": ["impersonate"]},
         {"apiGroups": ["authorization.k8s.io"], "resources": ["*"], "verbs": ["create"]},
     ]
     eyes = [
