@@ -22,7 +22,7 @@ T = TypeVar("T")
 Witness = Callable[[str, str, str], AbstractContextManager[None]]
 """Is around each request that writes: its method, its path, the object's name in its body."""
 JSON_PATCH = "application/json-patch+json"
-GATEWAY_TIMEOUT = 504
+TOO_MANY, GATEWAY_TIMEOUT = 429, 504
 ERROR_CHANNEL = 3
 
 
@@ -31,6 +31,14 @@ class Output(NamedTuple):
 
     text: str
     code: int
+
+
+class _FinalError(ClusterError):
+    """Not to be tried again, whatever it is."""
+
+    def __init__(self, why: ClusterError) -> None:
+        super().__init__(str(why))
+        self.why = why
 
 
 class Wire:
@@ -85,6 +93,22 @@ class Wire:
 
     def _persist(self, attempt: Callable[[], T]) -> T:
         return self.patience.persist(attempt, self._again)
+
+    def _throttled(self, attempt: Callable[[], T]) -> T:
+        """A request that is made once, but for a server that has not taken it on (429)."""
+
+        def once() -> T:
+            try:
+                return attempt()
+            except ClusterError as error:
+                if error.status == TOO_MANY and not _is_answer(error):
+                    raise
+                raise _FinalError(error) from error
+
+        try:
+            return self._persist(once)
+        except _FinalError as final:
+            raise final.why from final.why.__cause__
 
     def _again(self, error: ClusterError) -> None:
         silent = error.status in (0, GATEWAY_TIMEOUT)
@@ -149,6 +173,7 @@ class Wire:
             answer: bytes = response.read()  # type: ignore[no-untyped-call]
             if not 200 <= response.status < 300:  # noqa: PLR2004
                 refusal = ApiException(status=response.status, reason=response.reason)
+                refusal.headers = response.getheaders()  # type: ignore[no-untyped-call]
                 refusal.body = answer.decode(errors="replace")
                 raise refusal
         return answer
@@ -199,6 +224,18 @@ class Wire:
                 raise NotStartedError(str(error), status=error.status) from error
             raise
         return _finish(begun, within_s, doing)
+
+
+def _is_answer(error: ClusterError) -> bool:
+    """A refusal by a PodDisruptionBudget has the status of a busy server.
+
+    https://kubernetes.io/docs/concepts/scheduling-eviction/api-eviction/#how-api-initiated-eviction-works
+    """
+    try:
+        causes = json.loads(error.body)["details"]["causes"]
+        return any(cause["reason"] == "DisruptionBudget" for cause in causes)
+    except (LookupError, TypeError, ValueError):
+        return False
 
 
 def _finish(run: Any, within_s: float, doing: str) -> Output:
