@@ -40,6 +40,7 @@ from slo.target_url import masked_url
 TICK_S = 0.1
 PULSE_EVERY_S = 0.5
 POLL_EVERY_S = 0.25
+TOLD_AFTER_S = 3.0  # at the start nobody has answered yet
 STEPS_TAKE = timedelta(minutes=10)  # a procedure, beside the phase that watches it
 UNDO_WITHIN = timedelta(seconds=60)
 """After a fault's time it expires, so that whoever sees it then undoes it."""
@@ -233,7 +234,8 @@ class _GameDay:
                 return
             if stuck:
                 raise UnsteadyError(why)
-            if not told:  # first of all, as waiting may not help
+            waited = time.monotonic() - (deadline - limit.total_seconds())
+            if not told and waited >= TOLD_AFTER_S:  # as waiting may not help
                 told = why
                 self._progress.say(f"not steady yet: {why}")
             self._hold(timedelta(seconds=POLL_EVERY_S), step)
