@@ -13,6 +13,7 @@ from rich.text import Text
 
 from chaos.cli.app import DISTRIBUTION, console
 from chaos.prove.shell import jail
+from chaos.prove.shell.shell_session import SessionError, fences
 from service.cluster.agent.cgroups import Cgroups
 from service.cluster.agent.isolation import DESCRIPTIONS, find_mode
 from service.cluster.packages import PACKAGES, Package
@@ -47,7 +48,7 @@ def examine() -> list[Diagnosis]:
         _neo4j(),
         _isolation(),
         _cgroups(),
-        _fence(),
+        *_fences(),
         _cores(),
         _kubectl(),
     ]
@@ -113,12 +114,24 @@ def _kubectl() -> Diagnosis:
     return Diagnosis("kubectl", State.OK, found)
 
 
-def _fence() -> Diagnosis:
-    version = jail.version()
-    if not version:
+def _fences() -> list[Diagnosis]:
+    """What keeps the steps of a runbook in, fence by fence."""
+    if not jail.version():
         advice = "a runbook's steps cannot be confined: gameday runbook run refuses them"
-        return Diagnosis("confined steps", State.LIMITED, "no Landlock in this kernel", advice)
-    return Diagnosis("confined steps", State.OK, f"Landlock, version {version}")
+        return [Diagnosis("confined steps", State.LIMITED, "no Landlock in this kernel", advice)]
+    try:
+        found = fences()
+    except SessionError as error:
+        return [Diagnosis("confined steps", State.LIMITED, str(error))]
+    return [
+        Diagnosis(
+            f"steps: {name}",
+            State.LIMITED if without else State.OK,
+            "not fenced" if without else "fenced",
+            f"a step of a runbook {without}: newer kernels and user namespaces fence it",
+        )
+        for name, without in found.items()
+    ]
 
 
 def show(findings: list[Diagnosis]) -> None:

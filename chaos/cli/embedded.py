@@ -8,6 +8,7 @@ from chaos.kube import Cluster, ClusterError, Patience
 from chaos.run.progress import Progress
 from chaos.undo.recover import game_days
 from service.cluster import embedded
+from service.cluster.agent.isolation import DESCRIPTIONS, find_mode
 
 
 @contextmanager
@@ -32,6 +33,15 @@ def embedded_cluster(progress: Progress) -> Iterator[str]:
     finally:
         if not was_up:
             embedded.down()
+
+
+def say_what_pods_reach(progress: Progress) -> None:
+    """Before steps of a runbook run: no fence of ours stands between a pod and the machine."""
+    progress.say(
+        "pods of the embedded cluster are processes of this machine"
+        f" ({DESCRIPTIONS[find_mode()]}): what a step does with kubectl exec runs here, with the"
+        " rights of whoever started the cluster"
+    )
 
 
 IMPATIENT = Patience(within_s=3.0, attempt_s=2.0)

@@ -55,7 +55,7 @@ def run(
     """Carry out a procedure of a runbook, step by step, as it is written."""
     from chaos.cli import target
     from chaos.cli.carrying_out import Told, ask, code_of
-    from chaos.cli.embedded import embedded_cluster
+    from chaos.cli.embedded import embedded_cluster, say_what_pods_reach
     from chaos.cli.recovery_procedures import find_procedure
     from chaos.cli.run_directory import new_run_dir
     from chaos.cli.system import runbook_of, system_folder
@@ -84,6 +84,7 @@ def run(
         stack.enter_context(interruptible())
         if embedded:
             kubeconfig = stack.enter_context(embedded_cluster(progress))
+            say_what_pods_reach(progress)
         cluster = Cluster.connect(kubeconfig, context)
         cluster.check()
         own = target.chosen(folder, namespace, workload or "")
@@ -93,7 +94,7 @@ def run(
             cluster=cluster, namespace=namespace, workload=own.workload, kind=own.kind, url=""
         )
         home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="gameday-")))
-        opened = target.shells(cluster, namespace, home, unconfined=unconfined)
+        opened = target.shells(cluster, namespace, home, unconfined=unconfined, say=progress.say)
         known = SecretMask.of(where)
         session = stack.enter_context(opened)(home / "shell", known.mask)
         if files is not None:

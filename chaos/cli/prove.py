@@ -64,7 +64,7 @@ def prove(
 ) -> None:
     """Find out which of a runbook's alerts and procedures hold: proven, refuted, or neither."""
     from chaos.cli import proving, target
-    from chaos.cli.embedded import embedded_cluster
+    from chaos.cli.embedded import embedded_cluster, say_what_pods_reach
     from chaos.cli.run_directory import new_run_dir, point_latest_at
     from chaos.cli.system import runbook_of, system_folder, users_of
     from chaos.kube import Cluster
@@ -116,6 +116,7 @@ def prove(
             if not offline:
                 if embedded:
                     kubeconfig = stack.enter_context(embedded_cluster(progress))
+                    say_what_pods_reach(progress)
                 cluster = Cluster.connect(kubeconfig, context)
                 cluster.check()
                 own = target.chosen(folder, namespace, workload, service)

@@ -137,7 +137,7 @@ def on_cluster(
             found.alerts = live.prove(found.alerts, asked.alerts)
         elif asked.alerts:
             say("alerts are tried on made series alone, as nobody names the ConfigMap of the rules")
-        opened = target.shells(cluster, namespace, home, unconfined=asked.unconfined)
+        opened = target.shells(cluster, namespace, home, unconfined=asked.unconfined, say=say)
         prover = Prover(
             system=place,
             identity=identity,

@@ -93,6 +93,7 @@ def run(
                     scope=place.scope,
                     url=place.url,
                     steady_error_rate=place.steady_error_rate,
+                    steady_p95_s=read.critical("response_time_p95", given.promises.objectives),
                     gameday_version=version(),
                     held=held,
                     cure=stack.enter_context(

@@ -6,20 +6,19 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from urllib.parse import urlsplit
 
+from chaos.cli.app import tell
 from chaos.cli.errors import UsageError
 from chaos.kube import Cluster
 from chaos.kube.operator_account import operator
 from chaos.kube.system_under_test import SystemUnderTest
+from chaos.prove.shell.api_door import api_door
 from chaos.prove.shell.ingress_tunnel import ingress_tunnel
-from chaos.prove.shell.shell_session import ShellSession, find_programs
+from chaos.prove.shell.shell_session import ShellSession, fences, find_programs
 from chaos.prove.steps.placeholders import key
 from slo.system.folder import SystemFolder
 from slo.system.model import Target
 from slo.system.parts import Switches
-
-HTTPS = 443
 
 
 def chosen(
@@ -99,21 +98,37 @@ Shells = Callable[[Path, Callable[[str], str]], ShellSession]
 
 
 @contextmanager
-def shells(cluster: Cluster, namespace: str, home: Path, *, unconfined: bool) -> Iterator[Shells]:
-    """Shells below `home` whose kubectl has the rights of an operator of the namespace."""
+def shells(
+    cluster: Cluster,
+    namespace: str,
+    home: Path,
+    *,
+    unconfined: bool,
+    say: Callable[[str], None] = tell,
+) -> Iterator[Shells]:
+    """Shells below `home` whose kubectl has the rights of an operator of the namespace.
+
+    What this machine does not fence is said before anything runs.
+    """
     programs = find_programs(kubectl())
-    server = urlsplit(cluster.server)
+    if unconfined:
+        say("steps run unconfined: they can do on this machine whatever you can")
+    for name, without in ({} if unconfined else fences()).items():
+        if without:
+            say(f"not fenced on this machine: {name}: a step {without}")
     where = SystemUnderTest(cluster=cluster, namespace=namespace, workload="", url="")
     with (
-        operator(cluster, namespace, home / "kubeconfig") as kubeconfig,
+        operator(cluster, namespace) as token,
+        api_door(cluster, token, home / "kubeconfig") as api,
         ingress_tunnel(where) as users,
     ):
 
         def open_shell(folder: Path, mask: Callable[[str], str]) -> ShellSession:
             return ShellSession(
                 home=folder,
-                kubeconfig=kubeconfig,
-                port=server.port or HTTPS,
+                kubeconfig=home / "kubeconfig",
+                port=api.port,
+                api=api,
                 programs=programs,
                 door=users,
                 mask=mask,

@@ -131,8 +131,8 @@ class Cluster(Wire):
             "metadata": {"name": ref.name, "namespace": ref.namespace},
             "deleteOptions": {"preconditions": {"uid": uid}},
         }
-        # A refusal by a budget has the status of a busy server, and is an answer all the same.
-        self._once("POST", f"{ref.path}/eviction", f"evict {ref}", body=body)
+        path = f"{ref.path}/eviction"
+        self._throttled(lambda: self._once("POST", path, f"evict {ref}", body=body))
 
     def allowed(self, verb: str, group: str, resource: str, namespace: str) -> bool:
         """May we? `resource` as in a rule, e.g. "pods/exec"."""
@@ -212,7 +212,8 @@ class Cluster(Wire):
         query = {"container": container, "tailLines": "1"}
         if previous:
             query["previous"] = "true"
-        answer = self._send("GET", f"{ref.path}/log", f"read the log of {ref}", query=query)
+        path, doing = f"{ref.path}/log", f"read the log of {ref}"
+        answer = self._throttled(lambda: self._send("GET", path, doing, query=query))
         return answer.decode(errors="replace").strip()
 
     def service_url(self, namespace: str, service: str, port: int) -> str:
@@ -244,12 +245,15 @@ class Cluster(Wire):
         """
         where = f"/api/v1/namespaces/{namespace}/services/{service}:{port}/proxy{path}"
         doing = f"read {service}:{port}{path} through the API server"
-        return self._send("GET", where, doing, query=query, headers=headers)
+        return self._throttled(
+            lambda: self._send("GET", where, doing, query=query, headers=headers)
+        )
 
     def post_through_service(self, namespace: str, service: str, port: int, path: str) -> None:
         """POST an HTTP path of a service, without a body, through the API server's proxy."""
         place = f"/api/v1/namespaces/{namespace}/services/{service}:{port}/proxy{path}"
-        self._send("POST", place, f"ask {service}:{port}{path} through the API server")
+        doing = f"ask {service}:{port}{path} through the API server"
+        self._throttled(lambda: self._send("POST", place, doing))
 
     def events(self, namespace: str) -> Sequence[ClusterEvent]:
         """All events that the API server still has, oldest first."""

@@ -17,7 +17,10 @@ _AS = {"as": "Impersonate-User", "as-uid": "Impersonate-Uid", "as-groups": "Impe
 def connected(kubeconfig: str | None, context: str | None) -> client.ApiClient:
     """A client for the context, acting as whom its user impersonates. Raises ClusterError."""
     configuration = client.Configuration()
-    configuration.retries = urllib3.Retry(connect=2, read=0, redirect=0, backoff_factor=0.2)
+    # Told to come again later, we wait ourselves: the library would do so without a time limit.
+    configuration.retries = urllib3.Retry(
+        connect=2, read=0, redirect=0, backoff_factor=0.2, respect_retry_after_header=False
+    )
     in_pod = os.environ.get(SERVICE_HOST_ENV_NAME) and not os.environ.get("KUBECONFIG")
     where = f" {kubeconfig}" if kubeconfig else ""
     headers: dict[str, str] = {}

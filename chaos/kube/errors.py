@@ -4,6 +4,8 @@ import json
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 
 import urllib3
 from kubernetes.client.exceptions import ApiException
@@ -19,7 +21,8 @@ class ClusterError(Exception):
     """The cluster cannot be reached, or refused; the message is one sentence.
 
     `status` is the HTTP status of the answer, 0 where there was none; `reason` is Kubernetes' word
-    for it, e.g. "AlreadyExists"; `body` is what was answered, "" where nothing was.
+    for it, e.g. "AlreadyExists"; `body` is what was answered, "" where nothing was. `after_s` is
+    how long the server asks to wait before the next try, in seconds.
     """
 
     def __init__(
@@ -30,12 +33,14 @@ class ClusterError(Exception):
         reason: str = "",
         passing: bool = False,
         body: str = "",
+        after_s: float = 0.0,
     ) -> None:
         super().__init__(message)
         self.status = status
         self.reason = reason
         self.passing = passing  # worth trying again
         self.body = body
+        self.after_s = after_s
 
 
 class NotStartedError(ClusterError):
@@ -62,6 +67,7 @@ def translated(doing: str) -> Iterator[None]:
             reason=_told(error, "reason"),
             passing=status in PASSING or status == 0,
             body=str(error.body or ""),
+            after_s=_after_s(error, datetime.now(UTC)),
         ) from error
     except urllib3.exceptions.HTTPError as error:
         if isinstance(getattr(error, "reason", None), urllib3.exceptions.SSLError):
@@ -75,6 +81,18 @@ def translated(doing: str) -> Iterator[None]:
         ) from error
     except (WebSocketException, OSError) as error:
         raise ClusterError(f"cannot {doing}: {error}", passing=True) from error
+
+
+def _after_s(error: ApiException, now: datetime) -> float:
+    """By the header Retry-After (RFC 9110, 10.2.3): seconds, or a date. 0 where there is none."""
+    headers = {str(k).lower(): str(v) for k, v in dict(error.headers or {}).items()}
+    told = headers.get("retry-after", "")
+    try:
+        if told.isascii() and told.isdigit():
+            return float(told)
+        return max(0.0, (parsedate_to_datetime(told) - now).total_seconds())
+    except (TypeError, ValueError):
+        return 0.0
 
 
 def _status(error: ApiException) -> int:

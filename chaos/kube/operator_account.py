@@ -6,9 +6,6 @@ refused by the API server itself, however the command is dressed up.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
-
-from ruamel.yaml import YAML
 
 from chaos.kube import Cluster, Json, Kind, Ref, kind_of
 
@@ -38,7 +35,13 @@ def _objects(namespace: str) -> list[tuple[Ref, Json]]:
     wide = f"{NAME}-{namespace}"
     rules = [
         {"apiGroups": ["*"], "resources": ["*"], "verbs": ["get", "list", "watch"]},
-        {"apiGroups": _WRITABLE, "resources": ["*"], "verbs": ["*"]},
+        {
+            "apiGroups": _WRITABLE,
+            "resources": ["*"],
+            "verbs": ["create", "update", "patch", "delete", "deletecollection"],
+        },
+        # For `kubectl auth can-i --as`: the door passes that on for questions about rights alone.
+        {"apiGroups": [""], "resources": ["serviceaccounts"], "verbs": ["impersonate"]},
         {"apiGroups": ["authorization.k8s.io"], "resources": ["*"], "verbs": ["create"]},
     ]
     eyes = [
@@ -72,17 +75,15 @@ def _binding(kind: str, name: str, subject: Json) -> Json:
 
 
 @contextmanager
-def operator(cluster: Cluster, namespace: str, path: Path) -> Iterator[Path]:
-    """A kubeconfig at `path` for the account, which is gone afterwards. Raises ClusterError."""
+def operator(cluster: Cluster, namespace: str) -> Iterator[str]:
+    """A token of the account, which is gone afterwards. Raises ClusterError."""
     objects = _objects(namespace)
     try:
         for ref, manifest in objects:
             if cluster.find(ref) is None:
                 cluster.make(ref, manifest)
-        _write(path, cluster, namespace, cluster.token(namespace, NAME))
-        yield path
+        yield cluster.token(namespace, NAME)
     finally:
-        path.unlink(missing_ok=True)
         withdraw(cluster, namespace)
 
 
@@ -90,19 +91,3 @@ def withdraw(cluster: Cluster, namespace: str) -> None:
     """The account and its rights are gone."""
     for ref, _ in reversed(_objects(namespace)):
         cluster.delete(ref)
-
-
-def _write(path: Path, cluster: Cluster, namespace: str, token: str) -> None:
-    """Without a default namespace: what a runbook leaves out, it leaves out here as well."""
-    del namespace
-    config = {
-        "apiVersion": "v1",
-        "kind": "Config",
-        "clusters": [{"name": "target", "cluster": cluster.connection()}],
-        "users": [{"name": NAME, "user": {"token": token}}],
-        "contexts": [{"name": "target", "context": {"cluster": "target", "user": NAME}}],
-        "current-context": "target",
-    }
-    path.touch(mode=0o600)
-    with path.open("w", encoding="utf-8") as file:
-        YAML(typ="safe", pure=True).dump(config, file)

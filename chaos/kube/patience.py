@@ -30,7 +30,8 @@ class Patience:
     ) -> T:
         """What `attempt` returns; its last error once the deadline is near, others at once.
 
-        `again` is told why, whenever it is tried once more.
+        `again` is told why, whenever it is tried once more. A server that says how long to wait is
+        given that time, where it ends before the deadline.
         """
         deadline = self.clock() + self.within_s
         pause = self.first_s
@@ -38,8 +39,9 @@ class Patience:
             try:
                 return attempt()
             except ClusterError as error:
-                if not error.passing or self.clock() + pause > deadline:
+                wait = max(pause, error.after_s)
+                if not error.passing or self.clock() + wait > deadline:
                     raise
                 again(error)
-            self.sleep(pause)
+            self.sleep(wait)
             pause = min(2 * pause, self.longest_s)

@@ -4,6 +4,7 @@ import base64
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any, NamedTuple, Self, TypeVar
 
@@ -18,8 +19,10 @@ from chaos.kube.kinds import Json
 from chaos.kube.patience import Patience
 
 T = TypeVar("T")
+Witness = Callable[[str, str, str], AbstractContextManager[None]]
+"""Is around each request that writes: its method, its path, the object's name in its body."""
 JSON_PATCH = "application/json-patch+json"
-GATEWAY_TIMEOUT = 504
+TOO_MANY, GATEWAY_TIMEOUT = 429, 504
 ERROR_CHANNEL = 3
 
 
@@ -30,6 +33,14 @@ class Output(NamedTuple):
     code: int
 
 
+class _FinalError(ClusterError):
+    """Not to be tried again, whatever it is."""
+
+    def __init__(self, why: ClusterError) -> None:
+        super().__init__(str(why))
+        self.why = why
+
+
 class Wire:
     """A connection to one API server. Safe to share between threads; raises ClusterError."""
 
@@ -38,8 +49,10 @@ class Wire:
         api: client.ApiClient,
         patience: Patience | None = None,
         retried: list[str] | None = None,
+        witness: Witness | None = None,
     ) -> None:
         self._api = api
+        self._witness = witness
         self.patience = patience or Patience()
         self.retried: list[str] = [] if retried is None else retried
         """Why requests were made again until now, in order: a status, or "timeout"."""
@@ -56,7 +69,11 @@ class Wire:
 
     def patient(self, patience: Patience) -> Self:
         """The same cluster, asked with another patience."""
-        return type(self)(self._api, patience, self.retried)
+        return type(self)(self._api, patience, self.retried, self._witness)
+
+    def witnessed(self, witness: Witness) -> Self:
+        """The same cluster, whose every write happens within `witness`."""
+        return type(self)(self._api, self.patience, self.retried, witness)
 
     @property
     def server(self) -> str:
@@ -76,6 +93,22 @@ class Wire:
 
     def _persist(self, attempt: Callable[[], T]) -> T:
         return self.patience.persist(attempt, self._again)
+
+    def _throttled(self, attempt: Callable[[], T]) -> T:
+        """A request that is made once, but for a server that has not taken it on (429)."""
+
+        def once() -> T:
+            try:
+                return attempt()
+            except ClusterError as error:
+                if error.status == TOO_MANY and not _is_answer(error):
+                    raise
+                raise _FinalError(error) from error
+
+        try:
+            return self._persist(once)
+        except _FinalError as final:
+            raise final.why from final.why.__cause__
 
     def _again(self, error: ClusterError) -> None:
         silent = error.status in (0, GATEWAY_TIMEOUT)
@@ -102,7 +135,12 @@ class Wire:
         query: Mapping[str, str] | None = None,
         body: Any = None,
     ) -> Json:
-        answer = self._send(method, path, doing, query=query, body=body)
+        told: AbstractContextManager[None] = nullcontext()
+        if self._witness is not None and method != "GET":
+            metadata = body.get("metadata") if isinstance(body, dict) else None
+            told = self._witness(method, path, str((metadata or {}).get("name", "")))
+        with told:
+            answer = self._send(method, path, doing, query=query, body=body)
         try:
             found: Json = json.loads(answer)
         except ValueError as error:
@@ -135,6 +173,7 @@ class Wire:
             answer: bytes = response.read()  # type: ignore[no-untyped-call]
             if not 200 <= response.status < 300:  # noqa: PLR2004
                 refusal = ApiException(status=response.status, reason=response.reason)
+                refusal.headers = response.getheaders()  # type: ignore[no-untyped-call]
                 refusal.body = answer.decode(errors="replace")
                 raise refusal
         return answer
@@ -185,6 +224,18 @@ class Wire:
                 raise NotStartedError(str(error), status=error.status) from error
             raise
         return _finish(begun, within_s, doing)
+
+
+def _is_answer(error: ClusterError) -> bool:
+    """A refusal by a PodDisruptionBudget has the status of a busy server.
+
+    https://kubernetes.io/docs/concepts/scheduling-eviction/api-eviction/#how-api-initiated-eviction-works
+    """
+    try:
+        causes = json.loads(error.body)["details"]["causes"]
+        return any(cause["reason"] == "DisruptionBudget" for cause in causes)
+    except (LookupError, TypeError, ValueError):
+        return False
 
 
 def _finish(run: Any, within_s: float, doing: str) -> Output:

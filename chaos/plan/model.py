@@ -319,8 +319,15 @@ class Plan(Part):
         The critical error rate by which the run is judged: the plan's, else the runbook's. None
         where the runbook has no such objective.
         """
-        found = next((o for o in objectives if o.name == "error_rate"), None)
-        own = self.objectives.get("error_rate")
+        return self.critical("error_rate", objectives)
+
+    def critical(self, name: str, objectives: Iterable[Objective]) -> float | None:
+        """The plan's threshold, else the runbook's; None where the runbook has no such objective.
+
+        A ratio, or seconds.
+        """
+        found = next((o for o in objectives if o.name == name), None)
+        own = self.objectives.get(name)
         return None if found is None else (own or found).critical
 
     def faults(self) -> Iterator[tuple[tuple[str | int, ...], AnyFault]]:

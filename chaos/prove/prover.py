@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 from chaos.databases.identity import COMMUNITY, described, touched
@@ -21,8 +22,9 @@ from chaos.prove.steps.execution import Hand
 from chaos.prove.steps.recorder import record
 from chaos.prove.steps.secret_mask import SecretMask
 from chaos.run.journal_writer import JournalWriter
+from chaos.undo.footprint import Footprint
 from chaos.undo.snapshot import Snapshot
-from chaos.undo.snapshot_store import forget, keep
+from chaos.undo.snapshot_store import forget, keep, keep_writes
 from loadtests.runner import LoadError, LoadHandle, LoadRunner
 from loadtests.scenario import Scenario
 from slo.evidence.samples import read_raw
@@ -148,9 +150,18 @@ class _Course:
         self._session = prover.session(folder, self._secrets.mask)
         if prover.files is not None:
             self._session.place(prover.files)
+        system = prover.system
+        self._footprint = Footprint(
+            cluster=system.cluster,
+            namespace=system.namespace,
+            save=partial(keep_writes, system),
+        )
+        witness = self._footprint.witness
+        if self._session.api is not None:
+            self._session.api.witness = witness
         self._stage = Stage(
             procedure=procedure,
-            system=prover.system,
+            system=replace(system, cluster=system.cluster.witnessed(witness)),
             scratch=self._session.scratch,
             load=prover.load,
             own=lambda text: self._session.run(text, limit_s=prover.step_limit_s),
@@ -351,7 +362,7 @@ class _Course:
             self._more.stop()
         try:
             self._drill.undo(self._stage)
-            done = snapshot.restore()
+            done = snapshot.restore(self._footprint)
             system = self._set.system
             wait(lambda: not system.unblock() and not system.settled(), BACK_WITHIN_S)
             self._drill.tidy(self._stage)

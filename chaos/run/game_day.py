@@ -16,8 +16,10 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 from chaos.faults.injection import Tag
-from chaos.kube import Cluster, ClusterError, Workload
+from chaos.kube import Cluster, ClusterError, Ref, Workload, kind_of
+from chaos.kube.views import workload_of
 from chaos.plan.model import Experiment, Plan, Slot
+from chaos.run import steadiness
 from chaos.run.dry_run import scene_of
 from chaos.run.evidence_recorder import EvidenceRecorder
 from chaos.run.fault_lifecycle import FaultLifecycle, Task
@@ -28,7 +30,7 @@ from chaos.run.stop_conditions import StopConditions
 from chaos.undo.lease import Held
 from loadtests.runner import LoadError, LoadHandle, LoadRunner
 from loadtests.scenario import Scenario
-from loadtests.tail import LoadProgress
+from loadtests.tail import KEPT_S, LoadProgress
 from slo.evidence import journal as entries
 from slo.model import SCHEMA_VERSION, Phase, PhaseKind
 from slo.observe.phases import Scope
@@ -38,6 +40,7 @@ from slo.target_url import masked_url
 TICK_S = 0.1
 PULSE_EVERY_S = 0.5
 POLL_EVERY_S = 0.25
+TOLD_AFTER_S = 3.0  # at the start nobody has answered yet
 STEPS_TAKE = timedelta(minutes=10)  # a procedure, beside the phase that watches it
 UNDO_WITHIN = timedelta(seconds=60)
 """After a fault's time it expires, so that whoever sees it then undoes it."""
@@ -63,7 +66,10 @@ class RecoveryProcedure(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setting:
-    """All that a run needs, resolved. `steady_error_rate` is a ratio: more is not steady."""
+    """All that a run needs, resolved. `steady_error_rate` is a ratio: more is not steady.
+
+    `steady_p95_s` is the critical response time; None where nothing is promised.
+    """
 
     run_dir: Path
     plan: Plan
@@ -73,6 +79,7 @@ class Setting:
     scope: Scope
     url: str
     steady_error_rate: float
+    steady_p95_s: float | None = None
     gameday_version: str
     held: Held  # the namespace's Lease
     cure: RecoveryProcedure | None = None  # carries a plan's procedures out
@@ -204,7 +211,7 @@ class _GameDay:
         try:
             self._until_steady(f"{name}: waiting for steady state")
             baseline = self._phase(experiment, PhaseKind.BASELINE, experiment.baseline)
-            self._require_whole()
+            self._require_well(experiment.baseline)
         except UnsteadyError as error:
             self._progress.say(f"not steady, nothing is broken: {error}")
             self._journal.append(
@@ -220,29 +227,43 @@ class _GameDay:
         """Wait until the workload is whole and users are served. Raises UnsteadyError."""
         limit = self._plan.guardrails.steady_within
         deadline = time.monotonic() + limit.total_seconds()
-        why = "no answer yet"
+        why = told = ""
         while time.monotonic() < deadline:
-            why = self._unsteady()
+            why, stuck = self._unsteady()
             if not why:
                 return
+            if stuck:
+                raise UnsteadyError(why)
+            waited = time.monotonic() - (deadline - limit.total_seconds())
+            if not told and waited >= TOLD_AFTER_S:  # as waiting may not help
+                told = why
+                self._progress.say(f"not steady yet: {why}")
             self._hold(timedelta(seconds=POLL_EVERY_S), step)
         raise UnsteadyError(f"{why}, after waiting {limit.total_seconds():g} s")
 
-    def _unsteady(self) -> str:
-        """Why the service is not in its steady state; "" when it is."""
+    def _unsteady(self) -> tuple[str, bool]:
+        """Why the service is not in its steady state, "" when it is; does waiting not help?"""
         assert self._load is not None
-        seen = self._load.progress()
-        workload = self._workload()
-        if not workload.whole:
-            return f"{workload.name} has {workload.ready} of {workload.desired} pods ready"
-        if seen.p95_s is None:
-            return "no answer to any request yet"
-        if seen.error_rate > self._set.steady_error_rate:
-            return f"{seen.error_rate:.1%} of the requests fail"
-        return ""
+        target, cluster = self._plan.target, self._set.cluster
+        seen, failures = self._load.progress(), self._load.failures()
+        found = cluster.get(Ref.of(target.kind, target.namespace, target.workload))
+        why = steadiness.of_workload(found, ())
+        if why:
+            labels = workload_of(found).selector
+            pods = cluster.objects(kind_of("Pod"), target.namespace, labels)
+            return steadiness.of_workload(found, pods), steadiness.is_stuck(found)
+        return steadiness.of_requests(seen, failures, self._set.steady_error_rate), False
 
-    def _require_whole(self) -> None:
-        why = self._unsteady()
+    def _require_well(self, length: timedelta) -> None:
+        """Now, and for as long as nothing was broken. Raises UnsteadyError."""
+        assert self._load is not None
+        why, _ = self._unsteady()
+        why = why or steadiness.of_baseline(
+            self._load.recent(min(KEPT_S, length.total_seconds())),
+            self._load.failures(),
+            error_rate=self._set.steady_error_rate,
+            p95_s=self._set.steady_p95_s,
+        )
         if why:
             raise UnsteadyError(why)
 

@@ -18,10 +18,13 @@ from chaos.kube import Cluster, ClusterError, Json, Ref, kind_of
 from chaos.kube.operator_account import withdraw
 from chaos.kube.system_under_test import SystemUnderTest, wait
 from chaos.undo import known_snapshots
-from chaos.undo.snapshot import BEFORE, KEPT, WITHIN, Snapshot
+from chaos.undo.footprint import Footprint, Write, as_json, from_json, homes
+from chaos.undo.objects import BEFORE, KEPT
+from chaos.undo.snapshot import WITHIN, Snapshot
 
 TAKEN, DRILL = "gameday.dev/taken", "gameday.dev/drill"
 _KEY = "objects.json.gz"
+_WRITES = "writes.json.gz"  # what the drill and its steps wrote: this alone is undone
 _PASSWORD = "password.json"  # a password inside a database is no object of the cluster
 _KEPT_OF_PASSWORD = ("old", "new", "pods", "port", "user")
 _PASSWORD_WITHIN_S = 30.0
@@ -41,15 +44,15 @@ def keep(snapshot: Snapshot, drill: str) -> None:
     """
     system = snapshot.system
     ref = _ref(system.namespace)
-    data = gzip.compress(json.dumps(snapshot.objects).encode(), mtime=0)
-    known_snapshots.remember(data)
+    objects, writes = _packed(snapshot.objects), _packed([])
+    known_snapshots.remember(objects + writes)
     notes = {TAKEN: snapshot.taken.isoformat(), DRILL: drill}
     manifest: Json = {
         "apiVersion": ref.kind.api_version,
         "kind": ref.kind.kind,
         "metadata": {"name": ref.name, "namespace": ref.namespace, "annotations": notes},
         "type": "Opaque",
-        "data": {_KEY: base64.b64encode(data).decode()},
+        "data": {_KEY: _text(objects), _WRITES: _text(writes)},
     }
     try:
         system.cluster.make(ref, manifest)
@@ -60,6 +63,26 @@ def keep(snapshot: Snapshot, drill: str) -> None:
         if (there.get("metadata", {}).get("annotations") or {}).get(DRILL) != drill:
             raise
         # Ours: only the answer was lost.
+
+
+def keep_writes(system: SystemUnderTest, writes: list[Write]) -> None:
+    """Before each of them is made, and after. Raises ClusterError, also where nothing is kept."""
+    packed = _packed(as_json(writes))
+    old = new = b""
+
+    def change(found: Json) -> list[Json]:
+        nonlocal old, new
+        old, new = _data(found), _data({"data": {**found["data"], _WRITES: _text(packed)}})
+        if old == new:
+            return []
+        known_snapshots.remember(new)
+        return [{"op": "add", "path": f"/data/{_WRITES}", "value": _text(packed)}]
+
+    ref = _ref(system.namespace)
+    if system.cluster.change(ref, change) is None:
+        raise ClusterError(f"there is no {ref}")
+    if old != new:
+        known_snapshots.forget(old)
 
 
 def keep_password(back: PasswordBack) -> None:
@@ -98,7 +121,7 @@ def put_back(cluster: Cluster, namespace: str, *, force: bool = False) -> list[s
     if found is None:
         return None
     system = SystemUnderTest(cluster=cluster, namespace=namespace, workload="", url="")
-    snapshot, back = _read(system, found)
+    snapshot, writes, back = _read(system, found)
     age = datetime.now(UTC) - snapshot.taken
     if age > WITHIN and not force:
         raise SnapshotStoreError(
@@ -107,14 +130,15 @@ def put_back(cluster: Cluster, namespace: str, *, force: bool = False) -> list[s
             " gameday recover --force does it"
         )
     if not known_snapshots.is_known(_data(found)) and not force:
-        names = ", ".join(f"{o['kind']} {o['metadata']['name']}" for o in snapshot.objects)
+        names = ", ".join(f"{kind} {name}" for kind, name in dict.fromkeys(w.key for w in writes))
         raise SnapshotStoreError(
             f"{_ref(namespace)} was not written by this user on this machine: it may be anybody's."
-            f" It would put these back: {names}. Look at them, then: gameday recover --force"
+            f" It would put these back: {names or 'none'}."
+            " Look at them, then: gameday recover --force"
         )
     # First the database, as its pod has the password that it wants; then what starts new pods.
     missed = back is not None and not wait(back, _PASSWORD_WITHIN_S)
-    done = snapshot.restore()
+    done = snapshot.restore(Footprint(cluster=cluster, namespace=namespace, writes=writes))
     withdraw(cluster, namespace)
     if back is not None and missed and not wait(back, _PASSWORD_WITHIN_S):
         raise SnapshotStoreError(
@@ -133,12 +157,16 @@ def _password(system: SystemUnderTest, found: Json) -> PasswordBack | None:
     return PasswordBack(system, **{name: kept[name] for name in _KEPT_OF_PASSWORD})
 
 
-def _read(system: SystemUnderTest, found: Json) -> tuple[Snapshot, PasswordBack | None]:
+def _read(
+    system: SystemUnderTest, found: Json
+) -> tuple[Snapshot, list[Write], PasswordBack | None]:
     try:
         taken = datetime.fromisoformat(found["metadata"]["annotations"][TAKEN])
-        objects = _objects(found)
+        objects, writes = _objects(found), from_json(_unpacked(found, _WRITES))
+        if not homes(writes) <= {system.namespace}:  # nobody else's namespace
+            raise ValueError(_WRITES)  # noqa: TRY301
         snapshot = Snapshot(system=system, objects=objects, taken=taken.astimezone(UTC))
-        return snapshot, _password(system, found)
+        return snapshot, writes, _password(system, found)
     except (KeyError, TypeError, ValueError, EOFError, OSError, zlib.error, RecursionError) as why:
         ref = _ref(system.namespace)
         raise SnapshotStoreError(
@@ -148,21 +176,34 @@ def _read(system: SystemUnderTest, found: Json) -> tuple[Snapshot, PasswordBack 
 
 
 def _objects(found: Json) -> list[Json]:
-    """What was there: something, as else everything would be removed. Raises what _read expects."""
-    with gzip.open(io.BytesIO(_data(found))) as file:
-        text = file.read(LARGEST_BYTES + 1)
-    objects: list[Json] = json.loads(text) if len(text) <= LARGEST_BYTES else []
+    """What was there: something. Raises what _read expects."""
+    objects: list[Json] = _unpacked(found, _KEY)
     names = [(o["kind"], o["metadata"]["name"], o["metadata"]["namespace"]) for o in objects]
-    if not names or not {kind for kind, *_ in names} <= {k.kind for k in KEPT}:
+    if not names or not {kind for kind, *_ in names} <= set(KEPT):
         raise ValueError(_KEY)
     if {home for *_, home in names} != {found["metadata"]["namespace"]}:  # nobody else's namespace
         raise ValueError(_KEY)
     return objects
 
 
+def _packed(rows: list[Json]) -> bytes:
+    return gzip.compress(json.dumps(rows).encode(), mtime=0)
+
+
+def _unpacked(found: Json, key: str) -> list[Json]:
+    with gzip.open(io.BytesIO(base64.b64decode(found["data"][key]))) as file:
+        text = file.read(LARGEST_BYTES + 1)
+    rows: list[Json] = json.loads(text) if len(text) <= LARGEST_BYTES else []
+    return rows
+
+
 def _data(found: Json) -> bytes:
-    """The snapshot, compressed. Raises KeyError, TypeError, ValueError."""
-    return base64.b64decode(found["data"][_KEY])
+    """All that is put back, compressed. Raises KeyError, TypeError, ValueError."""
+    return b"".join(base64.b64decode(found["data"][key]) for key in (_KEY, _WRITES))
+
+
+def _text(data: bytes) -> str:
+    return base64.b64encode(data).decode()
 
 
 def _ref(namespace: str) -> Ref:

@@ -17,6 +17,7 @@ from chaos.kube import ClusterError, Json
 from chaos.kube.system_under_test import SystemUnderTest, wait
 from chaos.kube.views import with_tag
 from chaos.prove.alerts.synthetic import reason_of
+from chaos.undo.footprint import Footprint
 from chaos.undo.snapshot import Snapshot
 from slo.model import Objective
 from slo.observe.answers import PrometheusError
@@ -63,6 +64,9 @@ class Live:
     def prove(self, proofs: Sequence[AlertProof], alerts: Sequence[Alert]) -> list[AlertProof]:
         """The proofs with what a live Prometheus adds. Raises LiveError, ClusterError."""
         snapshot = Snapshot.take(self.system)
+        footprint = Footprint(cluster=self.system.cluster, namespace=self.system.namespace)
+        witnessed = self.system.cluster.witnessed(footprint.witness)
+        self.system = replace(self.system, cluster=witnessed)
         found: dict[str, list[Trial]] = {alert.name: [] for alert in alerts}
         begun = time.monotonic()
         try:
@@ -75,10 +79,11 @@ class Live:
                 told = [a for a in alerts if subject_of(a) is subject]
                 silent = [a for a in told if found[a.name][0].finding is ProofOutcome.PROVEN]
                 if silent:
-                    for alert, trial in self._loud(subject, silent, snapshot):
+                    for alert, trial in self._loud(subject, silent, footprint):
                         found[alert.name].append(trial)
         finally:
-            snapshot.restore()
+            for done in snapshot.restore(footprint):
+                self.say(f"alerts: {done}")
             self._take(set())
         seconds = (time.monotonic() - begun) / max(1, len(alerts))
         return [_joined(p, found.get(p.alert, []), seconds) for p in proofs]
@@ -177,7 +182,7 @@ class Live:
         return found
 
     def _loud(
-        self, subject: Subject, alerts: Sequence[Alert], snapshot: Snapshot
+        self, subject: Subject, alerts: Sequence[Alert], footprint: Footprint
     ) -> list[tuple[Alert, Trial]]:
         """Break it, until all have fired or should have; mend it, until all are silent again."""
         world = self._break(subject)
@@ -186,7 +191,7 @@ class Live:
         limit = max(self._lasts_s(a) for a in alerts) * 2 + SLACK_S
         wait(lambda: all(self._fires(a) for a in alerts), limit)
         mended = datetime.now(UTC)
-        snapshot.reset(self.system.kind, self.system.workload)
+        footprint.undo(only=(self.system.kind, self.system.workload))
         wait(lambda: not self.system.settled(), STEADY_WITHIN_S)
         wait(lambda: all(self._fires(a) is False for a in alerts), limit)
         silent = {a.name for a in alerts if self._fires(a) is False}

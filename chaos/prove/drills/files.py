@@ -120,8 +120,13 @@ class Recovery(FilesDrill):
 
     def tidy(self, stage: Stage) -> None:
         super().tidy(stage)
+        ref = _files(stage).ref
         for name in _claims(stage) - stage.memory.get("claims", _claims(stage)):
-            stage.system.cluster.delete(stage.system.ref("PersistentVolumeClaim", name))
+            # One whose pod is wanted belongs to whoever wants it: replicas are what they were.
+            wanted = stage.system.cluster.get(ref)["spec"].get("replicas", 1)
+            number = name.rpartition("-")[2]
+            if number.isdecimal() and int(number) >= wanted:
+                stage.system.cluster.delete(stage.system.ref("PersistentVolumeClaim", name))
 
 
 class UnknownPart(Drill):

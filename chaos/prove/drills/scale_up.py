@@ -11,7 +11,7 @@ from chaos.kube.kinds import AUTOSCALER
 from chaos.kube.views import workload_of
 from chaos.parts.find import PartError, objects
 from chaos.prove.drills.base import ASKED_FOR, Drill, Stage, served, sight, whole
-from chaos.undo.snapshot import fresh
+from chaos.undo.objects import fresh
 from slo.runbook.model import Procedure
 from slo.stats.estimates import Share
 from slo.verdict.proofs import Sight
@@ -75,13 +75,15 @@ class ScaleUp(Drill):
         )
 
     def tidy(self, stage: Stage) -> None:
-        """The autoscaler is made anew: what it remembers would bring the pods back."""
-        kept = stage.memory.get("autoscaler")
-        if kept is not None:
-            ref = _ref(kept)
-            stage.system.cluster.delete(ref)
+        """The autoscaler is made anew: what it remembers would bring the pods back.
+
+        As it is by now: what others have changed in it meanwhile stays.
+        """
+        now = _autoscaler(stage)
+        if stage.memory.get("autoscaler") is not None and now is not None:
+            stage.system.cluster.delete(_ref(now), uid=now["metadata"]["uid"])
             stage.system.scale(stage.system.kind, stage.system.workload, stage.memory["pods"])
-            stage.system.cluster.make(ref, fresh(kept))
+            stage.system.cluster.make(_ref(now), fresh(now))
 
 
 def _meanwhile(stage: Stage) -> Sight:

@@ -7,6 +7,7 @@ the jail. SPEC.json beside it has `log`, `follow_s`, and for each program `path`
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -19,6 +20,11 @@ REFUSED = 126  # as a shell says of what it may not run
 # An account of their own, another server, or the credentials themselves.
 OTHER_IDENTITY = [
     "--kubeconfig",
+    "--kuberc",
+    "--insecure-skip-tls-verify",
+    "--enable-helm",
+    "--enable-exec",
+    "--helm-command",
     "--context",
     "--cluster",
     "--user",
@@ -62,6 +68,9 @@ OTHER_WAYS = [
     "socks5-hostname",
     "unix-socket",
 ]
+FETCHED = re.compile(
+    r"(?:-[fkR]+=?|--(?:filename|kustomize)=)?[a-z+]*(?:https?:|git@|://)", re.IGNORECASE
+)
 SHORT_WAYS = "qKxEk:"
 SHORT_WITH_VALUE = "AbcCdDeEFhHKmoPQrtTuUwxXyYz"
 NO_VERBS = {
@@ -80,21 +89,54 @@ def refusal(words: list[str]) -> str:
     """Why a call is not made; "" when it is. `words` starts with the program."""
     if words[0] == "curl":
         return _elsewhere(words)
-    if words[0] != "kubectl":
-        return ""
+    return _beyond(words) if words[0] == "kubectl" else ""
+
+
+def _beyond(words: list[str]) -> str:
+    """Where kubectl is told to act as somebody else, elsewhere, or for other machines."""
     mine = words[1 : words.index("--")] if "--" in words else words[1:]
+    verbs = _verbs(mine)
     for word in mine:
         flag = word.partition("=")[0]
-        if flag in OTHER_IDENTITY or word.startswith("-s"):
+        if flag in OTHER_IDENTITY or _names_server(word, verbs):
             return f"{flag} reaches beyond the target of this run"
         if flag == "--as" and "can-i" not in mine:
             return "--as acts as somebody else"
-        if word.startswith(("http://", "https://")):
+        if FETCHED.match(word):
             return f"{word} is not a file beside the runbook"
-    verb = next((w for w in mine if not w.startswith("-")), "")
-    if verb in NO_VERBS:
-        return f"kubectl {verb} {NO_VERBS[verb]}"
+        if flag == "--address" and word != "--address=localhost" and "127." not in word:
+            return f"{word} opens a port to other machines: say --address=localhost"
+    for verb in verbs:
+        if verb in NO_VERBS:
+            return f"kubectl {verb} {NO_VERBS[verb]}"
+    if "create" in verbs and "token" in mine:
+        return "kubectl create token makes credentials"
     return ""
+
+
+def _verbs(words: list[str]) -> list[str]:
+    """What kubectl may take for its verb: behind an option may stand its value, or the verb."""
+    found = []
+    for i, word in enumerate(words):
+        if not word.startswith("-"):
+            found.append(word)
+            before = words[i - 1] if i else ""
+            if not before.startswith("-") or "=" in before:
+                break
+    return found
+
+
+def _names_server(word: str, verbs: list[str]) -> bool:
+    """-s, alone or behind other letters, as in -As=https://…"""
+    if not word.startswith("-") or word.startswith("--"):
+        return False
+    valued = "nolckLv" + ("" if "logs" in verbs else "f") + ("p" if "patch" in verbs else "")
+    for letter in word[1:]:
+        if letter == "s":
+            return True
+        if letter in valued or letter == "=":
+            return False
+    return False
 
 
 def _elsewhere(words: list[str]) -> str:

@@ -21,10 +21,13 @@ from pathlib import Path
 from typing import Any
 
 from chaos.prove.shell import jail, program
-from chaos.prove.shell.allowlist import PROGRAMS, assigned
+from chaos.prove.shell.allowlist import PROGRAMS, assigned, only_declares
+from chaos.prove.shell.api_door import ApiDoor
 from chaos.prove.shell.ingress_tunnel import IngressTunnel
 
 KEPT_OUTPUT = 16_384  # bytes of a step's output that are kept, half from each end
+FENCES_S = 30.0
+KEPT_VARIABLES = 1 << 20  # characters
 FAILURES = "failures"
 VARIABLES = "variables"
 READABLE = (
@@ -97,6 +100,7 @@ class ShellSession:
     home: Path
     kubeconfig: Path
     port: int
+    api: ApiDoor | None = None  # behind `port`
     programs: Mapping[str, Path]
     door: IngressTunnel | None = None  # with it, curl is one of the programs
     mask: Callable[[str], str] = lambda text: text
@@ -161,8 +165,17 @@ class ShellSession:
             place.chmod(0o755)
 
     def place(self, files: Path) -> None:
-        """A folder of manifests that commands name, under its own name: k8s/ingress.yaml."""
+        """A folder of manifests that commands name, under its own name: k8s/ingress.yaml.
+
+        Raises SessionError for a link to what is not in the folder.
+        """
         for file in sorted(files.rglob("*.y*ml")):
+            if not file.resolve().is_relative_to(files.resolve()):
+                raise SessionError(
+                    f"{file} is a link that leads out of {files}: put the file itself there"
+                )
+            if not file.is_file():
+                continue
             there = self.scratch / files.resolve().name / file.relative_to(files)
             there.parent.mkdir(parents=True, exist_ok=True)
             there.write_bytes(file.read_bytes())
@@ -179,7 +192,10 @@ class ShellSession:
         code, output, timed_out = self._start(limit_s)
         seconds = time.monotonic() - begun
         self._names.update(dict.fromkeys(assigned(text)))
-        self._variables = (self.home / VARIABLES).read_text(encoding="utf-8").splitlines()
+        told = (self.home / VARIABLES).read_text(encoding="utf-8", errors="replace")
+        # The step may write there as well, and the next one runs it.
+        well = len(told) <= KEPT_VARIABLES and only_declares(told, self._names)
+        self._variables = told.splitlines() if well else []
         return Ran(
             exit_code=code,
             seconds=seconds,
@@ -247,9 +263,13 @@ class ShellSession:
         try:
             output, ended = _read(process, time.monotonic() + limit_s, self.over)
         finally:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            code = process.wait()
+            process.terminate()  # it ends all that the step started, then itself
+            try:
+                code = process.wait(jail.END_S + 5)
+            except subprocess.TimeoutExpired:
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
+                code = process.wait()
         return (code if code >= 0 else 128 - code), output, not ended
 
     def _calls(self) -> list[Call]:
@@ -301,6 +321,19 @@ def _read(
                 selector.unregister(process.stdout)
     middle = f"\n… {cut} bytes left out …\n".encode() if cut else b""
     return bytes(head + middle + tail).decode(errors="replace"), done
+
+
+def fences() -> dict[str, str]:
+    """What keeps a step in on this machine, by name: "" where it stands, else what it leaves open.
+
+    Asked in a process of its own, as it is tried. Raises SessionError.
+    """
+    command = [sys.executable, "-I", "-S", jail.__file__, "--fences"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=FENCES_S)
+    try:
+        return {row["fence"]: row["open"] for row in json.loads(done.stdout)}
+    except (ValueError, KeyError, TypeError) as error:
+        raise SessionError(f"the fences cannot be tried: {done.stderr.strip()}") from error
 
 
 def find_programs(kubectl: Path) -> dict[str, Path]:

@@ -41,6 +41,16 @@ def test_each_program_that_is_missing_has_a_line_with_what_to_do(
         assert f"install the package '{package.debian[0]}'" in package.hint
 
 
+def test_each_fence_has_a_line_and_says_what_is_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = {"signals": "", "TCP ports": "connects to any TCP port"}
+    monkeypatch.setattr(diagnosis, "fences", lambda: found)
+    told = {d.name: d for d in diagnosis.examine() if d.name.startswith("steps: ")}
+    assert told["steps: signals"].state is diagnosis.State.OK
+    limited = told["steps: TCP ports"]
+    assert limited.state is diagnosis.State.LIMITED
+    assert "a step of a runbook connects to any TCP port" in limited.advice
+
+
 def test_fix_says_what_it_fetches_and_what_could_not_be_had(environment: dict[str, str]) -> None:
     done = subprocess.run(
         [GAMEDAY, "doctor", "--fix", "--quiet"],

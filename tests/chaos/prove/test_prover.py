@@ -104,7 +104,7 @@ def prover(system: SystemUnderTest, session: ShellSession, tmp_path: Path) -> Pr
 def test_after_a_drill_that_cannot_be_put_back_there_is_no_other(
     prover: Prover, system: SystemUnderTest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refused(_: Any) -> list[str]:
+    def refused(*_: Any) -> list[str]:
         raise ClusterError("cannot change anything")
 
     monkeypatch.setattr(Snapshot, "restore", refused)

@@ -7,6 +7,7 @@ import os
 import subprocess
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -16,9 +17,10 @@ from chaos.kube.system_under_test import SystemUnderTest
 from chaos.plan.model import PlanWatchdog
 from chaos.run import rbac
 from chaos.run.preflight import RefusedError, preflight
+from chaos.undo.footprint import Footprint
 from chaos.undo.lease import Held
 from chaos.undo.snapshot import Snapshot
-from chaos.undo.snapshot_store import TAKEN, forget, is_left, keep, put_back
+from chaos.undo.snapshot_store import TAKEN, forget, is_left, keep, keep_writes, put_back
 from tests.chaos.accounts import as_account, grant
 from tests.chaos.cluster_fixture import NS as SHOP
 from tests.cluster.apiserver_fixture import RunningApiServer
@@ -26,6 +28,7 @@ from tests.e2e.conftest import GAMEDAY
 
 NS = "default"
 SETTINGS = Ref.of("ConfigMap", NS, "settings")
+THEIRS = Ref.of("ConfigMap", NS, "theirs")
 LATER = Ref.of("ConfigMap", NS, "later")
 BEFORE = Ref.of("Secret", NS, "gameday-before")
 
@@ -50,20 +53,39 @@ def system(cluster: Cluster) -> Iterator[SystemUnderTest]:
     found = SystemUnderTest(cluster=cluster, namespace=NS, workload="", url="")
     cluster.create(config(SETTINGS, "good"))
     keep(Snapshot.take(found), "run/01")
+    drill = drilling(found)
     worse = [{"op": "replace", "path": "/data/mode", "value": "bad"}]
-    cluster.change(SETTINGS, lambda _: worse)
-    cluster.create(config(LATER, "new"))
+    drill.change(SETTINGS, lambda _: worse)
+    drill.create(config(LATER, "new"))
     yield found
     forget(found)
-    cluster.delete(SETTINGS)
-    cluster.delete(LATER)
+    for ref in (SETTINGS, LATER, THEIRS):
+        cluster.delete(ref)
+
+
+def drilling(system: SystemUnderTest) -> Cluster:
+    """The connection of a drill, or of the steps of its procedure."""
+    save = partial(keep_writes, system)
+    footprint = Footprint(cluster=system.cluster, namespace=NS, save=save)
+    return system.cluster.witnessed(footprint.witness)
 
 
 def forge(cluster: Cluster, *objects: Json) -> None:
     """As anybody writes it who may change Secrets in the namespace."""
-    data = gzip.compress(json.dumps(objects).encode(), mtime=0)
+    writes = [
+        {
+            "kind": obj["kind"],
+            "name": obj["metadata"]["name"],
+            "before": obj,
+            "after": None,
+            "answered": True,
+            "sent": datetime.now(UTC).isoformat(),
+        }
+        for obj in objects
+    ]
+    data = gzip.compress(json.dumps(writes).encode(), mtime=0)
     value = base64.b64encode(data).decode()
-    change = [{"op": "replace", "path": "/data/objects.json.gz", "value": value}]
+    change = [{"op": "replace", "path": "/data/writes.json.gz", "value": value}]
     cluster.change(BEFORE, lambda _: change)
 
 
@@ -105,6 +127,83 @@ def test_what_a_dead_drill_left_is_put_back_and_removed(
 
 
 @pytest.mark.usefixtures("system")
+def test_what_others_made_and_changed_meanwhile_stays_and_is_named(
+    server: RunningApiServer, cluster: Cluster
+) -> None:
+    cluster.create(config(THEIRS, "new"))
+    more = [
+        {"op": "add", "path": "/data/more", "value": "theirs"},
+        {"op": "add", "path": "/metadata/labels", "value": {"owner": "somebody"}},
+    ]
+    cluster.change(SETTINGS, lambda _: more)
+    done = recover(server)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "put back: reset configmap settings" in done.stdout
+    assert "left alone, as the drill did not make it: configmap theirs" in done.stdout
+    told = "configmap settings: data.more, metadata.labels.owner"
+    assert f"left as it is, as the drill did not change it: {told}" in done.stdout
+    settings = cluster.get(SETTINGS)
+    assert settings["data"] == {"mode": "good", "more": "theirs"}
+    assert settings["metadata"]["labels"] == {"owner": "somebody"}
+    assert (cluster.find(THEIRS) is not None, cluster.find(LATER)) == (True, None)
+
+
+@pytest.mark.usefixtures("system")
+def test_a_field_that_somebody_else_has_changed_since_stays_as_they_left_it(
+    cluster: Cluster,
+) -> None:
+    theirs = [{"op": "replace", "path": "/data/mode", "value": "best"}]
+    cluster.change(SETTINGS, lambda _: theirs)
+    done = put_back(cluster, NS) or []
+    assert done == [
+        "removed configmap later",
+        "left as it is, as the drill did not change it: configmap settings: data.mode",
+    ]
+    assert mode(cluster) == "best"
+
+
+def test_what_a_drill_removed_comes_again_unless_others_have_made_it_again(
+    cluster: Cluster, system: SystemUnderTest
+) -> None:
+    drill = drilling(system)
+    drill.delete(SETTINGS)
+    assert "made configmap settings again" in (put_back(cluster, NS) or [])
+    keep(Snapshot.take(system), "run/02")
+    drill = drilling(system)
+    drill.delete(SETTINGS)
+    cluster.create(config(SETTINGS, "theirs"))
+    put_back(cluster, NS)
+    assert mode(cluster) == "theirs"
+
+
+def test_an_object_that_others_made_under_the_name_of_one_of_the_drills_stays(
+    cluster: Cluster, system: SystemUnderTest
+) -> None:
+    cluster.delete(LATER)
+    cluster.create(config(LATER, "theirs"))
+    done = put_back(cluster, NS) or []
+    assert "left alone, as the drill did not make it: configmap later" in done
+    assert cluster.get(LATER)["data"] == {"mode": "theirs"}
+    assert not is_left(cluster, system.namespace)
+
+
+def test_what_a_drill_was_about_to_write_when_it_was_killed_is_undone(
+    cluster: Cluster, system: SystemUnderTest
+) -> None:
+    put_back(cluster, NS)
+    keep(Snapshot.take(system), "run/02")
+    footprint = Footprint(cluster=cluster, namespace=NS, save=partial(keep_writes, system))
+    worse = [{"op": "replace", "path": "/data/mode", "value": "bad"}]
+    with footprint.witness("PATCH", SETTINGS.path, ""):
+        cluster.change(SETTINGS, lambda _: worse)
+        kept = cluster.get(BEFORE)["data"]  # as it is when a kill comes here
+    assert json.loads(gzip.decompress(base64.b64decode(kept["writes.json.gz"])))
+    cluster.change(BEFORE, lambda _: [{"op": "replace", "path": "/data", "value": kept}])
+    assert put_back(cluster, NS, force=True) == ["reset configmap settings"]
+    assert mode(cluster) == "good"
+
+
+@pytest.mark.usefixtures("system")
 def test_while_its_run_lives_a_drill_is_left_alone(
     server: RunningApiServer, cluster: Cluster
 ) -> None:
@@ -119,6 +218,7 @@ def test_what_is_old_is_put_back_on_request_alone_and_spares_what_came_later(
     server: RunningApiServer, cluster: Cluster
 ) -> None:
     age(cluster, timedelta(hours=3))
+    cluster.create(config(THEIRS, "new"))
     done = recover(server)
     assert done.returncode == 5
     assert "secret default/gameday-before is what a drill that died kept 3.0 h ago" in done.stderr
@@ -127,8 +227,8 @@ def test_what_is_old_is_put_back_on_request_alone_and_spares_what_came_later(
     forced = recover(server, "--force")
     assert forced.returncode == 0, forced.stderr
     assert mode(cluster) == "good"
-    assert "left alone, as it was made later: configmap later" in forced.stdout
-    assert cluster.find(LATER) is not None
+    assert "left alone, as the drill did not make it: configmap theirs" in forced.stdout
+    assert cluster.find(THEIRS) is not None
 
 
 @pytest.mark.parametrize(
@@ -136,6 +236,8 @@ def test_what_is_old_is_put_back_on_request_alone_and_spares_what_came_later(
     [
         ("objects.json.gz", "bm90IGd6aXA="),
         ("objects.json.gz", "H4sIAAAAAAAC/6uuBQBDv6ajAgAAAA=="),  # whole, of an empty object
+        ("writes.json.gz", "bm90IGd6aXA="),
+        ("writes.json.gz", "H4sIAAAAAAAC/6uuBQBDv6ajAgAAAA=="),
         ("password.json", "bm90IEpTT04="),
         ("password.json", "W10="),
     ],

@@ -1,0 +1,73 @@
+"""What the door to the API server does not let a step ask for, whatever its rights. Pure.
+
+The account of the steps may do everything in its namespace that an operator does. These are the
+ways from there to more rights, to the machine below, or to what gameday itself keeps there.
+"""
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from chaos.undo.objects import BEFORE
+
+_TOKEN = re.compile(r"/serviceaccounts/[^/]+/token/?$")
+_OWN = re.compile(rf"/(?:secrets/{BEFORE}|leases/gameday)(?:/|$)")
+_ABOUT_RIGHTS = re.compile(r"/apis/authorization\.k8s\.io/v1/selfsubject(?:access|rules)reviews")
+_REACHING = {
+    "hostPath": "mounts a folder of the node",
+    "hostNetwork": "uses the node's network",
+    "hostPID": "sees the node's processes",
+    "hostIPC": "shares the node's memory",
+    "privileged": "has the node's rights",
+}
+DEEPEST = 200
+"""Of a body: a manifest is nested some 20 deep."""
+
+
+def objection(method: str, path: str, headers: Mapping[str, str]) -> str:
+    """Why a request is not passed on, whatever its body; "" when it is. `path` has no query."""
+    acts = any(name.lower().startswith("impersonate-") for name in headers)
+    if acts and not _ABOUT_RIGHTS.fullmatch(path):
+        return "a step acts as its own account, and as nobody else"
+    if _TOKEN.search(path):
+        return "a step gets no token of a service account"
+    if ".." in path or "%" in path or "//" in path:
+        return "the path of the request is not written plainly"
+    if method not in {"GET", "HEAD"} and _OWN.search(path):
+        return "what gameday keeps here is changed by gameday alone"
+    return ""
+
+
+def reaching(body: Any, there: Any = None) -> str:
+    """Why an object or a patch is not passed on; "" when it is. `there` is what it changes.
+
+    What the object reaches already it may go on reaching.
+    """
+    try:
+        known = set(_reaching(there, 0))
+        keys = {key for key, value in _reaching(body, 0) if (key, value) not in known}
+    except RecursionError:
+        return f"the body of the request is nested more than {DEEPEST} deep"
+    told = " and ".join(f"{_REACHING[key]} ({key})" for key in sorted(keys))
+    return f"a pod that {told} reaches the machine below the cluster" if keys else ""
+
+
+def _reaching(value: Any, depth: int) -> Iterator[tuple[str, str]]:
+    """Fields and their values, as JSON."""
+    if depth > DEEPEST:
+        raise RecursionError
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            if key in _REACHING and inner not in (None, False):
+                yield key, json.dumps(inner, sort_keys=True)
+            # An operation of a JSON patch names the field in its path.
+            if key == "path" and isinstance(inner, str):
+                given = value.get("value", True)
+                for last in set(inner.split("/")) & set(_REACHING):
+                    if given not in (None, False) and value.get("op") != "remove":
+                        yield last, json.dumps(given, sort_keys=True)
+            yield from _reaching(inner, depth + 1)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _reaching(inner, depth + 1)
