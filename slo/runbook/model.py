@@ -29,13 +29,17 @@ class SeverityLevel:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Query:
-    """A PromQL expression. `record` is the name that a recording rule gives to it, or ""."""
+    """A PromQL expression. `record` is the name that a recording rule gives to it, or "".
+
+    `certain` is false where neither a fence nor a rule says that it is PromQL.
+    """
 
     title: str
     expr: str
     source: Source
     end_line: int
     record: str = ""
+    certain: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

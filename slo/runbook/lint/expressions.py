@@ -12,7 +12,8 @@ from slo.runbook.reading.masks import without_placeholders
 class Expression:
     """`tree` is None where it does not parse, and `error` then says why; of an expression with
     placeholders it is the tree with words in their place. `alert` is None for a query. `words` is
-    its title in lower case, a name like HighErrorRate taken apart."""
+    its title in lower case, a name like HighErrorRate taken apart. `recorded` is of a recording
+    rule. `certain` is false where no fence and no rule says that this is PromQL."""
 
     title: str
     words: str
@@ -21,6 +22,8 @@ class Expression:
     error: str
     line: int
     alert: Alert | None
+    recorded: bool = False
+    certain: bool = True
 
     @property
     def quoted(self) -> str:
@@ -56,5 +59,13 @@ def _expression(of: Query | Alert, title: str, line: int, alert: Alert | None) -
     if alert is not None:
         said = " ".join([said, *(v.casefold() for k, v in alert.annotations if k != "runbook_url")])
     return Expression(
-        title=title, words=said, text=of.expr, tree=tree, error=error, line=line, alert=alert
+        title=title,
+        words=said,
+        text=of.expr,
+        tree=tree,
+        error=error,
+        line=line,
+        alert=alert,
+        recorded=isinstance(of, Query) and bool(of.record),
+        certain=isinstance(of, Alert) or of.certain,
     )

@@ -1,5 +1,6 @@
 """An annotation or label that can be set once only."""
 
+import re
 from collections.abc import Iterator
 
 from slo.runbook.lint.base import Context, Level, Problem, Rule
@@ -8,29 +9,46 @@ from slo.runbook.lint.commands import kubectl_calls, literal
 
 def check(context: Context) -> Iterator[Problem]:
     calls = [call for _, call in kubectl_calls(context)]
-    pairs = {a.partition("=")[::2] for c in calls if c.verb == "label" for a in c.arguments}
+    pairs = {
+        (c.verb, *a.partition("=")[::2])
+        for c in calls
+        if c.verb == "label"
+        for a in c.arguments
+        if literal(a.partition("=")[2])
+    }
     for call in calls:
         if call.verb not in {"annotate", "label"} or "overwrite" in call.options:
             continue
         set_to = [a.partition("=")[::2] for a in call.arguments if "=" in a]
-        # A label that has the value already is "not labeled", and kubectl exits with 0.
         keys = [
             key
             for key, value in set_to
-            if call.verb == "annotate" or not literal(value) or _others(pairs, key, value)
+            if key != _CHANGE_CAUSE and (_differs(value) or _others(pairs, call.verb, key, value))
         ]
         if keys:
             yield Problem(
                 line=call.command.line,
                 message=f"kubectl {call.verb} sets {', '.join(keys)} without --overwrite: the"
-                " second time it fails, because the key is there",
+                " second time it fails, because the key is there with another value",
                 suggestion=f"kubectl {call.verb} --overwrite …",
             )
 
 
-def _others(pairs: set[tuple[str, str]], key: str, value: str) -> bool:
-    """Is the label set to another value elsewhere?"""
-    return any(k == key and v not in {value, ""} for k, v in pairs)
+# kubectl overwrites this one without being told to.
+_CHANGE_CAUSE = "kubernetes.io/change-cause"
+
+
+def _differs(value: str) -> bool:
+    """Is it another value each time? The same value again is no error: kubectl exits with 0."""
+    return bool(
+        re.search(r"\$\(\s*date\b|`\s*date\b|\$\{?(?:RANDOM|SECONDS|EPOCHSECONDS)\b", value)
+    )
+
+
+def _others(pairs: set[tuple[str, str, str]], verb: str, key: str, value: str) -> bool:
+    """Is the label set to another value elsewhere? Annotations may be orders that a controller
+    takes away once it has carried them out."""
+    return any(v == verb and k == key and was not in {value, ""} for v, k, was in pairs)
 
 
 RULE = Rule(

@@ -11,7 +11,8 @@ from slo.runbook.model import Step
 def check(context: Context) -> Iterator[Problem]:
     for _, step in context.steps():
         text = re.sub(r"'[^']*'|\"[^\"]*\"", "''", step.text)
-        if re.search(r"(?<!\|)\|\s+\|(?!\|)", text):
+        # A first program, so that no drawing of a tree is taken for a pipe.
+        if re.search(r"(?m)^\s*\w[^\n]*(?<!\|)\|\s+\|(?!\|)", text):
             yield Problem(
                 line=step.source.line,
                 message="there is no command between the two pipes",
@@ -28,6 +29,8 @@ def _exec(step: Step, call: Call) -> Iterator[Problem]:
     if call.verb != "exec" or "filename" in call.options:
         return
     line = call.command.line
+    if not call.command.inner and len(call.command.words) <= 2:  # noqa: PLR2004
+        return  # "use kubectl exec" names the command and does not call it
     if not call.command.inner:
         # The pod is the first argument; more of them are the command, as kubectl took it once.
         given = len(call.arguments) > 1

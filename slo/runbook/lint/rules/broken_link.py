@@ -11,13 +11,18 @@ from slo.runbook.model import Runbook
 
 def check(context: Context) -> Iterator[Problem]:
     anchors = _anchors(context.runbook)
-    explicit = set(
-        re.findall(r"""(?:id|name)=["']([^"']+)["']""", "\n".join(context.runbook.lines))
-    )
+    text = "\n".join(context.runbook.lines)
+    explicit = set(re.findall(r"""(?:id|name)=["']?([^"'\s>]+)""", text))
+    explicit |= _labels(text)
     for link in context.runbook.links:
         target = unquote(link.target)
         if target.startswith("#"):
-            if target[1:] not in anchors and target[1:] not in explicit and target != "#":
+            if (
+                target[1:].casefold() not in anchors
+                and target[1:] not in explicit
+                and target not in {"#", "#top"}
+                and ":" not in target  # a label of Sphinx, which may be in another file
+            ):
                 near = next((a for a in anchors if a.endswith(target[1:])), "")
                 yield Problem(
                     line=link.source.line,
@@ -26,12 +31,24 @@ def check(context: Context) -> Iterator[Problem]:
                 )
         elif context.exists is not None and _local(target):
             path = target.partition("#")[0].partition("?")[0]
-            if path and not context.exists(path):
+            if path and _is_file(path) and not context.exists(path):
                 yield Problem(
                     line=link.source.line,
                     message=f"the link to {path} leads to no file",
                     suggestion="correct the path",
                 )
+
+
+def _labels(text: str) -> set[str]:
+    """Anchors that MyST and attribute lists name: `(here)=`, `{#here}`."""
+    found = re.findall(r"(?m)^\((\S+)\)=\s*$|\{\s*#([\w.-]+)", text)
+    return {a or b for a, b in found}
+
+
+def _is_file(path: str) -> bool:
+    """A file as it is kept. "../install/" and "install.html" are pages that a site generator makes
+    from other names."""
+    return bool(re.search(r"\.(?:md|mdx|rst|adoc|txt|ya?ml|json|sh|py|png|jpe?g|svg|pdf)$", path))
 
 
 def _local(target: str) -> bool:

@@ -4,13 +4,21 @@ import re
 from collections.abc import Iterator
 
 from slo.runbook.lint.base import Context, Level, Problem, Rule
+from slo.runbook.lint.together import together
 from slo.runbook.model import Command, Effect, Step
 
 
 def check(context: Context) -> Iterator[Problem]:
     for procedure in context.runbook.procedures:
         for i, step in enumerate(procedure.steps):
-            later = next((s for s in procedure.steps[i + 1 :] if s.effect is Effect.CHANGES), None)
+            later = next(
+                (
+                    s
+                    for s in procedure.steps[i + 1 :]
+                    if s.effect is Effect.CHANGES and together(context, step, s)
+                ),
+                None,
+            )
             for command in step.commands:
                 behind = _in_background(step, command)
                 if later and not behind and (why := _endless(context, command)):
