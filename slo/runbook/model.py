@@ -98,7 +98,7 @@ class Effect(StrEnum):
 
 
 # Of kubectl: they take a value, and may stand before the verb.
-_GLOBAL_OPTIONS = frozenset(
+GLOBAL_OPTIONS = frozenset(
     """
     -n --namespace --context --cluster --user --kubeconfig -s --server --as --as-group --token
     --request-timeout --certificate-authority -v
@@ -133,7 +133,7 @@ class Command:
         for word in self.words[1:]:
             if not value and not word.startswith("-"):
                 found.append(word)
-            value = word in _GLOBAL_OPTIONS
+            value = word in GLOBAL_OPTIONS
         return tuple(found)
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from slo.runbook.model import Alert, Query, Runbook
 from slo.runbook.promql import Node, PromQLError, parse
+from slo.runbook.promql_versions import Feature, older_form
 from slo.runbook.reading.masks import without_placeholders
 
 
@@ -13,7 +14,8 @@ class Expression:
     """`tree` is None where it does not parse, and `error` then says why; of an expression with
     placeholders it is the tree with words in their place. `alert` is None for a query. `words` is
     its title in lower case, a name like HighErrorRate taken apart. `recorded` is of a recording
-    rule. `certain` is false where no fence and no rule says that this is PromQL."""
+    rule. `features` is what only some versions of Prometheus take. `certain` is false where no
+    fence and no rule says that this is PromQL."""
 
     title: str
     words: str
@@ -24,6 +26,7 @@ class Expression:
     alert: Alert | None
     recorded: bool = False
     certain: bool = True
+    features: tuple[Feature, ...] = ()
 
     @property
     def quoted(self) -> str:
@@ -44,17 +47,19 @@ def words(name: str) -> str:
 
 
 def _expression(of: Query | Alert, title: str, line: int, alert: Alert | None) -> Expression:
-    tree, error = None, ""
+    tree: Node | None = None
+    error, features = "", ()  # type: tuple[str, tuple[Feature, ...]]
     try:
         tree = parse(of.expr)
     except PromQLError as refused:
         error = str(refused)
+        filled = without_placeholders(of.expr)
         try:
-            tree = parse(without_placeholders(of.expr))
+            tree = parse(filled)
         except PromQLError:
-            pass
-        else:
-            error = ""
+            if (known := older_form(filled)) is not None:
+                tree, features = parse(known[0]), known[1]
+        error = "" if tree is not None else error
     said = words(title)
     if alert is not None:
         said = " ".join([said, *(v.casefold() for k, v in alert.annotations if k != "runbook_url")])
@@ -67,5 +72,6 @@ def _expression(of: Query | Alert, title: str, line: int, alert: Alert | None) -
         line=line,
         alert=alert,
         recorded=isinstance(of, Query) and bool(of.record),
+        features=features,
         certain=isinstance(of, Alert) or of.certain,
     )

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 
 from slo.runbook.lint.base import Context, Level, Problem, Rule
 from slo.runbook.lint.kubectl import Call
@@ -21,7 +22,36 @@ def check(context: Context) -> Iterator[Problem]:
         for command in step.commands:
             if command.program == "kubectl":
                 yield from _exec(step, context.kubectl.read(command))
+            words = command.inner or (command.program, *command.words[1:])
+            if words[:2] == ("promtool", "query") and not _asks_a_server(words):
+                yield Problem(
+                    line=command.line,
+                    message="promtool query has no server to ask",
+                    suggestion=f"promtool query {words[2]} http://localhost:9090 QUERY",
+                )
         yield from _single_quotes(step)
+
+
+def _asks_a_server(words: tuple[str, ...]) -> bool:
+    """The server is the first argument after the kind of query."""
+    if len(words) < 4 or words[2] not in {"instant", "range", "series", "labels"}:  # noqa: PLR2004
+        return True
+    takes = {
+        "--format",
+        "-o",
+        "--start",
+        "--end",
+        "--step",
+        "--time",
+        "--match",
+        "--http.config.file",
+    }
+    arguments = [
+        w
+        for before, w in pairwise(words[2:])
+        if not w.startswith("-") and (before not in takes or "=" in before)
+    ]
+    return not arguments or bool(re.search(r"https?:|[$<{]|^[\w.-]+:\d+", arguments[0]))
 
 
 def _exec(step: Step, call: Call) -> Iterator[Problem]:

@@ -4,16 +4,17 @@ import re
 from collections.abc import Iterator
 
 from slo.runbook.lint.base import Context, Level, Problem, Rule
-from slo.runbook.lint.commands import called, statements
+from slo.runbook.lint.commands import called, statements, verb_first
 from slo.runbook.lint.editions import neo4j_edition
 from slo.runbook.lint.removed import REMOVED
 from slo.runbook.lint.replacement import Removed
+from slo.runbook.lint.versions import older
 
 
 def check(context: Context) -> Iterator[Problem]:
     rows = [row for row in REMOVED if _in_force(row, context)]
     for command, words in called(context):
-        text = " ".join(words)
+        text = " ".join(verb_first(words))
         for row in rows:
             if not row.cypher and (match := row.pattern.search(text)):
                 yield _problem(context, row, match, command.line)
@@ -32,7 +33,9 @@ def _problem(context: Context, row: Removed, match: re.Match[str], line: int) ->
 
 
 def _in_force(removed: Removed, context: Context) -> bool:
-    """Not where the manifests run a version from before."""
+    """Not where the manifests run a version from before, or the runbook is for one."""
+    if older(context.versions.kubernetes, removed.kubernetes):
+        return False
     if context.objects is None or not removed.image:
         return True
     versions = [

@@ -7,7 +7,9 @@ from collections.abc import Iterator
 from slo.runbook.lint.base import Context, Level, Problem, Rule
 from slo.runbook.lint.commands import kubectl_calls
 from slo.runbook.lint.kubectl import Call
+from slo.runbook.lint.newer import came_with
 from slo.runbook.lint.removed import was_removed
+from slo.runbook.lint.versions import older, written
 
 # Plugins and aliases that people install; what they take is theirs to know.
 _PLUGINS = frozenset(
@@ -50,6 +52,13 @@ def check(context: Context) -> Iterator[Problem]:
                 level=None if near else Level.NOTE,
             )
         yield from _options(context, call)
+        if (new := came_with(call)) and older(context.versions.kubernetes, new[1]):
+            yield Problem(
+                line=call.command.line,
+                message=f"{new[0]} is there from kubectl {written(new[1])} on, and the runbook is"
+                f" for {written(context.versions.kubernetes or new[1])}",
+                suggestion="use what that version has, or a newer kubectl",
+            )
 
 
 def _of_plugin(context: Context, call: Call) -> bool:
