@@ -82,14 +82,27 @@ class Context:
         }[need]
 
 
+@dataclass(frozen=True, slots=True)
+class Fix:
+    """In this line, `new` in the place of `old`, which is there exactly once."""
+
+    line: int
+    old: str
+    new: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
-    """One place that breaks a rule. `level` is the rule's own unless it is given here."""
+    """One place that breaks a rule. `level` is the rule's own unless it is given here.
+
+    `fix` is a change that nobody needs to think about; None where there is none.
+    """
 
     line: int
     message: str
     suggestion: str
     level: Level | None = None
+    fix: Fix | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,3 +125,4 @@ class Finding:
     message: str
     why: str
     suggestion: str
+    fix: Fix | None = None

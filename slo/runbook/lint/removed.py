@@ -12,7 +12,14 @@ from slo.runbook.lint.replacement import Instead, Removed
 from slo.runbook.lint.versions import version
 
 
-def _any(pattern: str, what: str, since: str, instead: str, example: str) -> Removed:
+def _any(  # noqa: PLR0917 - rows of a table
+    pattern: str,
+    what: str,
+    since: str,
+    instead: str,
+    example: str,
+    put: tuple[str, str] | None = None,
+) -> Removed:
     kubernetes = re.fullmatch(r"(?:kubectl|Kubernetes) since (\d+\.\d+)", since)
     return Removed(
         kubernetes=version(kubernetes[1]) if kubernetes else None,
@@ -21,6 +28,7 @@ def _any(pattern: str, what: str, since: str, instead: str, example: str) -> Rem
         since=since,
         instead=Instead(note=instead),
         example=example,
+        put=put,
     )
 
 
@@ -53,6 +61,7 @@ REMOVED = (
         "kubectl since 1.31",
         "--delete-emptydir-data",
         "kubectl drain n --delete-local-data",
+        ("--delete-local-data", "--delete-emptydir-data"),
     ),
     _any(
         r"^kubectl get .*--show-all\b",
@@ -60,6 +69,7 @@ REMOVED = (
         "kubectl since 1.14",
         "nothing: all pods are shown",
         "kubectl get pods --show-all",
+        (" --show-all", ""),
     ),
     _any(
         r"^kubectl (?:get|describe) (?:podsecuritypolic(?:y|ies)|psp)\b",
@@ -110,6 +120,7 @@ REMOVED = (
         "kubectl since 1.28",
         "kubectl version, which is short by itself",
         "kubectl version --short",
+        (" --short", ""),
     ),
     _any(
         r"^kubectl convert\b",

@@ -35,7 +35,7 @@ class Removed:
 
     `cypher`: a statement for the database, and not a command of the shell.
     `image` and `major`: not where the manifests run that image in an older version; `kubernetes`:
-    not where the runbook is for an older one.
+    not where the runbook is for an older one. `put`: words, and those that do the same now.
     """
 
     pattern: re.Pattern[str]
@@ -47,6 +47,7 @@ class Removed:
     image: str = ""
     major: int = 0
     kubernetes: Version | None = None
+    put: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 
-from slo.runbook.lint.base import Context, Level, Problem, Rule
+from slo.runbook.lint.base import Context, Fix, Level, Problem, Rule
 from slo.runbook.lint.commands import kubectl_calls, literal
 
 
@@ -31,6 +31,7 @@ def check(context: Context) -> Iterator[Problem]:
                 message=f"kubectl {call.verb} sets {', '.join(keys)} without --overwrite: the"
                 " second time it fails, because the key is there with another value",
                 suggestion=f"kubectl {call.verb} --overwrite …",
+                fix=Fix(call.command.line, f" {call.verb} ", f" {call.verb} --overwrite "),
             )
 
 

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from itertools import pairwise
 
-from slo.runbook.lint.base import Context, Level, Problem, Rule
+from slo.runbook.lint.base import Context, Fix, Level, Problem, Rule
 from slo.runbook.lint.kubectl import Call
 from slo.runbook.model import Step
 
@@ -70,6 +70,7 @@ def _exec(step: Step, call: Call) -> Iterator[Problem]:
             if given
             else "kubectl exec has no command to run",
             suggestion="kubectl exec POD -- COMMAND",
+            fix=_with_dashes(call) if given else None,
         )
         return
     row = step.text.split("\n")[max(0, line - step.source.line)]
@@ -80,7 +81,18 @@ def _exec(step: Step, call: Call) -> Iterator[Problem]:
             message="kubectl exec is given a file on its standard input and has no -i, so that the"
             " command in the container reads nothing",
             suggestion="kubectl exec -i POD -- COMMAND < FILE",
+            fix=Fix(line, " exec ", " exec -i "),
         )
+
+
+def _with_dashes(call: Call) -> Fix | None:
+    """Where the pod is followed by the command, with no options between or behind."""
+    pod, command = call.arguments[:2]
+    words = call.command.words
+    at = words.index(pod)
+    if words[at + 1 : at + 2] != (command,) or len(words) != at + len(call.arguments):
+        return None
+    return Fix(call.command.line, f" {pod} {command}", f" {pod} -- {command}")
 
 
 def _single_quotes(step: Step) -> Iterator[Problem]:

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterator
 from urllib.parse import unquote
 
-from slo.runbook.lint.base import Context, Level, Problem, Rule
+from slo.runbook.lint.base import Context, Fix, Level, Problem, Rule
 from slo.runbook.model import Runbook
 
 
@@ -26,11 +26,15 @@ def check(context: Context) -> Iterator[Problem]:
                 and link.text
                 and not re.search(r"^#-|-39-", target)  # as other site generators make anchors
             ):
-                near = next((a for a in anchors if a.endswith(target[1:])), "")
+                all_near = sorted({a for a in anchors if a.endswith(target[1:]) and target[1:]})
+                near = all_near[0] if all_near else ""
                 yield Problem(
                     line=link.source.line,
                     message=f"the link to {target} leads nowhere: no heading has that anchor",
                     suggestion=f"link to #{near}" if near else "link to a heading that is there",
+                    fix=Fix(link.source.line, f"]({link.target})", f"](#{near})")
+                    if len(all_near) == 1
+                    else None,
                 )
         elif context.exists is not None and _local(target):
             path = target.partition("#")[0].partition("?")[0]

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 
-from slo.runbook.lint.base import Context, Level, Problem, Rule
+from slo.runbook.lint.base import Context, Fix, Level, Problem, Rule
 from slo.runbook.lint.commands import called, verb_first
 
 # Pattern, what it is, what its makers say, what to use.
@@ -38,7 +38,12 @@ def check(context: Context) -> Iterator[Problem]:
         for pattern, what, said, instead in _ROWS:
             if pattern.search(text if what != "SLAVEOF" else text.casefold()):
                 yield Problem(
-                    line=command.line, message=f"{what} is {said}", suggestion=f"use {instead}"
+                    line=command.line,
+                    message=f"{what} is {said}",
+                    suggestion=f"use {instead}",
+                    fix=Fix(command.line, " slaveof ", " replicaof ")
+                    if what == "SLAVEOF"
+                    else None,
                 )
 
 

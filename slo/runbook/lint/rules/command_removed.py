@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 
-from slo.runbook.lint.base import Context, Level, Problem, Rule
+from slo.runbook.lint.base import Context, Fix, Level, Problem, Rule
 from slo.runbook.lint.commands import called, statements, verb_first
 from slo.runbook.lint.editions import neo4j_edition
 from slo.runbook.lint.removed import REMOVED
@@ -29,6 +29,7 @@ def _problem(context: Context, row: Removed, match: re.Match[str], line: int) ->
         line=line,
         message=f"{match.expand(row.what)} is not in {row.since}",
         suggestion=row.instead.suggestion(neo4j_edition(context.objects)),
+        fix=Fix(line, *row.put) if row.put else None,
     )
 
 

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 
-from slo.runbook.lint.base import Context, Level, Problem, Rule
+from slo.runbook.lint.base import Context, Fix, Level, Problem, Rule
 from slo.runbook.lint.versions import older, version, written
 
 _APPS = "Deployment DaemonSet ReplicaSet StatefulSet"
@@ -46,6 +46,9 @@ _CAME = (
     ("autoscaling/v2", "", "1.23"),
     ("flowcontrol.apiserver.k8s.io/v1", "", "1.29"),
 )
+_SAME_FIELDS = frozenset(
+    ("batch/v1beta1", "rbac.authorization.k8s.io/v1beta1", "autoscaling/v2beta2")
+)
 _VERSION = re.compile(r"(?m)^[ \t]*apiVersion:[ \t]*[\"']?([\w./]+)[\"']?[ \t]*(?:#.*)?$")
 _KIND = re.compile(r"(?m)^[ \t]*kind:[ \t]*[\"']?(\w+)")
 
@@ -74,6 +77,8 @@ def _document(context: Context, text: str, line: int) -> Iterator[Problem]:
                 line=here,
                 message=f"{kind[1]} of {gone} is not served by Kubernetes since {since}",
                 suggestion=f"{now}; `kubectl explain {kind[1].lower()}` shows its fields",
+                # Of these the fields are the same.
+                fix=Fix(here, gone, now) if gone in _SAME_FIELDS else None,
             )
     for came, kinds, since in _CAME:
         known = api[1] == came and (not kinds or kind[1] in kinds.split())
