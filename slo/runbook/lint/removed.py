@@ -87,7 +87,7 @@ REMOVED = (
         "kubectl get ingress.extensions",
     ),
     _any(
-        r"^helm install .*--name\b",
+        r"^helm install .*--name(?![-\w])",
         "helm install --name",
         "Helm 3",
         "helm install NAME CHART",
@@ -123,7 +123,7 @@ REMOVED = (
         (" --short", ""),
     ),
     _any(
-        r"^kubectl convert\b",
+        r"^kubectl convert\s",
         "kubectl convert",
         "kubectl since 1.20",
         "the plugin kubectl-convert",

@@ -5,12 +5,13 @@ from collections.abc import Iterator
 
 from slo.runbook.lint.base import Context, Fix, Level, Problem, Rule
 from slo.runbook.lint.commands import kubectl_calls, literal
+from slo.runbook.lint.kubectl import Call
 
 
 def check(context: Context) -> Iterator[Problem]:
     calls = [call for _, call in kubectl_calls(context)]
     pairs = {
-        (c.verb, *a.partition("=")[::2])
+        (_object(c), *a.partition("=")[::2])
         for c in calls
         if c.verb == "label"
         for a in c.arguments
@@ -23,7 +24,8 @@ def check(context: Context) -> Iterator[Problem]:
         keys = [
             key
             for key, value in set_to
-            if key != _CHANGE_CAUSE and (_differs(value) or _others(pairs, call.verb, key, value))
+            if key != _CHANGE_CAUSE
+            and (_differs(value) or _others(pairs, _object(call), key, value))
         ]
         if keys:
             yield Problem(
@@ -46,10 +48,17 @@ def _differs(value: str) -> bool:
     )
 
 
-def _others(pairs: set[tuple[str, str, str]], verb: str, key: str, value: str) -> bool:
-    """Is the label set to another value elsewhere? Annotations may be orders that a controller
-    takes away once it has carried them out."""
-    return any(v == verb and k == key and was not in {value, ""} for v, k, was in pairs)
+def _object(call: Call) -> tuple[str, ...]:
+    """The verb and what it is done to."""
+    return (call.verb, *(a for a in call.arguments if "=" not in a))
+
+
+def _others(
+    pairs: set[tuple[tuple[str, ...], str, str]], of: tuple[str, ...], key: str, value: str
+) -> bool:
+    """Is the same label of the same object set to another value elsewhere? Annotations may be
+    orders that a controller takes away once it has carried them out."""
+    return any(o == of and k == key and was not in {value, ""} for o, k, was in pairs)
 
 
 RULE = Rule(

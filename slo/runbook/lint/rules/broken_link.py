@@ -47,9 +47,9 @@ def check(context: Context) -> Iterator[Problem]:
 
 
 def _labels(text: str) -> set[str]:
-    """Anchors that MyST and attribute lists name: `(here)=`, `{#here}`."""
-    found = re.findall(r"(?m)^\((\S+)\)=\s*$|\{\s*#([\w.-]+)", text)
-    return {a or b for a, b in found}
+    """Anchors that MyST, attribute lists and Elastic's headings name: `(a)=`, `{#a}`, `[#a]`."""
+    found = re.findall(r"(?m)^\((\S+)\)=\s*$|\{:?\s*#([\w.-]+)|^#.*\[#([\w.-]+)\]", text)
+    return {name for names in found for name in names if name}
 
 
 def _is_file(path: str) -> bool:

@@ -16,12 +16,25 @@ def check(context: Context) -> Iterator[Problem]:
     for command, words in called(context):
         text = " ".join(verb_first(words))
         for row in rows:
-            if not row.cypher and (match := row.pattern.search(text)):
+            if (
+                not row.cypher
+                and (match := row.pattern.search(text))
+                and not _for_that_version(context, row, command.line)
+            ):
                 yield _problem(context, row, match, command.line)
     for line, text in statements(context):
         for row in rows:
             for match in row.pattern.finditer(text) if row.cypher else ():
                 yield _problem(context, row, match, line + text.count("\n", 0, match.start()))
+
+
+def _for_that_version(context: Context, row: Removed, line: int) -> bool:
+    """Does the text say, above the command, that it is for the old version? ("Helm 2:")"""
+    if not row.since.startswith("Helm 3"):
+        return False
+    above = context.runbook.lines[max(0, line - 9) : line - 1]
+    said = [x for x in above if re.search(r"\bhelm\W{0,3}v?[23]\b", x, re.IGNORECASE)]
+    return bool(said) and bool(re.search(r"\bhelm\W{0,3}v?2\b", said[-1], re.IGNORECASE))
 
 
 def _problem(context: Context, row: Removed, match: re.Match[str], line: int) -> Problem:

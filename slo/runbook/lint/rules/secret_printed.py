@@ -50,7 +50,11 @@ def _shown(step: Step, command: Command) -> bool:
     after = step.commands[position + 1 :] if "|" in rest else ()
     last = command.line + rest.count("\n")
     names = {c.program for c in after if command.line <= c.line <= last}
-    counts = any(c.program == "grep" and {"-c", "-q", "-qc"} & set(c.words) for c in after)
+    counts = any(
+        c.program == "grep"
+        and ({"-c", "-q", "-qc"} & set(c.words) or c.words[-1].endswith((".crt", "type:", "name:")))
+        for c in after
+    )
     keys = any(
         c.program == "jq" and re.search(r"\bkeys\b|length", " ".join(c.words)) for c in after
     )
