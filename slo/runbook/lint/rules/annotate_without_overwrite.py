@@ -58,6 +58,8 @@ def _others(
 ) -> bool:
     """Is the same label of the same object set to another value elsewhere? Annotations may be
     orders that a controller takes away once it has carried them out."""
+    if not all(map(literal, of)):
+        return False  # which object it is the reader fills in
     return any(o == of and k == key and was not in {value, ""} for o, k, was in pairs)
 
 

@@ -29,7 +29,10 @@ def check(context: Context) -> Iterator[Problem]:
 
 
 def _for_that_version(context: Context, row: Removed, line: int) -> bool:
-    """Does the text say, above the command, that it is for the old version? ("Helm 2:")"""
+    """Does the text say that it is for the old version ("Helm 2:"), or that it went?"""
+    own = context.runbook.lines[line - 1]
+    if re.search(r"\b(?:remov|deprecat|drop|replac|no longer)\w*\b[^`]*`", own, re.IGNORECASE):
+        return True
     if not row.since.startswith("Helm 3"):
         return False
     above = context.runbook.lines[max(0, line - 9) : line - 1]

@@ -32,7 +32,7 @@ _NOW = frozenset(
 
 def _counter(name: str) -> bool:
     parts = name.split("_")
-    return parts[-1] == "total" and (len(parts) < 2 or parts[-2] not in _NOW)  # noqa: PLR2004
+    return parts[-1] == "total" and not _NOW & set(parts[-3:-1])
 
 
 def _bare(node: Node) -> Selector | None:

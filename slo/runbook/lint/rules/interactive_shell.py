@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 from slo.runbook.lint.base import Context, Level, Problem, Rule
-from slo.runbook.lint.together import together
+from slo.runbook.lint.together import Together
 from slo.runbook.model import StepKind
 
 _SHELLS = frozenset(
@@ -14,6 +14,7 @@ _SHELLS = frozenset(
 
 
 def check(context: Context) -> Iterator[Problem]:
+    together = Together(context.runbook.lines)
     for procedure in context.runbook.procedures:
         steps = [s for s in procedure.steps if s.kind is StepKind.COMMAND]
         for step, following in pairwise(steps):
@@ -21,7 +22,7 @@ def check(context: Context) -> Iterator[Problem]:
             if re.search(r"<<|<\s*[\w./$\"']+(?![\w -]*>)|\|[^|]*\b(?:exec|run)\b", step.text):
                 continue  # the shell gets its commands from a text, a file or a pipe
             outside = {"kubectl", "oc", "docker", "helm", "az", "aws", "gcloud"}
-            if not together(context, step, following):
+            if not together(step, following):
                 continue
             if opened and following.commands and following.commands[0].program not in outside:
                 yield Problem(
