@@ -58,8 +58,11 @@ def _read(share: Share) -> dict[str, dict[str, int]]:
     return {name: {"read": read, "of": total} for name, (read, total) in kinds.items()}
 
 
-def sarif(result: Result, version: str) -> str:
-    """A SARIF log; levels and regions are SARIF's, fixes are told in words."""
+def sarif(results: Iterable[Result], version: str) -> str:
+    """A SARIF log of one run over all files; levels and regions are SARIF's.
+
+    A code host shows each rule's page from the log itself, as gameday has no pages in the network.
+    """
     index = {rule.id: i for i, rule in enumerate(RULES)}
     log = {
         "$schema": _SARIF_SCHEMA,
@@ -74,7 +77,7 @@ def sarif(result: Result, version: str) -> str:
                     }
                 },
                 "columnKind": "unicodeCodePoints",
-                "results": [_sarif_result(f, index[f.rule]) for f in result.findings],
+                "results": [_sarif_result(f, index[f.rule]) for r in results for f in r.findings],
             }
         ],
     }
@@ -86,9 +89,21 @@ def _sarif_rule(rule: Rule) -> dict[str, Any]:
         "id": rule.id,
         "shortDescription": {"text": rule.title},
         "fullDescription": {"text": f"{rule.title}. {rule.why}"},
-        "help": {"text": f"{rule.why} See {_PAGES}/{rule.id}.md."},
+        "help": {"text": rule_page(rule), "markdown": rule_page(rule)},
         "defaultConfiguration": {"level": rule.level.value},
     }
+
+
+def rule_page(rule: Rule) -> str:
+    """What a rule is about, in Markdown: the same for a terminal and for a code host."""
+    needs = ", ".join(sorted(n.value for n in rule.needs)) or "nothing but the runbook"
+    return (
+        f"# {rule.id}\n\n{rule.title}. Level: {rule.level.value}. Needs: {needs}.\n\n{rule.why}\n\n"
+        f"To ignore it in one place, with a reason: `<!-- gameday: ignore {rule.id}: why -->`"
+        f" before the block. To leave it out everywhere: `lint: {{off: [{rule.id}]}}` in"
+        " system.yaml. Examples of what is found and what is not stand in gameday's"
+        f" {_PAGES}/{rule.id}.md.\n"
+    )
 
 
 def _sarif_result(finding: Finding, index: int) -> dict[str, Any]:

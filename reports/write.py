@@ -29,7 +29,7 @@ def replace_text(path: Path, text: str) -> None:
     """The file as a whole or not at all, whatever happens meanwhile. Raises OSError."""
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        with draft.open("w", encoding="utf-8", newline="\n") as file:
+        with draft.open("w", encoding="utf-8", newline="") as file:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())

@@ -19,6 +19,7 @@ from slo.runbook.lint.evaluation import Evaluator
 from slo.runbook.lint.expressions import expressions
 from slo.runbook.lint.kubectl import Kubectl
 from slo.runbook.lint.objects import Objects, merged, read_manifests
+from slo.runbook.lint.versions import Versions, version
 from slo.runbook.reader import survey_runbook
 
 PROMETHEUS_TIMEOUT_S = 10.0
@@ -31,8 +32,12 @@ def lint_context(
     prometheus: str | None,
     context: str | None,
     kubeconfig: str | None,
+    kubernetes: str | None = None,
 ) -> Context:
     """The runbook and all that it is checked against."""
+    versions = _versions(kubernetes, prometheus)
+    if versions.prometheus is not None:
+        prometheus = None
     book = survey_runbook(file)
     objects = _objects(manifests, context, kubeconfig)
     if objects is not None:
@@ -46,7 +51,21 @@ def lint_context(
         evaluator=_evaluator(),
         exists=_exists(file, manifests),
         scrape_interval_s=_scrape_interval(objects),
+        versions=versions,
     )
+
+
+def _versions(kubernetes: str | None, prometheus: str | None) -> Versions:
+    """`prometheus` is a version or a URL."""
+    of_kubernetes = version(kubernetes) if kubernetes else None
+    if kubernetes and of_kubernetes is None:
+        raise UsageError(f"--kubernetes: {kubernetes!r} is no version; give one such as 1.31")
+    of_prometheus = version(prometheus) if prometheus else None
+    if prometheus and of_prometheus is None and "://" not in prometheus:
+        raise UsageError(
+            f"--prometheus: {prometheus!r} is neither a URL nor a version such as 2.53 or 3.x"
+        )
+    return Versions(kubernetes=of_kubernetes, prometheus=of_prometheus)
 
 
 def _objects(manifests: Path | None, context: str | None, kubeconfig: str | None) -> Objects | None:

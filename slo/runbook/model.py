@@ -29,13 +29,17 @@ class SeverityLevel:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Query:
-    """A PromQL expression. `record` is the name that a recording rule gives to it, or ""."""
+    """A PromQL expression. `record` is the name that a recording rule gives to it, or "".
+
+    `certain` is false where neither a fence nor a rule says that it is PromQL.
+    """
 
     title: str
     expr: str
     source: Source
     end_line: int
     record: str = ""
+    certain: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,7 +98,7 @@ class Effect(StrEnum):
 
 
 # Of kubectl: they take a value, and may stand before the verb.
-_GLOBAL_OPTIONS = frozenset(
+GLOBAL_OPTIONS = frozenset(
     """
     -n --namespace --context --cluster --user --kubeconfig -s --server --as --as-group --token
     --request-timeout --certificate-authority -v
@@ -129,7 +133,7 @@ class Command:
         for word in self.words[1:]:
             if not value and not word.startswith("-"):
                 found.append(word)
-            value = word in _GLOBAL_OPTIONS
+            value = word in GLOBAL_OPTIONS
         return tuple(found)
 
 

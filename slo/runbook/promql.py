@@ -88,6 +88,7 @@ class Negative:
 class Subquery:
     of: "Node"
     range_s: float
+    step_s: float | None = None
 
 
 Node = Number | String | Selector | Call | Aggregate | Binary | Negative | Subquery
@@ -116,7 +117,9 @@ def _node(tree: Any) -> Node:  # noqa: PLR0911 - one for each kind of node
         case library.UnaryExpr():
             return Negative(_node(tree.expr))
         case library.SubqueryExpr():
-            return Subquery(_node(tree.expr), tree.range.total_seconds() if tree.range else 0.0)
+            step = tree.step.total_seconds() if tree.step else None
+            range_s = tree.range.total_seconds() if tree.range else 0.0
+            return Subquery(_node(tree.expr), range_s, step)
         case library.Call():
             return Call(tree.func.name, tuple(_node(a) for a in tree.args))
         case library.AggregateExpr():
@@ -217,8 +220,8 @@ def render(node: Node) -> str:
             return f"{op}{kept}{' ' if kept else ''}({first}{render(of)})"
         case Negative(of):
             return f"-({render(of)})"
-        case Subquery(of, range_s):
-            return f"({render(of)})[{_window(range_s)}:]"
+        case Subquery(of, range_s, step_s):
+            return f"({render(of)})[{_window(range_s)}:{_window(step_s) if step_s else ''}]"
         case Binary():
             return _render_binary(node)
 

@@ -1,7 +1,7 @@
 """What system.yaml says of one service. All paths in it are relative to its folder."""
 
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
@@ -59,6 +59,19 @@ class SystemLoad(Part):
     ca_file: Path | None = None
 
 
+class LintChoice(Part):
+    """What `gameday runbook check` looks for here.
+
+    `off` are rules that do not apply, `levels` what a rule counts as here; `kubernetes` and
+    `prometheus` are the versions in use, such as "1.31" and "3.x".
+    """
+
+    off: tuple[str, ...] = ()
+    levels: dict[str, Literal["error", "warning", "note"]] = Field(default_factory=dict)
+    kubernetes: str | None = Field(default=None, pattern=r"^v?\d+(\.(\d+|x))?(\.\d+)?$")
+    prometheus: str | None = Field(default=None, pattern=r"^v?\d+(\.(\d+|x))?(\.\d+)?$")
+
+
 IndicatorName = Annotated[str, StringConstraints(pattern=NAME)]
 
 
@@ -68,7 +81,7 @@ class System(Part):
     `presets` are the names of well-known instrumentations, `indicators` this system's own; of two
     with one name the own one counts, else the preset that stands last. `parts` are what drills mean
     by the names that a runbook uses, `data` checks that nothing was lost,
-    `switches` what makes a release of it fail on purpose.
+    `switches` what makes a release of it fail on purpose, `lint` how its runbook is checked.
     """
 
     name: str = Field(pattern=f"^{LABEL}$")
@@ -81,5 +94,6 @@ class System(Part):
     parts: tuple[SystemPart, ...] = ()
     data: tuple[DataCheck, ...] = ()
     switches: Switches = Switches()
+    lint: LintChoice = LintChoice()
     runbook: Path | None = None
     policy: Path | None = None

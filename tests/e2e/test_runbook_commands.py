@@ -37,7 +37,10 @@ def test_check_as_json_and_sarif_say_the_same(gameday: Command, tmp_path: Path) 
     found = [(f["rule"], f["severity"], f["line"]) for f in said["findings"]]
     assert ("unknown-object", "error", 554) in found
     assert all(f["message"] and f["suggestion"] and f["why"] for f in said["findings"])
-    assert said["not_checked"] == [{"rule": "metric-not-exported", "needs": ["--prometheus"]}]
+    assert said["not_checked"] == [
+        {"rule": "metric-not-exported", "needs": ["--prometheus"]},
+        {"rule": "prometheus-version", "needs": ["--prometheus VERSION"]},
+    ]
     log = json.loads(sarif.read_text(encoding="utf-8"))
     (run,) = log["runs"]
     rules = [r["id"] for r in run["tool"]["driver"]["rules"]]

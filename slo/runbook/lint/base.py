@@ -14,6 +14,7 @@ from slo.runbook.lint.evaluation import Evaluator
 from slo.runbook.lint.expressions import Expression
 from slo.runbook.lint.kubectl import Kubectl
 from slo.runbook.lint.objects import Objects
+from slo.runbook.lint.versions import NEWEST, Versions
 from slo.runbook.model import Procedure, Runbook, Step
 
 
@@ -36,13 +37,15 @@ class Need(StrEnum):
     METRICS = "--prometheus"
     EVALUATION = "promtool"
     FILES = "the runbook's directory"
+    PROMETHEUS_VERSION = "--prometheus VERSION"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
     """`metrics` are the names that Prometheus has; `exists` tells whether a relative path is there.
 
-    `scrape_interval_s` is the shortest that the manifests state.
+    `scrape_interval_s` is the shortest that the manifests state. `versions` are those that the
+    runbook is for.
     """
 
     runbook: Runbook
@@ -53,6 +56,7 @@ class Context:
     evaluator: Evaluator | None = None
     exists: Callable[[str], bool] | None = None
     scrape_interval_s: float | None = None
+    versions: Versions = NEWEST
 
     def steps(self) -> Iterable[tuple[Procedure | None, Step]]:
         """Every step, with its procedure, and the commands of tables; none that is forbidden.
@@ -74,17 +78,31 @@ class Context:
             Need.METRICS: self.metrics is not None,
             Need.EVALUATION: self.evaluator is not None,
             Need.FILES: self.exists is not None,
+            Need.PROMETHEUS_VERSION: self.versions.prometheus is not None,
         }[need]
+
+
+@dataclass(frozen=True, slots=True)
+class Fix:
+    """In this line, `new` in the place of `old`, which is there exactly once."""
+
+    line: int
+    old: str
+    new: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
-    """One place that breaks a rule. `level` is the rule's own unless it is given here."""
+    """One place that breaks a rule. `level` is the rule's own unless it is given here.
+
+    `fix` is a change that nobody needs to think about; None where there is none.
+    """
 
     line: int
     message: str
     suggestion: str
     level: Level | None = None
+    fix: Fix | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,3 +125,4 @@ class Finding:
     message: str
     why: str
     suggestion: str
+    fix: Fix | None = None

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from slo.runbook.lint.base import Context
 from slo.runbook.lint.kubectl import Call
-from slo.runbook.model import Command, Procedure, Step
+from slo.runbook.model import GLOBAL_OPTIONS, Command, Procedure, Step
 
 
 def kubectl_calls(context: Context) -> Iterator[tuple[Step, Call]]:
@@ -36,6 +36,17 @@ def called(context: Context) -> Iterator[tuple[Command, tuple[str, ...]]]:
                 yield command, command.inner
             else:
                 yield command, (command.program, *command.words[1:])
+
+
+def verb_first(words: tuple[str, ...]) -> tuple[str, ...]:
+    """The words with the options before the verb put at the end, as kubectl reads them."""
+    if not words or words[0] != "kubectl":
+        return words
+    at = 1
+    while at < len(words) and words[at].startswith("-"):
+        takes = words[at] in GLOBAL_OPTIONS and "=" not in words[at]
+        at += 2 if takes else 1
+    return (words[0], *words[at:], *words[1:at])
 
 
 def literal(word: str) -> bool:

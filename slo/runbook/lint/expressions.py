@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from slo.runbook.model import Alert, Query, Runbook
 from slo.runbook.promql import Node, PromQLError, parse
+from slo.runbook.promql_versions import Feature, older_form
 from slo.runbook.reading.masks import without_placeholders
 
 
@@ -12,7 +13,9 @@ from slo.runbook.reading.masks import without_placeholders
 class Expression:
     """`tree` is None where it does not parse, and `error` then says why; of an expression with
     placeholders it is the tree with words in their place. `alert` is None for a query. `words` is
-    its title in lower case, a name like HighErrorRate taken apart."""
+    its title in lower case, a name like HighErrorRate taken apart. `recorded` is of a recording
+    rule. `features` is what only some versions of Prometheus take. `certain` is false where no
+    fence and no rule says that this is PromQL."""
 
     title: str
     words: str
@@ -21,6 +24,9 @@ class Expression:
     error: str
     line: int
     alert: Alert | None
+    recorded: bool = False
+    certain: bool = True
+    features: tuple[Feature, ...] = ()
 
     @property
     def quoted(self) -> str:
@@ -41,20 +47,31 @@ def words(name: str) -> str:
 
 
 def _expression(of: Query | Alert, title: str, line: int, alert: Alert | None) -> Expression:
-    tree, error = None, ""
+    tree: Node | None = None
+    error, features = "", ()  # type: tuple[str, tuple[Feature, ...]]
     try:
         tree = parse(of.expr)
     except PromQLError as refused:
         error = str(refused)
+        filled = without_placeholders(of.expr)
         try:
-            tree = parse(without_placeholders(of.expr))
+            tree = parse(filled)
         except PromQLError:
-            pass
-        else:
-            error = ""
+            if (known := older_form(filled)) is not None:
+                tree, features = parse(known[0]), known[1]
+        error = "" if tree is not None else error
     said = words(title)
     if alert is not None:
         said = " ".join([said, *(v.casefold() for k, v in alert.annotations if k != "runbook_url")])
     return Expression(
-        title=title, words=said, text=of.expr, tree=tree, error=error, line=line, alert=alert
+        title=title,
+        words=said,
+        text=of.expr,
+        tree=tree,
+        error=error,
+        line=line,
+        alert=alert,
+        recorded=isinstance(of, Query) and bool(of.record),
+        features=features,
+        certain=isinstance(of, Alert) or of.certain,
     )

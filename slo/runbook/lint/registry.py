@@ -1,8 +1,10 @@
 """All rules, and running them."""
 
 import pkgutil
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import import_module
+from types import MappingProxyType
 
 from slo.model import Source
 from slo.runbook.lint import rules
@@ -30,8 +32,14 @@ class Result:
         return sum(f.level is level for f in self.findings)
 
 
-def check(context: Context, chosen: tuple[Rule, ...] = RULES) -> Result:
+def check(
+    context: Context,
+    chosen: tuple[Rule, ...] = RULES,
+    levels: Mapping[str, Level] = MappingProxyType({}),
+) -> Result:
     """The findings of all rules that have the evidence they need, in the order of lines.
+
+    `levels` are, by rule, those that a team gives instead of the rule's own.
 
     Those that the runbook says to ignore are left out (see slo.runbook.lint.ignored).
     """
@@ -41,14 +49,14 @@ def check(context: Context, chosen: tuple[Rule, ...] = RULES) -> Result:
         f
         for r in chosen
         if r not in idle
-        for f in _findings(r, context)
+        for f in _findings(r, context, levels.get(r.id))
         if f.source.line not in ignored.get(r.id, ())
     ]
     findings.sort(key=lambda f: (f.source.line, f.level.rank, f.rule, f.message))
     return Result(tuple(dict.fromkeys(findings)), idle)
 
 
-def _findings(rule: Rule, context: Context) -> list[Finding]:
+def _findings(rule: Rule, context: Context, level: Level | None) -> list[Finding]:
     sections = [(h.source.line, h.source.section) for h in context.runbook.headings]
 
     def section(line: int) -> str:
@@ -57,11 +65,12 @@ def _findings(rule: Rule, context: Context) -> list[Finding]:
     return [
         Finding(
             rule=rule.id,
-            level=problem.level or rule.level,
+            level=level or problem.level or rule.level,
             source=Source(context.runbook.file, problem.line, section(problem.line)),
             message=problem.message,
             why=rule.why,
             suggestion=problem.suggestion,
+            fix=problem.fix,
         )
         for problem in rule.check(context)
     ]

@@ -7,16 +7,28 @@ FAQ; etcd 3 (v2 store). Neo4j's stand in slo.runbook.lint.neo4j.
 import re
 
 from slo.runbook.lint import neo4j
+from slo.runbook.lint.commands import verb_first
 from slo.runbook.lint.replacement import Instead, Removed
+from slo.runbook.lint.versions import version
 
 
-def _any(pattern: str, what: str, since: str, instead: str, example: str) -> Removed:
+def _any(  # noqa: PLR0917 - rows of a table
+    pattern: str,
+    what: str,
+    since: str,
+    instead: str,
+    example: str,
+    put: tuple[str, str] | None = None,
+) -> Removed:
+    kubernetes = re.fullmatch(r"(?:kubectl|Kubernetes) since (\d+\.\d+)", since)
     return Removed(
+        kubernetes=version(kubernetes[1]) if kubernetes else None,
         pattern=re.compile(pattern),
         what=what,
         since=since,
         instead=Instead(note=instead),
         example=example,
+        put=put,
     )
 
 
@@ -26,7 +38,7 @@ REMOVED = (
         r"^kubectl .*--generator\b",
         "kubectl run --generator",
         "kubectl since 1.18",
-        "kubectl create",
+        "kubectl run without it makes a pod; kubectl create deployment and such make the others",
         "kubectl run x --image=y --generator=run-pod/v1",
     ),
     _any(
@@ -49,6 +61,7 @@ REMOVED = (
         "kubectl since 1.31",
         "--delete-emptydir-data",
         "kubectl drain n --delete-local-data",
+        ("--delete-local-data", "--delete-emptydir-data"),
     ),
     _any(
         r"^kubectl get .*--show-all\b",
@@ -56,6 +69,7 @@ REMOVED = (
         "kubectl since 1.14",
         "nothing: all pods are shown",
         "kubectl get pods --show-all",
+        (" --show-all", ""),
     ),
     _any(
         r"^kubectl (?:get|describe) (?:podsecuritypolic(?:y|ies)|psp)\b",
@@ -73,7 +87,7 @@ REMOVED = (
         "kubectl get ingress.extensions",
     ),
     _any(
-        r"^helm install .*--name\b",
+        r"^helm install .*--name(?![-\w])",
         "helm install --name",
         "Helm 3",
         "helm install NAME CHART",
@@ -101,15 +115,45 @@ REMOVED = (
         "helm delete x --purge",
     ),
     _any(
-        r"^etcdctl (?:backup|cluster-health)\b",
+        r"^kubectl version .*--short\b",
+        "kubectl version --short",
+        "kubectl since 1.28",
+        "kubectl version, which is short by itself",
+        "kubectl version --short",
+        (" --short", ""),
+    ),
+    _any(
+        r"^kubectl convert\s",
+        "kubectl convert",
+        "kubectl since 1.20",
+        "the plugin kubectl-convert",
+        "kubectl convert -f a.yaml",
+    ),
+    _any(
+        r"^kubectl alpha (debug|events|diff)\b",
+        r"kubectl alpha \1",
+        "kubectl since 1.26",
+        "the same without alpha",
+        "kubectl alpha debug x",
+    ),
+    _any(
+        r"^etcdctl backup\b",
         "etcdctl backup",
         "etcd 3.6",
         "etcdctl snapshot save",
         "etcdctl backup",
+    ),
+    _any(
+        r"^etcdctl cluster-health\b",
+        "etcdctl cluster-health",
+        "etcd 3.6",
+        "etcdctl endpoint health --cluster",
+        "etcdctl cluster-health",
     ),
 )
 
 
 def was_removed(command: str) -> bool:
     """Is it a call of the shell that the table above knows to be gone?"""
-    return any(not row.cypher and row.pattern.search(command) for row in REMOVED)
+    text = " ".join(verb_first(tuple(command.split(" "))))
+    return any(not row.cypher and row.pattern.search(text) for row in REMOVED)

@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass
 
 from slo.runbook.lint.editions import Edition
+from slo.runbook.lint.versions import Version
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +34,8 @@ class Removed:
     """`what` may speak of the pattern's groups. `example` is a call of the removed kind.
 
     `cypher`: a statement for the database, and not a command of the shell.
-    `image` and `major`: not where the manifests run that image in an older version.
+    `image` and `major`: not where the manifests run that image in an older version; `kubernetes`:
+    not where the runbook is for an older one. `put`: words, and those that do the same now.
     """
 
     pattern: re.Pattern[str]
@@ -44,6 +46,8 @@ class Removed:
     cypher: bool = False
     image: str = ""
     major: int = 0
+    kubernetes: Version | None = None
+    put: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

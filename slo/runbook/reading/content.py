@@ -57,11 +57,25 @@ def other_language(text: str) -> str:
     ruled = len(lines) > 1 and _PSQL.match(lines[1])
     if ruled or (_PSQL.search(text) and not is_command(first)):
         return "the output of a query to a database"
+    if logql(text) and first.startswith(("{", "sum", "count", "rate", "topk", "avg", "max", "min")):
+        return "LogQL, the language of Loki, which is not checked"
     if _JSON.match(first) and '"expr"' not in text:
         return "JSON, which is data"
     if _CODE.match(first) and not _RANGE.search(text):
         return "a program in another language"
     return ""
+
+
+# A line filter or a parser behind a stream selector: Loki's language, which PromQL lacks.
+_LOGQL = re.compile(
+    r"\|[=~>]|\|\s*(?:json|logfmt|pattern|regexp|unpack|decolorize|line_format|label_format|unwrap"
+    r"|keep|drop|[a-z_]\w*\s*(?:=~|!~|!=|==|=|[<>]=?))|\}\s*![=~>]\s*[\"`]"
+)
+
+
+def logql(text: str) -> bool:
+    """Is it a query to Loki? Strings do not count, but for the backquoted ones of a filter."""
+    return bool(_LOGQL.search(re.sub(r"\"(?:\\.|[^\"\\])*\"", '""', text)))
 
 
 def is_sample(line: str) -> bool:

@@ -5,7 +5,7 @@ import re
 _HELM_LITERAL = re.compile(r"\{\{-?\s*`(.*?)`\s*-?\}\}", re.DOTALL)
 _TEMPLATE = re.compile(r"\{\{.*?\}\}", re.DOTALL)
 _ANGLE = re.compile(r"<([A-Za-z][\w .-]{0,40})>")
-_RANGE = re.compile(r"\[(?:<[^<>\]]*>|\$\{?\w+(?::\w+)?\}?|\{\{[^}]*\}\})(:[^\]]*)?\]")
+_RANGE = re.compile(r"\[\s*(?:<[^<>\]]*>|\$\{?\w+(?::\w+)?\}?|\{\{[^}]*\}\})\s*(:[^\]]*)?\]")
 _VARIABLE = re.compile(r"\$\{(\w+)(?::\w+)?\}|\$(\w+)|\[\[(\w+)\]\]")
 
 

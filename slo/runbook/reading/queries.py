@@ -79,6 +79,7 @@ class _Reader:
                     expr="\n".join(self.part),
                     source=self.coverage.source(self.code, first),
                     end_line=first + len(self.part) - 1,
+                    certain=self.code.language in LANGUAGES,
                 )
             )
             self.used = True

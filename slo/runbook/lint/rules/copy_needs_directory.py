@@ -51,7 +51,6 @@ def _procedure(context: Context, procedure: Procedure) -> Iterator[Problem]:
                 f" exist in the pod{there}",
                 suggestion=f"make it first: kubectl exec … -- mkdir -p {folder}; copy under another"
                 " name, and rename",
-                level=Level.NOTE if mounted else None,
             )
 
 
@@ -75,7 +74,7 @@ def _mounted(objects: Objects, folder: str) -> bool:
 
 RULE = Rule(
     id="copy-needs-directory",
-    level=Level.WARNING,
+    level=Level.NOTE,
     title="A copy needs its directory to exist",
     why="kubectl cp unpacks with tar inside the pod and makes no parents: the recovery fails on a"
     " fresh pod, which is the case it is for.",

@@ -35,7 +35,6 @@ def check(context: Context) -> Iterator[Problem]:
                     " its two sides carry different label filters"
                     + (", and count different things" if summed else ""),
                     suggestion=f"put {{{names}}} on both sides",
-                    level=Level.ERROR if summed else None,
                 )
 
 

@@ -10,7 +10,6 @@ ZERO_WHEN_UNSET = {
     "container_spec_memory_limit_bytes": "a container without a memory limit",
     "container_spec_memory_swap_limit_bytes": "a container without a swap limit",
     "container_spec_memory_reservation_limit_bytes": "a container without a reservation",
-    "container_spec_cpu_quota": "a container without a CPU limit",
     "container_fs_limit_bytes": "a container whose file system has no limit",
 }
 _AFTER = frozenset((">", "!=", "=="))

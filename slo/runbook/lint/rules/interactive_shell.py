@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 from slo.runbook.lint.base import Context, Level, Problem, Rule
+from slo.runbook.lint.together import Together
 from slo.runbook.model import StepKind
 
 _SHELLS = frozenset(
@@ -13,13 +14,16 @@ _SHELLS = frozenset(
 
 
 def check(context: Context) -> Iterator[Problem]:
+    together = Together(context.runbook.lines)
     for procedure in context.runbook.procedures:
         steps = [s for s in procedure.steps if s.kind is StepKind.COMMAND]
         for step, following in pairwise(steps):
             opened = [c for c in step.commands if len(c.inner) == 1 and c.inner[0] in _SHELLS]
             if re.search(r"<<|<\s*[\w./$\"']+(?![\w -]*>)|\|[^|]*\b(?:exec|run)\b", step.text):
                 continue  # the shell gets its commands from a text, a file or a pipe
-            outside = {"kubectl", "docker", "helm", "az", "aws", "gcloud"}
+            outside = {"kubectl", "oc", "docker", "helm", "az", "aws", "gcloud"}
+            if not together(step, following):
+                continue
             if opened and following.commands and following.commands[0].program not in outside:
                 yield Problem(
                     line=opened[0].line,

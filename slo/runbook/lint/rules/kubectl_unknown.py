@@ -7,7 +7,9 @@ from collections.abc import Iterator
 from slo.runbook.lint.base import Context, Level, Problem, Rule
 from slo.runbook.lint.commands import kubectl_calls
 from slo.runbook.lint.kubectl import Call
+from slo.runbook.lint.newer import came_with
 from slo.runbook.lint.removed import was_removed
+from slo.runbook.lint.versions import older, written
 
 # Plugins and aliases that people install; what they take is theirs to know.
 _PLUGINS = frozenset(
@@ -37,7 +39,8 @@ def check(context: Context) -> Iterator[Problem]:
     for _, call in kubectl_calls(context):
         if was_removed(" ".join(("kubectl", *call.command.words[1:]))):
             continue  # command-removed says since when, and what to use
-        if call.verb and call.verb not in verbs and call.verb not in plugins and _plain(call.verb):
+        unknown = call.verb not in verbs and call.verb not in plugins and _plain(call.verb)
+        if call.verb and unknown and not _of_plugin(context, call):
             near = difflib.get_close_matches(call.verb, verbs, 1, 0.75)
             yield Problem(
                 line=call.command.line,
@@ -49,6 +52,22 @@ def check(context: Context) -> Iterator[Problem]:
                 level=None if near else Level.NOTE,
             )
         yield from _options(context, call)
+        if (new := came_with(call)) and older(context.versions.kubernetes, new[1]):
+            yield Problem(
+                line=call.command.line,
+                message=f"{new[0]} is there from kubectl {written(new[1])} on, and the runbook is"
+                f" for {written(context.versions.kubernetes or new[1])}",
+                suggestion="use what that version has, or a newer kubectl",
+            )
+
+
+def _of_plugin(context: Context, call: Call) -> bool:
+    """Does the text speak of a plugin of that name?"""
+    verb = re.escape(call.verb)
+    text = " ".join(context.runbook.lines[max(0, call.command.line - 4) : call.command.line + 3])
+    return bool(
+        re.search(rf"\b{verb}\b[`\"']*\s+plug-?in|plug-?in[\w `]*\b{verb}\b", text, re.IGNORECASE)
+    )
 
 
 def _options(context: Context, call: Call) -> Iterator[Problem]:

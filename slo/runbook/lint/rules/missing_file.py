@@ -38,7 +38,9 @@ def check(context: Context) -> Iterator[Problem]:
                     literal(path)
                     and not elsewhere
                     and path.removeprefix("./") not in made
-                    and not re.match(r"-$|/dev/|https?:", path)
+                    and not re.match(
+                        r"-$|/dev/|https?:|[\w-]+\.(?:com|org|io)/|[\w-]+@|git::", path
+                    )
                     and not context.exists(path)
                     and not _linked(context, path)
                 ):
@@ -47,7 +49,15 @@ def check(context: Context) -> Iterator[Problem]:
                         message=f"{command.program} needs the file {path}, which does not come with"
                         " the runbook",
                         suggestion="add the file, or say where it is kept",
+                        # Where its folder is, and it is not, nobody has it elsewhere.
+                        level=Level.WARNING if _folder_is_there(context, path) else None,
                     )
+
+
+def _folder_is_there(context: Context, path: str) -> bool:
+    assert context.exists is not None
+    folder = str(PurePosixPath(path).parent)
+    return folder not in {".", ".."} and context.exists(folder)
 
 
 # After these nobody can tell from the text which files are there.
@@ -89,7 +99,7 @@ def _files(command: Command) -> Iterator[str]:
 
 RULE = Rule(
     id="missing-file",
-    level=Level.WARNING,
+    level=Level.NOTE,
     title="A command needs a file that is not there",
     why="The step fails, and the file must be found or written while the service is down.",
     check=check,

@@ -10,10 +10,13 @@ _NEEDS_TWO = frozenset(
 )
 
 
+_SHORTEST_S = 5.0
+
+
 def check(context: Context) -> Iterator[Problem]:
-    interval = context.scrape_interval_s
-    if interval is None:
-        return
+    # Nobody scrapes more often than this, so that a shorter range needs no evidence.
+    interval = context.scrape_interval_s or _SHORTEST_S
+    known = context.scrape_interval_s is not None
     for expression in context.expressions:
         for node in walk(expression.tree) if expression.tree else ():
             if not isinstance(node, Call) or node.function not in _NEEDS_TWO:
@@ -23,8 +26,10 @@ def check(context: Context) -> Iterator[Problem]:
                 yield Problem(
                     line=expression.line,
                     message=f"{expression.quoted} takes {node.function} over {inner.range_s:g} s,"
-                    f" while scrapes are {interval:g} s apart: there may be fewer than two samples",
+                    f" while scrapes are {interval:g} s apart{'' if known else ' or more'}:"
+                    " there may be fewer than two samples",
                     suggestion=f"use at least four scrapes: [{max(4 * interval, 60):g}s]",
+                    level=None if known else Level.WARNING,
                 )
 
 

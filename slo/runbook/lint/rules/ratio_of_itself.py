@@ -38,7 +38,13 @@ def _same(node: Binary) -> str:
 
 def _chosen(over: Selector, under: Selector) -> list[str]:
     """Labels that the numerator filters by and the denominator does not."""
-    return [m.name for m in over.matchers if m not in under.matchers and m.name != "le"]
+    return [
+        m.name
+        for m in over.matchers
+        if m not in under.matchers
+        and m.name != "le"
+        and (m.op, m.value) not in {("!=", ""), ("=~", ".+")}  # there at all: no choice
+    ]
 
 
 def _matched(node: Binary, label: str) -> bool:

@@ -44,16 +44,32 @@ def _shown(step: Step, command: Command) -> bool:
     head = step.text[: max(0, step.text.find(" ".join(command.words[:2])))]
     if re.search(r"=\s*[\"']?\$\([^)]*$|<\([^)]*$|=\s*`[^`]*$|\$\([^)]*$", head):
         return bool(re.search(r"\b(?:echo|printf)\b[^;\n]*$", head))
-    rest = step.text[len(head) :].split("\n")[0]
+    rest = _pipeline(step.text[len(head) :])
     if re.search(r"[^2&]>>?\s*[\w./~$]", rest):
         return False
     after = step.commands[position + 1 :] if "|" in rest else ()
-    names = {c.program for c in after if c.line == command.line}
-    counts = any(c.program == "grep" and {"-c", "-q", "-qc"} & set(c.words) for c in after)
+    last = command.line + rest.count("\n")
+    names = {c.program for c in after if command.line <= c.line <= last}
+    counts = any(
+        c.program == "grep"
+        and ({"-c", "-q", "-qc"} & set(c.words) or c.words[-1].endswith((".crt", "type:", "name:")))
+        for c in after
+    )
     keys = any(
         c.program == "jq" and re.search(r"\bkeys\b|length", " ".join(c.words)) for c in after
     )
     return not (names & _ENDS or counts or keys)
+
+
+def _pipeline(text: str) -> str:
+    """The first line, and those that a backslash or a pipe continues."""
+    lines = text.split("\n")
+    end = 0
+    while end + 1 < len(lines) and (
+        lines[end].rstrip().endswith(("\\", "|")) or lines[end + 1].lstrip().startswith("|")
+    ):
+        end += 1
+    return "\n".join(lines[: end + 1])
 
 
 def _secret_field(output: str) -> bool:

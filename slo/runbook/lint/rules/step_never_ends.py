@@ -4,13 +4,22 @@ import re
 from collections.abc import Iterator
 
 from slo.runbook.lint.base import Context, Level, Problem, Rule
+from slo.runbook.lint.together import Together
 from slo.runbook.model import Command, Effect, Step
 
 
 def check(context: Context) -> Iterator[Problem]:
+    together = Together(context.runbook.lines)
     for procedure in context.runbook.procedures:
         for i, step in enumerate(procedure.steps):
-            later = next((s for s in procedure.steps[i + 1 :] if s.effect is Effect.CHANGES), None)
+            later = next(
+                (
+                    s
+                    for s in procedure.steps[i + 1 :]
+                    if s.effect is Effect.CHANGES and together(step, s)
+                ),
+                None,
+            )
             for command in step.commands:
                 behind = _in_background(step, command)
                 if later and not behind and (why := _endless(context, command)):
@@ -29,7 +38,7 @@ def _in_background(step: Step, command: Command) -> bool:
     own = rows[:1]
     while own and own[-1].endswith("\\") and len(own) < len(rows):
         own.append(rows[len(own)])
-    return bool(re.search(r"(?<!&)&(?!&|>)\s*(?:#.*)?(?:$|[;)}])", " ".join(own)))
+    return bool(re.search(r"(?<!&)&(?!&|>)\s*(?:#.*)?(?:$|[;)}\\])", " ".join(own)))
 
 
 def _endless(context: Context, command: Command) -> str:

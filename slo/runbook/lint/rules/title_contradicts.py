@@ -41,6 +41,8 @@ def check(context: Context) -> Iterator[Problem]:
             asked is None
             and (said or _MEDIAN.search(expression.words))
             and _averages(expression.tree)
+            # "p95_7d_avg" is the average of percentiles, and says so.
+            and not (said and re.search(r"\b(?:avg|average|mean)\b", expression.words))
         ):
             yield Problem(
                 line=expression.line,

@@ -8,6 +8,7 @@ from slo.runbook.lint import RULES, Context, Result, Rule, check
 from slo.runbook.lint.expressions import expressions
 from slo.runbook.lint.kubectl import Kubectl
 from slo.runbook.lint.objects import Objects, read_manifests
+from slo.runbook.lint.versions import NEWEST, Versions
 from slo.runbook.reader import survey
 from tests.parts import promtool
 
@@ -22,6 +23,7 @@ def look(
     metrics: frozenset[str] | None = None,
     exists: Callable[[str], bool] | None = lambda _: False,
     scrape_interval_s: float | None = None,
+    versions: Versions = NEWEST,
 ) -> Result:
     """All findings in the text, as `gameday runbook check` has them."""
     book = survey(text, "r.md")
@@ -34,6 +36,7 @@ def look(
         evaluator=promtool_evaluator(promtool()),
         exists=exists,
         scrape_interval_s=scrape_interval_s,
+        versions=versions,
     )
     return check(context, rules)
 

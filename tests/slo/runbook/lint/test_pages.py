@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from slo.runbook.lint import RULES, Rule
+from slo.runbook.lint import RULES, Need, Rule
 from slo.runbook.lint import rules as package
+from slo.runbook.lint.versions import Versions, version
 from tests.slo.runbook.lint.looking import look, manifests
 
 PAGES = Path(__file__).parents[4] / "docs" / "rules"
@@ -39,6 +40,9 @@ def found(rule: Rule, example: str, folder: Path) -> list[str]:
         objects=manifests(given[0], folder) if given else None,
         metrics=frozenset(metrics[0].split()) if metrics else None,
         scrape_interval_s=float(interval[1]) if interval else None,
+        versions=Versions(prometheus=version("3.x"))
+        if Need.PROMETHEUS_VERSION in rule.needs
+        else Versions(),
     )
     assert not result.idle, "the page does not give what the rule needs"
     assert all(f.suggestion and f.why for f in result.findings)

@@ -83,8 +83,6 @@ def at(result: Result, rule: str, line: int) -> Finding:
         ("missing-file", 558, "k8s/maintenance-page.yaml"),
         # kubectl logs deployment/X --previous picks one pod and fails when another restarted
         ("previous-logs-of-many", 82, "fails unless that very pod has restarted"),
-        # annotating again needs --overwrite
-        ("annotate-without-overwrite", 263, "without --overwrite"),
         # the audit's jq filter looks for privileged on pods, where only containers have it
         ("field-of-container", 455, "on pods, where only containers have privileged"),
         # the FAISS copy needs its directory to exist
@@ -124,6 +122,10 @@ def test_a_metric_that_nothing_exports_is_found_with_the_one_that_is_meant() -> 
     assert not [
         f for f in result.findings if f.rule == "metric-not-exported" and f.source.line == 234
     ]
+
+
+def test_the_change_cause_is_overwritten_without_being_told_to() -> None:
+    assert not [f for f in offline().findings if f.rule == "annotate-without-overwrite"]
 
 
 def test_the_damaged_twin_has_the_same_findings_on_the_same_lines() -> None:

@@ -27,6 +27,10 @@ def rules(text: str, language: str = "bash") -> set[str]:
         ("step-never-ends", "kubectl port-forward svc/a 80:80 &\nkubectl delete po a"),
         ("step-never-ends", "f() {\n  kubectl proxy &\n  P=$!\n}\nkubectl delete po a"),
         ("interactive-shell", "kubectl exec -i a -- sh < fix.sh\nredis-cli ping"),
+        ("broken-command", "promtool query instant http://localhost:9090 'up == 0'"),
+        ("broken-command", "promtool query range --start=1 http://p:9090 up"),
+        ("broken-command", "tree\n|  |  ├── seed"),
+        ("deletes-all", "kubectl -n a delete pod --all"),
         ("missing-file", "helm get values a > v.yaml\nhelm upgrade a ./a -f v.yaml"),
         ("missing-file", "git clone https://x/y\nkubectl apply -f y/a.yaml"),
     ],
@@ -45,6 +49,12 @@ def test_a_command_that_is_right(rule: str, block: str) -> None:
         ("step-never-ends", "kubectl port-forward svc/a 80:80\nkubectl delete po a"),
         ("interactive-shell", "kubectl exec -it a -- sh\nredis-cli ping"),
         ("missing-file", "kubectl apply -f other.yaml"),
+        ("broken-command", "kubectl exec deploy/p -- promtool query instant 'up == 0'"),
+        ("command-deprecated", "redis-cli slaveof no one"),
+        ("command-deprecated", "kubectl -n a get componentstatuses"),
+        ("deletes-all", "kubectl delete pod --all"),
+        ("deletes-all", "kubectl apply -f https://a/b --prune -l a=b"),
+        ("command-removed", "kubectl -n rook get all -o wide --show-all"),
     ],
 )
 def test_a_command_that_is_wrong_is_found_still(rule: str, block: str) -> None:
