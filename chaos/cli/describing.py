@@ -43,9 +43,13 @@ class Asked:
 
 
 class Texts(dict[str, str]):
-    """Files by their path in the folder; `namespace` is the system's."""
+    """Files by their path in the folder; `namespace` is the system's.
+
+    `custom` is "rollouts.argoproj.io" where the workload is a custom resource.
+    """
 
     namespace: str = ""
+    custom: str = ""
 
 
 def must_exist(option: str, path: Path | None) -> None:
@@ -94,7 +98,7 @@ def describe(asked: Asked, cluster: Cluster, say: Say) -> Texts:
         parts=parts,
     )
     texts = Texts(folder.files(found))
-    texts.namespace = target.namespace
+    texts.namespace, texts.custom = target.namespace, workload.resource
     if asked.runbook is None:
         say("guessed: the thresholds in runbook.md, from what was measured now; decide them")
     say(f"guessed: what one pod's death may cost users ({workload.replicas} pods), in the plan")

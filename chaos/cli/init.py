@@ -80,8 +80,10 @@ def init(
     texts = describe(asked, cluster, say)
     names = written(directory, texts, force=force)
     where = texts.namespace
+    if texts.custom:
+        where += f" --custom {texts.custom}"
     say(f"\nwritten to {directory}: {', '.join(names)}")
     say("\nType next:")
-    say(f"  gameday rbac {where} | kubectl apply -f -   # once: {where} allows faults")
+    say(f"  gameday rbac {where} | kubectl apply -f -   # once: {texts.namespace} allows faults")
     say("  gameday run smoke --dry-run   # what would be hit, and which permission is missing")
     say("  gameday run smoke             # the first verdict")

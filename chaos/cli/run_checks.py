@@ -134,7 +134,7 @@ def resolve(given: Given, cluster: Cluster) -> Place:
     """Names to addresses. Raises what speaks against a run, before anything is made."""
     plan, promises, indicators = given.plan, given.promises, given.indicators
     target = plan.target
-    cluster.workload(target.namespace, target.workload, target.kind)
+    cluster.workload(target.namespace, target.workload, target.full_kind)
     if target.url is None and target.service is None:
         raise UsageError(
             "nobody says where the load goes: name 'service' or 'url' in the target of the plan"

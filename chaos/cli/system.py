@@ -123,7 +123,7 @@ def scope_of(access: PrometheusAccess | None, target: Target, slis: tuple[Sli, .
     place = Place(
         namespace=target.namespace,
         workload=target.workload,
-        kind=target.kind,
+        kind=target.full_kind,
         pods=target.pods,
         selector=access.selector if access else "",
     )

@@ -49,7 +49,7 @@ def system_under_test(
     such thing.
     """
     cluster.namespace(where.namespace)
-    cluster.workload(where.namespace, where.workload, where.kind)
+    cluster.workload(where.namespace, where.workload, where.full_kind)
     if where.url is None and where.service is None:
         raise UsageError("nobody says which Service users go to: give --service NAME:PORT")
     url = where.url or cluster.service_url(where.namespace, where.service or "", where.port)
@@ -58,7 +58,7 @@ def system_under_test(
         cluster=cluster,
         namespace=where.namespace,
         workload=where.workload,
-        kind=where.kind,
+        kind=where.full_kind,
         container=where.container,
         url=url,
         parts=own.parts if own else (),

@@ -63,6 +63,8 @@ def _system(found: Findings) -> str:
     ]
     if target.kind != "Deployment":
         lines.append(f"  kind: {target.kind}")
+    if target.api_version is not None:
+        lines.append(f"  api_version: {target.api_version}")
     if target.url is not None:
         lines.append(f"  url: {target.url}")
     elif target.service is not None:

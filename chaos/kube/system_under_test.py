@@ -11,9 +11,9 @@ from typing import Any
 import httpx
 
 from chaos.kube import Cluster, ClusterError, Json, Kind, Output, Pod, Ref, kind_of
-from chaos.kube.views import containers_of, pod_of, selector_of, unsettled
+from chaos.kube.views import COUNTED, containers_of, pod_of, selector_of, unsettled
 from slo.system.data import DataCheck
-from slo.system.parts import AnyPart, Switches, WorkloadKind
+from slo.system.parts import AnyPart, Switches
 
 HTTP_S = 5.0
 POLL_S = 0.25
@@ -32,14 +32,15 @@ class SystemUnderTest:
     namespace: str
     workload: str
     url: str
-    kind: WorkloadKind = "Deployment"
+    kind: str = "Deployment"
     container: str | None = None
     parts: tuple[AnyPart, ...] = ()
     data: tuple[DataCheck, ...] = ()
     switches: Switches = field(default_factory=Switches)
 
     def ref(self, kind: str | Kind, name: str) -> Ref:
-        return Ref(kind_of(kind) if isinstance(kind, str) else kind, name, self.namespace)
+        known = self.cluster.kind(kind) if isinstance(kind, str) else kind
+        return Ref(known, name, self.namespace)
 
     def find(self, kind: str | Kind, name: str) -> Json | None:
         return self.cluster.find(self.ref(kind, name))
@@ -82,7 +83,7 @@ class SystemUnderTest:
     def pods(self, labels: str | None = None) -> list[Pod]:
         """Of the workload, unless labels are given; those that are ending left out."""
         if labels is None:
-            labels = selector_of(self.target["spec"]["selector"])
+            labels = self.cluster.workload(self.namespace, self.workload, self.kind).selector
         return [p for p in self.cluster.pods(self.namespace, labels) if not p.ending]
 
     def raw_pods(self, labels: str = "") -> list[Json]:
@@ -95,9 +96,13 @@ class SystemUnderTest:
     def settled(self, kind: str = "", name: str = "") -> str:
         """Why the workload is not as its author wants it; "" when it is.
 
-        The system's own where none is named, of any of the three kinds.
+        The system's own where none is named.
         """
-        return unsettled(self.cluster.get(self.ref(kind or self.kind, name or self.workload)))
+        kind, name = kind or self.kind, name or self.workload
+        if kind in COUNTED:
+            return unsettled(self.cluster.get(self.ref(kind, name)))
+        found = self.cluster.workload(self.namespace, name, kind)
+        return "" if found.whole else f"{name}: {found.ready} of {found.desired} pods ready"
 
     def patch(self, kind: str | Kind, name: str, operations: Callable[[Json], list[Json]]) -> None:
         if self.cluster.change(self.ref(kind, name), operations) is None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
-from chaos.kube.kinds import Json
+from chaos.kube.kinds import Json, full_name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,7 +25,7 @@ class Pod:
     finished: bool
     containers: tuple[str, ...]
     restarts: Mapping[str, int]
-    owner: str = ""  # as Kind/name
+    owner: str = ""  # as Kind/name; the kind is a full name where it is not in the table
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +61,10 @@ class Usage(NamedTuple):
 
     milli_cpu: int
     memory: int
+
+
+COUNTED = ("Deployment", "StatefulSet", "DaemonSet", "ReplicaSet")
+"""Kinds that say in their status how many pods they want and how many are ready."""
 
 
 def workload_of(obj: Json) -> Workload:
@@ -125,6 +129,11 @@ def selector_of(selector: Json) -> str:
     )
 
 
+def owner_name(reference: Json) -> str:
+    """Of an ownerReference: "ReplicaSet/web-1", "Rollout.v1alpha1.argoproj.io/web"."""
+    return f"{full_name(reference['kind'], reference['apiVersion'])}/{reference['name']}"
+
+
 def pod_of(pod: Json) -> Pod:
     metadata, status = pod["metadata"], pod.get("status") or {}
     conditions = status.get("conditions") or ()
@@ -139,7 +148,7 @@ def pod_of(pod: Json) -> Pod:
         finished=status.get("phase") in ("Succeeded", "Failed"),
         containers=tuple(c["name"] for c in containers_of(pod)),
         restarts={s["name"]: s["restartCount"] for s in status.get("containerStatuses") or ()},
-        owner=next((f"{o['kind']}/{o['name']}" for o in owners if o.get("controller")), ""),
+        owner=next((owner_name(o) for o in owners if o.get("controller")), ""),
     )
 
 

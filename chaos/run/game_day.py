@@ -421,7 +421,7 @@ class _GameDay:
 
     def _workload(self) -> Workload:
         workload = self._set.cluster.workload(
-            self._plan.target.namespace, self._plan.target.workload, self._plan.target.kind
+            self._plan.target.namespace, self._plan.target.workload, self._plan.target.full_kind
         )
         self._pods = f"{workload.ready}/{workload.desired}"
         return workload

@@ -309,7 +309,7 @@ def fill(expr: str, place: Place, *, window_s: float, step_s: float) -> str:
 
     Names stay within the quotes that stand around them.
     """
-    available, desired, label = _KINDS[place.kind]
+    available, desired, label = _KINDS.get(place.kind, _KINDS["Deployment"])
     one = '{namespace="{namespace}",' + label + '="{workload}"}'
     values = {
         "{available}": available + one,
