@@ -41,8 +41,10 @@ def show_dry_run(found: DryRun, screen: Console, *, json: bool) -> None:
     screen.print("nothing was changed", style="dim")
 
 
-def unreachable(url: str, scenario: Scenario) -> Iterator[str]:
+def unreachable(url: str, scenario: Scenario | None) -> Iterator[str]:
     """Why nobody can be reached where the load would go."""
+    if scenario is None:
+        return
     try:
         reach(url, verify=scenario.verify is not False, ca_file=scenario.ca_file)
     except UnreachableError as error:
@@ -76,7 +78,7 @@ class Given:
 
     plan_file: Path
     plan: Plan
-    scenario: Scenario
+    scenario: Scenario | None  # None where nobody sends requests to the target
     runbook_file: Path
     promises: Runbook
     policy_file: Path
@@ -110,7 +112,7 @@ def read_given(
     return Given(
         plan_file=plan_file,
         plan=read,
-        scenario=scenario_of(read.load.scenario, folder),
+        scenario=scenario_of(read.load.scenario, folder) if read.load is not None else None,
         runbook_file=runbook_file,
         promises=promises,
         policy_file=policy_file,
@@ -135,14 +137,17 @@ def resolve(given: Given, cluster: Cluster) -> Place:
     plan, promises, indicators = given.plan, given.promises, given.indicators
     target = plan.target
     cluster.workload(target.namespace, target.workload, target.full_kind)
-    if target.url is None and target.service is None:
+    if given.scenario is not None and target.url is None and target.service is None:
         raise UsageError(
             "nobody says where the load goes: name 'service' or 'url' in the target of the plan"
             " or of system.yaml"
         )
-    url = target.url or cluster.service_url(target.namespace, target.service or "", target.port)
+    url = ""
+    if given.scenario is not None:
+        service = target.service or ""
+        url = target.url or cluster.service_url(target.namespace, service, target.port)
     steady = plan.steady_error_rate(promises.objectives)
-    if steady is None:
+    if steady is None and given.scenario is not None:
         raise UsageError(
             f"{given.runbook_file} needs a row 'Error Rate' in its table of metrics, targets and"
             " critical thresholds: by it gameday decides whether the service is healthy before a"
@@ -155,17 +160,23 @@ def resolve(given: Given, cluster: Cluster) -> Place:
         url=url,
         prometheus=prometheus,
         scope=scope,
-        steady_error_rate=steady,
-        unmeasured=tuple(_unmeasured(promises, indicators, scope)),
+        steady_error_rate=steady or 0.0,
+        unmeasured=tuple(
+            _unmeasured(promises, indicators, scope, loaded=given.scenario is not None)
+        ),
         unanswered=tuple(unanswered(plan.prometheus, prometheus)),
     )
 
 
-def _unmeasured(promises: Runbook, indicators: Indicators, scope: Scope) -> Iterator[str]:
+def _unmeasured(
+    promises: Runbook, indicators: Indicators, scope: Scope, *, loaded: bool
+) -> Iterator[str]:
     """Objectives that this run cannot judge, said before it begins."""
+    if not loaded:
+        yield "there is no load, so that what users notice is judged by Prometheus alone"
     measured = {sli.name for sli in scope.slis}
     for objective in promises.objectives:
-        if objective.name in measured or client_view(objective.name) is not None:
+        if objective.name in measured or (loaded and client_view(objective.name) is not None):
             continue
         why = indicators.find(objective)
         if not isinstance(why, str):

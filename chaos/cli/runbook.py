@@ -34,7 +34,11 @@ def show(file: File, *, json: Json = False) -> None:
 def check_runbook(
     file: File,
     *,
-    prometheus: Annotated[str | None, typer.Option(help="The URL of a live Prometheus.")] = None,
+    prometheus: Annotated[
+        str | None,
+        typer.Option(help="The URL of a live Prometheus, or 'system': that of system.yaml."),
+    ] = None,
+    system: options.System = None,
     manifests: Annotated[
         Path | None, typer.Option(help="The directory of the system's manifests.")
     ] = None,
@@ -54,7 +58,12 @@ def check_runbook(
     from slo.runbook.reading.share import share_read
 
     given = lint_context(
-        file, manifests=manifests, prometheus=prometheus, context=context, kubeconfig=kubeconfig
+        file,
+        manifests=manifests,
+        prometheus=prometheus,
+        context=context,
+        kubeconfig=kubeconfig,
+        system=system,
     )
     found = check(given)
     if sarif is not None:

@@ -15,6 +15,7 @@ from chaos.kube.system_under_test import SystemUnderTest
 from chaos.prove.shell.ingress_tunnel import ingress_tunnel
 from chaos.prove.shell.shell_session import ShellSession, find_programs
 from chaos.prove.steps.placeholders import key
+from loadtests.scenario import unusable
 from slo.system.folder import SystemFolder
 from slo.system.model import Target
 from slo.system.parts import Switches
@@ -54,6 +55,9 @@ def system_under_test(
         raise UsageError("nobody says which Service users go to: give --service NAME:PORT")
     url = where.url or cluster.service_url(where.namespace, where.service or "", where.port)
     own = folder.system if folder is not None else None
+    ca_file = folder.path / own.load.ca_file if folder and own and own.load.ca_file else None
+    if ca_file is not None and (why := unusable(ca_file)):
+        raise UsageError(why)
     return SystemUnderTest(
         cluster=cluster,
         namespace=where.namespace,
@@ -64,6 +68,8 @@ def system_under_test(
         parts=own.parts if own else (),
         data=own.data if own else (),
         switches=own.switches if own else Switches(),
+        verify=own is None or own.load.verify is not False,
+        ca_file=ca_file,
     )
 
 

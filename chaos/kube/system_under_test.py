@@ -2,10 +2,12 @@
 
 import base64
 import contextlib
+import ssl
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -25,7 +27,8 @@ class SystemUnderTest:
     """One namespace of one cluster; `url` is where users of its workload go.
 
     `kind` is the workload's, `container` the one of the service in its pods, by default the first.
-    `parts`, `data` and `switches` are what system.yaml says.
+    `parts`, `data` and `switches` are what system.yaml says; so are `verify` and `ca_file`, which
+    say whether the certificate at `url` is checked, and by which authorities.
     """
 
     cluster: Cluster
@@ -37,6 +40,8 @@ class SystemUnderTest:
     parts: tuple[AnyPart, ...] = ()
     data: tuple[DataCheck, ...] = ()
     switches: Switches = field(default_factory=Switches)
+    verify: bool = True
+    ca_file: Path | None = None
 
     def ref(self, kind: str | Kind, name: str) -> Ref:
         known = self.cluster.kind(kind) if isinstance(kind, str) else kind
@@ -198,7 +203,8 @@ class SystemUnderTest:
         headers = {**(more or {}), **({"Host": host} if host else {})}
         named = {"sni_hostname": host} if host else {}
         # By its address: whoever the cluster likes may have signed the certificate.
-        with contextlib.suppress(httpx.HTTPError), httpx.Client(verify=not url) as client:
+        checked = self._checked() if not url else False
+        with contextlib.suppress(httpx.HTTPError), httpx.Client(verify=checked) as client:
             return client.request(
                 method,
                 (url or self.url) + path,
@@ -208,6 +214,11 @@ class SystemUnderTest:
                 timeout=HTTP_S,
             )
         return None
+
+    def _checked(self) -> ssl.SSLContext | bool:
+        if self.verify and self.ca_file is not None:
+            return ssl.create_default_context(cafile=self.ca_file)
+        return self.verify
 
 
 def wait(condition: Callable[[], object], within_s: float) -> bool:

@@ -266,7 +266,8 @@ class Experiment(Part):
 class Plan(Part):
     """`target`, `prometheus` and `load` are the system's where the plan does not name them.
 
-    Without Prometheus, only what the load measures is judged.
+    Without Prometheus, only what the load measures is judged. Without `load`, for a workload that
+    nobody sends requests to, only what Prometheus and Kubernetes say.
     """
 
     name: str = Field(pattern=f"^{LABEL}$")
@@ -274,7 +275,7 @@ class Plan(Part):
     seed: int = 0
     target: Target
     prometheus: PrometheusAccess | None = None
-    load: PlanLoad
+    load: PlanLoad | None = None
     objectives: dict[str, Override] = Field(default_factory=dict)
     guardrails: Guardrails = Guardrails()
     watchdog: PlanWatchdog = PlanWatchdog()
@@ -300,6 +301,24 @@ class Plan(Part):
             if named.count(name) > 1:
                 raise ValueError(f"two experiments are called {name!r}")
         return data
+
+    @model_validator(mode="after")
+    def _without_load(self) -> Self:
+        """A plan that asks for what only a load can tell."""
+        if self.load is not None:
+            return self
+        if self.target.service is not None or self.target.url is not None:
+            raise ValueError(
+                "there is no load for the service or URL of 'target': name 'load: {scenario: ...}'"
+                " in the plan or in system.yaml"
+            )
+        if any(stop.sli is not None for stop in self.guardrails.stop):
+            raise ValueError(
+                "a stop condition on 'sli' needs a load: without one, stop on a 'promql' expression"
+            )
+        if any(e.expect.degraded is not None for e in self.experiments):
+            raise ValueError("'degraded' speaks of endpoints under load, and the plan has no load")
+        return self
 
     @model_validator(mode="after")
     def _allowed(self) -> Self:

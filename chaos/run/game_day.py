@@ -38,6 +38,8 @@ from slo.target_url import masked_url
 TICK_S = 0.1
 PULSE_EVERY_S = 0.5
 POLL_EVERY_S = 0.25
+LAST_LOOK_S = 10.0
+NO_LOAD = LoadProgress(requests=0, errors=0, rate=0.0, error_rate=0.0, p95_s=None)
 STEPS_TAKE = timedelta(minutes=10)  # a procedure, beside the phase that watches it
 UNDO_WITHIN = timedelta(seconds=60)
 """After a fault's time it expires, so that whoever sees it then undoes it."""
@@ -63,11 +65,14 @@ class RecoveryProcedure(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setting:
-    """All that a run needs, resolved. `steady_error_rate` is a ratio: more is not steady."""
+    """All that a run needs, resolved. `steady_error_rate` is a ratio: more is not steady.
+
+    Without a `scenario` there is no load, and `url` is "".
+    """
 
     run_dir: Path
     plan: Plan
-    scenario: Scenario
+    scenario: Scenario | None
     cluster: Cluster
     prometheus: Prometheus
     scope: Scope
@@ -150,7 +155,7 @@ class _GameDay:
             namespace=plan.target.namespace,
             workload=plan.target.workload,
             url=masked_url(self._set.url),
-            scenario=self._set.scenario.name,
+            scenario=self._set.scenario.name if self._set.scenario else "",
             seed=plan.seed,
             time_scale=self._set.time_scale,
             scrape_interval_s=self._set.scope.scrape_interval.total_seconds(),
@@ -163,6 +168,9 @@ class _GameDay:
     # Load
 
     def _start_load(self) -> None:
+        if self._set.scenario is None:
+            self._progress.say("no load: recovery is told by the workload's pods")
+            return
         self._journal.append(entries.LoadStarted(time=self._now(), url=masked_url(self._set.url)))
         self._load = LoadRunner.start(
             self._set.scenario, self._set.url, self._set.run_dir, seed=self._plan.seed
@@ -230,11 +238,12 @@ class _GameDay:
 
     def _unsteady(self) -> str:
         """Why the service is not in its steady state; "" when it is."""
-        assert self._load is not None
-        seen = self._load.progress()
+        seen = self._load.progress() if self._load is not None else None
         workload = self._workload()
         if not workload.whole:
             return f"{workload.name} has {workload.ready} of {workload.desired} pods ready"
+        if seen is None:  # there is no load
+            return ""
         if seen.p95_s is None:
             return "no answer to any request yet"
         if seen.error_rate > self._set.steady_error_rate:
@@ -374,19 +383,32 @@ class _GameDay:
 
     @contextlib.contextmanager
     def _pods_watched(self) -> Iterator[None]:
-        """Count pods for the screen, in a thread, as the answer may be long in coming."""
+        """Count pods, in a thread, as the answer may be long in coming.
+
+        For the screen, and in a run without load for the journal.
+        """
         over = threading.Event()
 
         def watch() -> None:
-            while not over.wait(PULSE_EVERY_S):
+            every = POLL_EVERY_S if self._set.scenario is None else PULSE_EVERY_S
+            known = None
+            while not over.wait(every):
                 with contextlib.suppress(ClusterError):  # a number on the screen ends no run
-                    self._workload()
+                    now = self._workload()
+                    if self._set.scenario is None and (now.ready, now.desired) != known:
+                        known = now.ready, now.desired
+                        self._journal.append(
+                            entries.PodsSeen(time=self._now(), ready=now.ready, wanted=now.desired)
+                        )
 
-        threading.Thread(target=watch, name="pods", daemon=True).start()
+        watching = threading.Thread(target=watch, name="pods", daemon=True)
+        watching.start()
         try:
             yield
         finally:
             over.set()
+            if self._set.scenario is None:  # its last entry stands before the end of the run
+                watching.join(LAST_LOOK_S)
 
     def _check(self) -> None:
         """Raises StoppedError when the run has to end now."""
@@ -401,10 +423,12 @@ class _GameDay:
 
     def _pulse(self, step: str, left_s: float) -> None:
         now = time.monotonic()
-        if self._load is None or now - self._last_pulse < PULSE_EVERY_S:
+        if now - self._last_pulse < PULSE_EVERY_S:
             return
         self._last_pulse = now
-        self._last_seen = seen = self._load.progress()
+        seen = NO_LOAD
+        if self._load is not None:
+            self._last_seen = seen = self._load.progress()
         self._progress.pulse(
             Pulse(
                 step=step,

@@ -105,6 +105,19 @@ class LoadEnded(_Entry):
     cpu_share: float | None = None  # of one core, mean over its life; it cannot use more than one
 
 
+class PodsSeen(_Entry):
+    """How many pods of the workload are ready and wanted. Written when it changes, and only in a
+    run without load, whose recovery is told by it."""
+
+    event: Literal["pods.seen"] = "pods.seen"
+    ready: int
+    wanted: int
+
+    @property
+    def whole(self) -> bool:
+        return self.wanted > 0 and self.ready >= self.wanted
+
+
 class ExperimentStarted(_Entry):
     event: Literal["experiment.started"] = "experiment.started"
     experiment: str
@@ -269,6 +282,7 @@ Entry = (
     RunStarted
     | LoadStarted
     | LoadEnded
+    | PodsSeen
     | ExperimentStarted
     | PhaseStarted
     | PhaseEnded

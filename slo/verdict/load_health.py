@@ -33,7 +33,8 @@ class LoadHealth:
     """`complete`, `punctual` and `capable` say what the client's view can be used for.
 
     `made` and `not_made` say when requests were due, in seconds since the epoch, ascending;
-    `enough` is the share of them that has to be made.
+    `enough` is the share of them that has to be made. `wanted` is false for a plan without load,
+    of which there is nothing to be unwell.
     """
 
     result: LoadResult
@@ -43,6 +44,7 @@ class LoadHealth:
     made: Floats
     not_made: Floats
     enough: float
+    wanted: bool = True
 
     def within(self, windows: Sequence[tuple[float, float]]) -> "LoadHealth":
         """What it was in these windows, each start <= due < end: incomplete if too much is missing.
@@ -64,7 +66,12 @@ def load_health(
     fault_phases: Sequence[Phase],
     policy: GeneratorPolicy,
 ) -> LoadHealth:
-    """What the samples and the generator's last words say about it."""
+    """What the samples and the generator's last words say about it.
+
+    `scenario` is "" for a run without load.
+    """
+    if not scenario:
+        return _no_load()
     ended = next((e for e in journal if isinstance(e, LoadEnded)), None)
     made = None if samples is None else samples.of_the_service()
     kept = 0 if made is None else len(made)
@@ -112,6 +119,28 @@ def load_health(
             cpu_share=cpu,
             outcome=Outcome.PASS if not reasons else Outcome.INCONCLUSIVE,
             reason="; ".join(reasons) or _good(scheduled, sent, late),
+        ),
+    )
+
+
+def _no_load() -> LoadHealth:
+    return LoadHealth(
+        complete=True,
+        punctual=True,
+        capable=True,
+        made=np.zeros(0),
+        not_made=np.zeros(0),
+        enough=0.0,
+        wanted=False,
+        result=LoadResult(
+            scenario="",
+            scheduled=0,
+            sent=0,
+            scheduled_rate=0.0,
+            achieved_rate=0.0,
+            late_p99_s=None,
+            outcome=Outcome.PASS,
+            reason="the plan has no load: Prometheus and Kubernetes alone are judged",
         ),
     )
 
