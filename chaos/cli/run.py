@@ -70,6 +70,7 @@ def run(
         found = dry_run_of(read, cluster, place.url)
         if dry_run:
             found.problems += [*place.unanswered, *unreachable(place.url, given.scenario)]
+            found.problems += [p for b in place.beside for p in unreachable(b.url, b.scenario)]
             show_dry_run(found, screen, json=json)
             bad = found.problems or found.denied
             raise typer.Exit(ExitCode.USAGE if bad else ExitCode.PASS)
@@ -92,6 +93,7 @@ def run(
                     prometheus=place.prometheus,
                     scope=place.scope,
                     url=place.url,
+                    beside=place.beside,
                     steady_error_rate=place.steady_error_rate,
                     gameday_version=version(),
                     held=held,

@@ -1,7 +1,7 @@
 """What speaks against a run is said before anything is made; names become addresses."""
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,18 +15,21 @@ from chaos.kube import Cluster
 from chaos.plan.forbidden import ANNOTATION
 from chaos.plan.model import Plan, find_plan, read_plan
 from chaos.run.dry_run import DryRun
+from chaos.run.game_day import Beside
 from chaos.run.preflight import require_allowed
 from loadtests.reach import UnreachableError, reach
 from loadtests.scenario import Scenario
 from slo.documents import place_of
 from slo.evidence.journal import Threshold
-from slo.indicators.client import client_view
+from slo.indicators.client import client_view, of_services
 from slo.indicators.slis import Indicators, yaml_for
+from slo.model import Objective
 from slo.observe.phases import Scope
 from slo.observe.prometheus import Prometheus
 from slo.policy import BUNDLED_POLICY, read_policy
 from slo.runbook.reader import Runbook, read_runbook
 from slo.system.folder import SystemFolder
+from slo.system.model import BesideLoad
 from slo.verdict.objectives import ThresholdError, override
 
 
@@ -83,6 +86,7 @@ class Given:
     promises: Runbook
     policy_file: Path
     folder: SystemFolder | None
+    beside: tuple[tuple[BesideLoad, Scenario], ...] = ()
 
     @property
     def indicators(self) -> Indicators:
@@ -117,17 +121,24 @@ def read_given(
         promises=promises,
         policy_file=policy_file,
         folder=folder,
+        beside=tuple(
+            (b, scenario_of(b.scenario, folder)) for b in (read.load.beside if read.load else ())
+        ),
     )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """Where a run happens. `steady_error_rate` is a ratio: more is not steady."""
+    """Where a run happens; `beside` are the other services that are loaded.
+
+    `steady_error_rate` is a ratio: more is not steady.
+    """
 
     url: str
     prometheus: Prometheus
     scope: Scope
     steady_error_rate: float
+    beside: tuple[Beside, ...]
     unmeasured: tuple[str, ...]  # in words, and what would measure it
     unanswered: tuple[str, ...]  # what Prometheus does not answer, in words
 
@@ -153,7 +164,18 @@ def resolve(given: Given, cluster: Cluster) -> Place:
             " critical thresholds: by it gameday decides whether the service is healthy before a"
             " fault"
         )
-    slis = tuple(indicators.known(promises.objectives))
+    objectives = of_services(promises.objectives, [b.name for b, _ in given.beside])
+    limits = {o.name: o.critical for o in objectives}
+    beside = tuple(
+        Beside(
+            name=b.name,
+            scenario=users,
+            url=_url(cluster, target.namespace, b),
+            steady_error_rate=limits.get(f"{b.name}/error_rate", steady or 0.0),
+        )
+        for b, users in given.beside
+    )
+    slis = tuple(indicators.known(objectives))
     scope = scope_of(plan.prometheus, target, slis)
     prometheus = prometheus_of(plan.prometheus, given.folder, target, cluster)
     return Place(
@@ -161,21 +183,39 @@ def resolve(given: Given, cluster: Cluster) -> Place:
         prometheus=prometheus,
         scope=scope,
         steady_error_rate=steady or 0.0,
-        unmeasured=tuple(
-            _unmeasured(promises, indicators, scope, loaded=given.scenario is not None)
+        beside=beside,
+        unmeasured=(
+            *_unspoken(given, objectives),
+            *_unmeasured(objectives, indicators, scope, loaded=given.scenario is not None),
         ),
         unanswered=tuple(unanswered(plan.prometheus, prometheus)),
     )
 
 
+def _url(cluster: Cluster, namespace: str, door: BesideLoad) -> str:
+    return door.url or cluster.service_url(namespace, door.service or "", door.port)
+
+
+def _unspoken(given: Given, objectives: Iterable[Objective]) -> Iterator[str]:
+    """Services that are loaded, and that no row of the runbook is about."""
+    rows = {o.name.partition("/")[0] for o in objectives if "/" in o.name}
+    for name in (b.name for b, _ in given.beside):
+        if name not in rows:
+            title = name.replace("-", " ").title()
+            yield (
+                f"{name} is loaded as well, and no row of the runbook is about it: one called"
+                f" '{title} Error Rate' would be"
+            )
+
+
 def _unmeasured(
-    promises: Runbook, indicators: Indicators, scope: Scope, *, loaded: bool
+    objectives: Iterable[Objective], indicators: Indicators, scope: Scope, *, loaded: bool
 ) -> Iterator[str]:
     """Objectives that this run cannot judge, said before it begins."""
     if not loaded:
         yield "there is no load, so that what users notice is judged by Prometheus alone"
     measured = {sli.name for sli in scope.slis}
-    for objective in promises.objectives:
+    for objective in objectives:
         if objective.name in measured or (loaded and client_view(objective.name) is not None):
             continue
         why = indicators.find(objective)

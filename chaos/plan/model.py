@@ -21,7 +21,7 @@ from chaos.plan import forbidden
 from slo.documents import DocumentError, Duration, Part, read_document
 from slo.evidence import journal as entries
 from slo.model import Objective, Severity
-from slo.system.model import LABEL, System, Target
+from slo.system.model import LABEL, BesideLoads, System, Target
 from slo.system.prometheus import PrometheusAccess
 
 
@@ -53,7 +53,10 @@ Quantity = Annotated[
 
 
 class PlanLoad(Part):
+    """`beside` are other services that are loaded at the same time, each by its own scenario."""
+
     scenario: str  # a bundled name, or a path
+    beside: BesideLoads = ()
 
 
 class Override(Part):
@@ -289,7 +292,7 @@ class Plan(Part):
             return data
         own: dict[str, Any] = {"target": system.target, "prometheus": system.prometheus}
         if system.load.scenario is not None:
-            own["load"] = {"scenario": system.load.scenario}
+            own["load"] = {"scenario": system.load.scenario, "beside": system.load.beside}
         return {**{k: v for k, v in own.items() if v is not None}, **data}
 
     @model_validator(mode="before")

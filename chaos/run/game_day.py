@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 from chaos.faults.injection import Tag
 from chaos.kube import Cluster, ClusterError, Workload
@@ -28,8 +28,9 @@ from chaos.run.stop_conditions import StopConditions
 from chaos.undo.lease import Held
 from loadtests.runner import LoadError, LoadHandle, LoadRunner
 from loadtests.scenario import Scenario
-from loadtests.tail import LoadProgress
+from loadtests.tail import LoadProgress, together
 from slo.evidence import journal as entries
+from slo.evidence.samples import BESIDE
 from slo.model import SCHEMA_VERSION, Phase, PhaseKind
 from slo.observe.phases import Scope
 from slo.observe.prometheus import Prometheus
@@ -63,11 +64,21 @@ class RecoveryProcedure(Protocol):
     ) -> None: ...
 
 
+class Beside(NamedTuple):
+    """A service that is loaded beside the target; "" as name is the target itself."""
+
+    name: str
+    scenario: Scenario
+    url: str
+    steady_error_rate: float
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setting:
     """All that a run needs, resolved. `steady_error_rate` is a ratio: more is not steady.
 
-    Without a `scenario` there is no load, and `url` is "".
+    Without a `scenario` there is no load, and `url` is "". `beside` are other services that are
+    loaded at the same time.
     """
 
     run_dir: Path
@@ -80,6 +91,7 @@ class Setting:
     steady_error_rate: float
     gameday_version: str
     held: Held  # the namespace's Lease
+    beside: tuple[Beside, ...] = ()
     cure: RecoveryProcedure | None = None  # carries a plan's procedures out
     time_scale: float = 1.0
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
@@ -112,7 +124,8 @@ class _GameDay:
         self._last_pulse = 0.0
         self._last_seen: LoadProgress | None = None
         self._pods = "?"
-        self._load: LoadHandle | None = None
+        self._loads: dict[str, LoadHandle] = {}  # by service, the target's under ""
+        self._loaded: list[Beside] = []
         self._drills: list[FaultLifecycle] = []
         self._guard = StopConditions(setting.plan.guardrails.stop, self._seen, setting.prometheus)
 
@@ -155,7 +168,7 @@ class _GameDay:
             namespace=plan.target.namespace,
             workload=plan.target.workload,
             url=masked_url(self._set.url),
-            scenario=self._set.scenario.name if self._set.scenario else "",
+            scenario=self._scenarios(),
             seed=plan.seed,
             time_scale=self._set.time_scale,
             scrape_interval_s=self._set.scope.scrape_interval.total_seconds(),
@@ -171,27 +184,42 @@ class _GameDay:
         if self._set.scenario is None:
             self._progress.say("no load: recovery is told by the workload's pods")
             return
-        self._journal.append(entries.LoadStarted(time=self._now(), url=masked_url(self._set.url)))
-        self._load = LoadRunner.start(
-            self._set.scenario, self._set.url, self._set.run_dir, seed=self._plan.seed
-        )
-        self._progress.say(f"load {self._set.scenario.name} on {masked_url(self._set.url)}")
+        own = Beside("", self._set.scenario, self._set.url, self._set.steady_error_rate)
+        self._loaded = [own, *self._set.beside]
+        for name, scenario, url, _ in self._loaded:
+            folder = self._set.run_dir / (f"{BESIDE}/{name}" if name else "")
+            folder.mkdir(parents=True, exist_ok=True)
+            place = masked_url(url)
+            self._journal.append(entries.LoadStarted(time=self._now(), url=place, service=name))
+            self._loads[name] = LoadRunner.start(scenario, url, folder, seed=self._plan.seed)
+            self._progress.say(f"load {scenario.name} on {place}" + (f" ({name})" if name else ""))
 
     def _stop_load(self) -> None:
-        if self._load is None:
-            return
-        self._load.stop()
-        summary = self._load.result()
-        self._journal.append(
-            entries.LoadEnded(
-                time=self._now(),
-                scheduled=summary.scheduled,
-                sent=summary.sent,
-                reason=summary.reason,
-                cpu_share=summary.cpu_share,
+        for name, load in self._loads.items():
+            load.stop()
+            summary = load.result()
+            self._journal.append(
+                entries.LoadEnded(
+                    time=self._now(),
+                    service=name,
+                    scheduled=summary.scheduled,
+                    sent=summary.sent,
+                    reason=summary.reason,
+                    cpu_share=summary.cpu_share,
+                )
             )
-        )
-        self._load = None
+        self._loads = {}
+
+    def _scenarios(self) -> str:
+        """All in words; "" where there is no load."""
+        if self._set.scenario is None:
+            return ""
+        more = [f"{b.name}: {b.scenario.name}" for b in self._set.beside]
+        return ", ".join([self._set.scenario.name, *more])
+
+    def _load_progress(self) -> LoadProgress:
+        """Of all loads together, the worst of each counting."""
+        return together([load.progress() for load in self._loads.values()])
 
     # One experiment
 
@@ -238,16 +266,16 @@ class _GameDay:
 
     def _unsteady(self) -> str:
         """Why the service is not in its steady state; "" when it is."""
-        seen = self._load.progress() if self._load is not None else None
         workload = self._workload()
         if not workload.whole:
             return f"{workload.name} has {workload.ready} of {workload.desired} pods ready"
-        if seen is None:  # there is no load
-            return ""
-        if seen.p95_s is None:
-            return "no answer to any request yet"
-        if seen.error_rate > self._set.steady_error_rate:
-            return f"{seen.error_rate:.1%} of the requests fail"
+        for service in self._loaded:
+            seen = self._loads[service.name].progress()
+            of = f" to {service.name}" if service.name else ""
+            if seen.p95_s is None:
+                return f"no answer to any request{of} yet"
+            if seen.error_rate > service.steady_error_rate:
+                return f"{seen.error_rate:.1%} of the requests{of} fail"
         return ""
 
     def _require_whole(self) -> None:
@@ -427,8 +455,8 @@ class _GameDay:
             return
         self._last_pulse = now
         seen = NO_LOAD
-        if self._load is not None:
-            self._last_seen = seen = self._load.progress()
+        if self._loads:
+            self._last_seen = seen = self._load_progress()
         self._progress.pulse(
             Pulse(
                 step=step,

@@ -93,6 +93,7 @@ class RunStarted(_Entry):
 class LoadStarted(_Entry):
     event: Literal["load.started"] = "load.started"
     url: str
+    service: str = ""  # one that is loaded beside the target; "" is the target
 
 
 class LoadEnded(_Entry):
@@ -102,6 +103,7 @@ class LoadEnded(_Entry):
     scheduled: int
     sent: int
     reason: str  # "" when it ran to its end
+    service: str = ""  # as in load.started
     cpu_share: float | None = None  # of one core, mean over its life; it cannot use more than one
 
 

@@ -81,8 +81,9 @@ class Indicators:
         By name, or by a title that the indicator says it goes by. Unit and direction have to fit:
         another quantity of the same name would be judged by the wrong threshold.
         """
-        name, quantile = _split(objective.name)
-        spec = self.specs.get(objective.name) or self._titled(objective.title)
+        plain = objective.name.replace("/", "_").replace("-", "_")  # of a service: slo.indicators
+        name, quantile = _split(plain)
+        spec = self.specs.get(plain) or self._titled(objective.title)
         if spec is None and quantile is not None:
             spec = self.specs.get(name)
             if spec is not None and (spec.histogram is None or spec.quantile is not None):

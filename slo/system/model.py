@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Annotated, Self, get_args
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
 from slo.documents import Part
 from slo.system.data import DataCheck
@@ -68,16 +68,50 @@ class Target(Part):
         return self.workload + suffix[self.kind]
 
 
+class BesideLoad(Part):
+    """Another service that is loaded at the same time, by a scenario of its own.
+
+    Rows of the runbook that begin with its `name` are about it ("Search Error Rate"). It is reached
+    as a target is; its Service is one of the target's namespace.
+    """
+
+    name: str = Field(pattern=f"^{LABEL}$")
+    scenario: str
+    service: str | None = None
+    port: int = Field(default=80, ge=1, le=65535)
+    url: str | None = Field(default=None, pattern=r"^https?://")
+
+    @model_validator(mode="after")
+    def _one_door(self) -> Self:
+        if (self.service is None) == (self.url is None):
+            raise ValueError("name either 'service' or 'url', so that the load knows where to go")
+        return self
+
+
+def unlike(beside: tuple[BesideLoad, ...]) -> tuple[BesideLoad, ...]:
+    """Raises ValueError where two have one name."""
+    names = [b.name for b in beside]
+    for name in names:
+        if names.count(name) > 1:
+            raise ValueError(f"two services beside the target are called {name!r}")
+    return beside
+
+
+BesideLoads = Annotated[tuple[BesideLoad, ...], AfterValidator(unlike)]
+
+
 class SystemLoad(Part):
     """What users do: a locustfile, and the scenario that is played when none is named.
 
-    `verify` says whether the load checks certificates, `ca_file` by which authorities.
+    `verify` says whether the load checks certificates, `ca_file` by which authorities. `beside` are
+    other services that are loaded while the target is.
     """
 
     locustfile: Path | None = None
     scenario: str | None = None
     verify: bool | None = None
     ca_file: Path | None = None
+    beside: BesideLoads = ()
 
 
 IndicatorName = Annotated[str, StringConstraints(pattern=NAME)]

@@ -20,7 +20,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from slo.evidence.journal import Entry, LoadEnded
+from slo.evidence.journal import Entry, LoadEnded, LoadStarted
 from slo.evidence.samples import Samples
 from slo.model import LoadResult, Outcome, Phase, Unit
 from slo.policy import GeneratorPolicy
@@ -72,7 +72,7 @@ def load_health(
     """
     if not scenario:
         return _no_load()
-    ended = next((e for e in journal if isinstance(e, LoadEnded)), None)
+    ended = _together(journal)
     made = None if samples is None else samples.of_the_service()
     kept = 0 if made is None else len(made)
     not_made = np.zeros(0) if samples is None else samples.not_made()
@@ -120,6 +120,26 @@ def load_health(
             outcome=Outcome.PASS if not reasons else Outcome.INCONCLUSIVE,
             reason="; ".join(reasons) or _good(scheduled, sent, late),
         ),
+    )
+
+
+def _together(journal: Sequence[Entry]) -> LoadEnded | None:
+    """The last words of all generators as one; None where one of them never said any."""
+    begun = [e.service for e in journal if isinstance(e, LoadStarted)]
+    found = {e.service: e for e in journal if isinstance(e, LoadEnded)}
+    if not found or any(service not in found for service in begun):
+        return None
+    said = list(found.values())
+    shares = [e.cpu_share for e in said if e.cpu_share is not None]
+    return said[0].model_copy(
+        update={
+            "scheduled": sum(e.scheduled for e in said),
+            "sent": sum(e.sent for e in said),
+            "reason": "; ".join(
+                f"{e.service}: {e.reason}" if e.service else e.reason for e in said if e.reason
+            ),
+            "cpu_share": max(shares, default=None),
+        }
     )
 
 

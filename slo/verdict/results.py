@@ -218,7 +218,9 @@ def with_load(
         if view.quantile is None:
             return judgement  # what failed has failed, however late it was sent
         if load.capable:
-            unhurried = judged(objective, latency(due.from_start(), view.quantile), decision)
+            unhurried = judged(
+                objective, latency(view.asked(due).from_start(), view.quantile), decision
+            )
             if unhurried.counts.rank >= judgement.counts.rank:
                 return judgement
     elif load.complete:

@@ -14,10 +14,10 @@ How the score is made up stands in slo.verdict.points.
 from collections.abc import Collection, Iterator, Sequence
 
 from slo.evidence.experiment_log import ExperimentLog, experiment_logs
-from slo.evidence.journal import PodsSeen, RunEnded
+from slo.evidence.journal import LoadStarted, PodsSeen, RunEnded
 from slo.evidence.metrics import Measurement
 from slo.evidence.recording import Recording
-from slo.indicators.client import Requests, client_view, requests
+from slo.indicators.client import Requests, client_view, of_services, requests
 from slo.indicators.server import clock
 from slo.indicators.slis import Indicators
 from slo.model import (
@@ -50,7 +50,8 @@ def score(recording: Recording) -> Verdict:
     """Judge a run. Raises ThresholdError where the plan's thresholds do not fit the runbook."""
     started, policy = recording.started, recording.policy
     indicators = Indicators.of_system(recording.system)
-    promised = override(recording.runbook.objectives, started.thresholds)
+    services = [e.service for e in recording.journal if isinstance(e, LoadStarted) and e.service]
+    promised = of_services(override(recording.runbook.objectives, started.thresholds), services)
     measured = {m.sli for m in recording.measurements}
     left_out, objectives = _left_out(
         promised, measured, policy.leave_out, loaded=bool(started.scenario)

@@ -10,6 +10,7 @@ from ruamel.yaml import YAML
 
 from chaos.kube import Cluster, ClusterError
 from service.cluster import embedded
+from slo.evidence.samples import read_parquet
 from tests.e2e.conftest import eventually
 from tests.parts import KUBECTL
 from tests.strangers import manifests, rollouts
@@ -190,3 +191,58 @@ def test_a_service_behind_tls_of_a_private_authority(team: Team, cluster: Path) 
         assert dry.returncode == 2
         assert "has no certificate to trust" in dry.stdout
         assert "name its authority with 'ca_file'" in " ".join(dry.stdout.split())
+
+
+BESIDE = """\
+load:
+  scenario: smoke
+  beside:
+    - {name: search, scenario: search, service: search, port: 80}
+"""
+SEARCHERS = """\
+name: search
+requests:
+  - {path: /, weight: 9}
+  - {path: /nowhere, weight: 1}
+stages: [{rate: 20}]
+request_timeout: 5s
+max_in_flight: 100
+"""
+
+
+@pytest.mark.alone
+def test_two_services_are_loaded_at_once_and_judged_by_rows_of_their_own(
+    team: Team, cluster: Path
+) -> None:
+    for name in ("shop", "search"):
+        team.apply(manifests.shop("both", name, "flask-shop:1", "/"))
+        eventually(ready(cluster, name, "both"), 90)
+    done = team.gameday("init", "--namespace", "both", "--workload", "shop")
+    assert done.returncode == 0, done.stdout + done.stderr
+    rights = team.gameday("rbac", "both")
+    assert team(KUBECTL, "apply", "-f", "-", stdin=rights.stdout).returncode == 0
+    home = team.directory / "gameday"
+    text = (home / "system.yaml").read_text()
+    (home / "system.yaml").write_text(text.replace("load:\n  scenario: smoke\n", BESIDE))
+    (home / "scenarios/search.yaml").write_text(SEARCHERS)
+    dry = team.gameday("run", "smoke", "--dry-run")
+    assert dry.returncode == 0, dry.stdout + dry.stderr
+    told = " ".join(dry.stdout.split())
+    assert "search is loaded as well, and no row of the runbook is about it" in told
+    with (home / "runbook.md").open("a") as file:
+        file.write("| Search Error Rate | < 30 % | > 60 % |\n")
+    done = team.gameday("run", "smoke")
+    assert done.returncode == 0, done.stdout + done.stderr
+    verdict = json.loads((team.directory / "runs/latest/verdict.json").read_text())
+    rates = {
+        o["objective"]["name"]: o["indicator"]
+        for o in verdict["objectives"]
+        if o["phase"] == "baseline" and o["view"] == "client"
+    }
+    assert rates["error_rate"]["value"] == 0
+    assert rates["search/error_rate"]["value"] == pytest.approx(0.1, abs=0.07)
+    assert rates["search/error_rate"]["count"] > 200
+    samples = read_parquet(team.directory / "runs/latest/samples.parquet")
+    assert {"search » GET /", "search » GET /nowhere", "GET /"} == set(
+        samples.endpoint.used().names
+    )
