@@ -157,14 +157,14 @@ def resolve(given: Given, cluster: Cluster) -> Place:
     if given.scenario is not None:
         service = target.service or ""
         url = target.url or cluster.service_url(target.namespace, service, target.port)
-    steady = plan.steady_error_rate(promises.objectives)
+    objectives = of_services(promises.objectives, [b.name for b, _ in given.beside])
+    steady = plan.steady_error_rate(objectives)
     if steady is None and given.scenario is not None:
         raise UsageError(
             f"{given.runbook_file} needs a row 'Error Rate' in its table of metrics, targets and"
             " critical thresholds: by it gameday decides whether the service is healthy before a"
             " fault"
         )
-    objectives = of_services(promises.objectives, [b.name for b, _ in given.beside])
     limits = {o.name: o.critical for o in objectives}
     beside = tuple(
         Beside(

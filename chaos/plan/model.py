@@ -53,7 +53,10 @@ Quantity = Annotated[
 
 
 class PlanLoad(Part):
-    """`beside` are other services that are loaded at the same time, each by its own scenario."""
+    """`beside` are other services that are loaded at the same time, each by its own scenario.
+
+    They are the system's where the plan does not say; `[]` does without them.
+    """
 
     scenario: str  # a bundled name, or a path
     beside: BesideLoads = ()
@@ -293,7 +296,10 @@ class Plan(Part):
         own: dict[str, Any] = {"target": system.target, "prometheus": system.prometheus}
         if system.load.scenario is not None:
             own["load"] = {"scenario": system.load.scenario, "beside": system.load.beside}
-        return {**{k: v for k, v in own.items() if v is not None}, **data}
+        whole = {**{k: v for k, v in own.items() if v is not None}, **data}
+        if isinstance(data.get("load"), dict) and system.load.beside:
+            whole["load"] = {"beside": system.load.beside, **data["load"]}
+        return whole
 
     @model_validator(mode="before")
     @classmethod

@@ -41,14 +41,16 @@ def of_services(
 ) -> tuple[Objective, ...]:
     """With the name of the service before what is measured of it.
 
-    "Search Error Rate" is search_error_rate to the runbook's reader; where a service `search` is
-    loaded beside the target, it is "search/error_rate".
+    "Search Error Rate" is search_error_rate to the runbook's reader, or error_rate where no other
+    row is of that; where a service `search` is loaded beside the target, it is "search/error_rate".
     """
 
     def named(objective: Objective) -> Objective:
+        title = re.sub(r"\W+", "_", objective.title.casefold())
         for service in services:
-            own = objective.name.removeprefix(service.replace("-", "_") + "_")
-            if own != objective.name and client_view(own) is not None:
+            word = service.replace("-", "_") + "_"
+            own = objective.name.removeprefix(word)
+            if title.startswith(word) and client_view(own) is not None:
                 return replace(objective, name=f"{service}/{own}")
         return objective
 

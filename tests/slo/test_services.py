@@ -7,12 +7,13 @@ import pytest
 from slo.evidence.samples import Samples
 from slo.indicators.client import client_view, of_services, requests
 from slo.model import Comparison, ErrorKind, Objective, Sample, Source, Unit
+from slo.runbook.reader import parse_runbook
 
 
-def objective(name: str) -> Objective:
+def objective(name: str, title: str = "") -> Objective:
     return Objective(
         name=name,
-        title=name,
+        title=title or name,
         comparison=Comparison.BELOW,
         target=0.1,
         critical=0.2,
@@ -31,6 +32,31 @@ def test_only_rows_that_begin_with_the_name_of_a_loaded_service_are_its_own() ->
         "search_api_cpu",
     ]
     assert replace(named[1], name="search_api_error_rate") == objective("search_api_error_rate")
+    (alone,) = of_services([objective("error_rate", "Search API: Error Rate")], ["search-api"])
+    assert alone.name == "search-api/error_rate"
+
+
+def test_rows_of_one_quantity_are_told_apart_by_their_titles() -> None:
+    rows = "Search Error Rate", "Error Rate", "Login Error Rate", "Search Response Time (p95)"
+    table = "\n".join(f"| {title} | < 1 % | > 5 % |" for title in rows[:3])
+    text = (
+        "# Shop\n\n| Metric | Target | Critical |\n|---|---|---|\n"
+        f"{table}\n| {rows[3]} | < 100 ms | > 200 ms |\n"
+    )
+    read = parse_runbook(text, "runbook.md")
+    assert [o.name for o in read.objectives] == [
+        "search_error_rate",
+        "error_rate",
+        "login_error_rate",
+        "response_time_p95",
+    ]
+    named = of_services(read.objectives, ["search"])
+    assert [o.name for o in named] == [
+        "search/error_rate",
+        "error_rate",
+        "login_error_rate",
+        "search/response_time_p95",
+    ]
 
 
 @pytest.mark.parametrize(
