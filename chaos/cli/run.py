@@ -69,8 +69,7 @@ def run(
             progress.say(line)
         found = dry_run_of(read, cluster, place.url)
         if dry_run:
-            found.problems += [*place.unanswered, *unreachable(place.url, given.scenario)]
-            found.problems += [p for b in place.beside for p in unreachable(b.url, b.scenario)]
+            found.problems += [*place.unanswered, *unreachable(place.services)]
             show_dry_run(found, screen, json=json)
             bad = found.problems or found.denied
             raise typer.Exit(ExitCode.USAGE if bad else ExitCode.PASS)
@@ -88,13 +87,11 @@ def run(
                 setting = game_day.Setting(
                     run_dir=run_dir,
                     plan=read,
-                    scenario=given.scenario,
+                    services=place.services,
                     cluster=cluster,
                     prometheus=place.prometheus,
                     scope=place.scope,
                     url=place.url,
-                    beside=place.beside,
-                    steady_error_rate=place.steady_error_rate,
                     gameday_version=version(),
                     held=held,
                     cure=stack.enter_context(

@@ -15,7 +15,7 @@ from chaos.kube import Cluster
 from chaos.plan.forbidden import ANNOTATION
 from chaos.plan.model import Plan, find_plan, read_plan
 from chaos.run.dry_run import DryRun
-from chaos.run.game_day import Beside
+from chaos.run.loads import Loaded
 from chaos.run.preflight import require_allowed
 from loadtests.reach import UnreachableError, reach
 from loadtests.scenario import Scenario
@@ -44,14 +44,14 @@ def show_dry_run(found: DryRun, screen: Console, *, json: bool) -> None:
     screen.print("nothing was changed", style="dim")
 
 
-def unreachable(url: str, scenario: Scenario | None) -> Iterator[str]:
-    """Why nobody can be reached where the load would go."""
-    if scenario is None:
-        return
-    try:
-        reach(url, verify=scenario.verify is not False, ca_file=scenario.ca_file)
-    except UnreachableError as error:
-        yield f"the load would go nowhere: {error}"
+def unreachable(services: Iterable[Loaded]) -> Iterator[str]:
+    """Why nobody can be reached where the loads would go."""
+    for service in services:
+        users = service.scenario
+        try:
+            reach(service.url, verify=users.verify is not False, ca_file=users.ca_file)
+        except UnreachableError as error:
+            yield f"the load would go nowhere: {error}"
 
 
 def check_overrides(plan_file: Path, plan: Plan, promises: Runbook) -> None:
@@ -129,16 +129,12 @@ def read_given(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """Where a run happens; `beside` are the other services that are loaded.
-
-    `steady_error_rate` is a ratio: more is not steady.
-    """
+    """Where a run happens; `services` are those that are loaded, the target first."""
 
     url: str
     prometheus: Prometheus
     scope: Scope
-    steady_error_rate: float
-    beside: tuple[Beside, ...]
+    services: tuple[Loaded, ...]
     unmeasured: tuple[str, ...]  # in words, and what would measure it
     unanswered: tuple[str, ...]  # what Prometheus does not answer, in words
 
@@ -166,15 +162,18 @@ def resolve(given: Given, cluster: Cluster) -> Place:
             " fault"
         )
     limits = {o.name: o.critical for o in objectives}
-    beside = tuple(
-        Beside(
+    beside = [
+        Loaded(
             name=b.name,
             scenario=users,
             url=_url(cluster, target.namespace, b),
             steady_error_rate=limits.get(f"{b.name}/error_rate", steady or 0.0),
         )
         for b, users in given.beside
-    )
+    ]
+    services: tuple[Loaded, ...] = ()
+    if given.scenario is not None:
+        services = (Loaded("", given.scenario, url, steady or 0.0), *beside)
     slis = tuple(indicators.known(objectives))
     scope = scope_of(plan.prometheus, target, slis)
     prometheus = prometheus_of(plan.prometheus, given.folder, target, cluster)
@@ -182,8 +181,7 @@ def resolve(given: Given, cluster: Cluster) -> Place:
         url=url,
         prometheus=prometheus,
         scope=scope,
-        steady_error_rate=steady or 0.0,
-        beside=beside,
+        services=services,
         unmeasured=(
             *_unspoken(given, objectives),
             *_unmeasured(objectives, indicators, scope, loaded=given.scenario is not None),

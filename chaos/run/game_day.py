@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Literal, NamedTuple, Protocol
+from typing import Literal, Protocol
 
 from chaos.faults.injection import Tag
 from chaos.kube import Cluster, ClusterError, Workload
@@ -23,14 +23,13 @@ from chaos.run.evidence_recorder import EvidenceRecorder
 from chaos.run.fault_lifecycle import FaultLifecycle, Task
 from chaos.run.interrupt import InterruptedRunError
 from chaos.run.journal_writer import JournalWriter
+from chaos.run.loads import NO_LOAD, Loaded, Loads, scenarios_of
 from chaos.run.progress import Progress, Pulse
 from chaos.run.stop_conditions import StopConditions
 from chaos.undo.lease import Held
-from loadtests.runner import LoadError, LoadHandle, LoadRunner
-from loadtests.scenario import Scenario
-from loadtests.tail import LoadProgress, together
+from loadtests.runner import LoadError
+from loadtests.tail import LoadProgress
 from slo.evidence import journal as entries
-from slo.evidence.samples import BESIDE
 from slo.model import SCHEMA_VERSION, Phase, PhaseKind
 from slo.observe.phases import Scope
 from slo.observe.prometheus import Prometheus
@@ -40,7 +39,6 @@ TICK_S = 0.1
 PULSE_EVERY_S = 0.5
 POLL_EVERY_S = 0.25
 LAST_LOOK_S = 10.0
-NO_LOAD = LoadProgress(requests=0, errors=0, rate=0.0, error_rate=0.0, p95_s=None)
 STEPS_TAKE = timedelta(minutes=10)  # a procedure, beside the phase that watches it
 UNDO_WITHIN = timedelta(seconds=60)
 """After a fault's time it expires, so that whoever sees it then undoes it."""
@@ -64,34 +62,22 @@ class RecoveryProcedure(Protocol):
     ) -> None: ...
 
 
-class Beside(NamedTuple):
-    """A service that is loaded beside the target; "" as name is the target itself."""
-
-    name: str
-    scenario: Scenario
-    url: str
-    steady_error_rate: float
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setting:
-    """All that a run needs, resolved. `steady_error_rate` is a ratio: more is not steady.
+    """All that a run needs, resolved.
 
-    Without a `scenario` there is no load, and `url` is "". `beside` are other services that are
-    loaded at the same time.
+    `services` are those that are loaded, the target first; none without load, and `url` is "" then.
     """
 
     run_dir: Path
     plan: Plan
-    scenario: Scenario | None
+    services: tuple[Loaded, ...]
     cluster: Cluster
     prometheus: Prometheus
     scope: Scope
     url: str
-    steady_error_rate: float
     gameday_version: str
     held: Held  # the namespace's Lease
-    beside: tuple[Beside, ...] = ()
     cure: RecoveryProcedure | None = None  # carries a plan's procedures out
     time_scale: float = 1.0
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
@@ -124,8 +110,7 @@ class _GameDay:
         self._last_pulse = 0.0
         self._last_seen: LoadProgress | None = None
         self._pods = "?"
-        self._loads: dict[str, LoadHandle] = {}  # by service, the target's under ""
-        self._loaded: list[Beside] = []
+        self._loads = Loads(setting.services, setting.run_dir, journal, setting.now)
         self._drills: list[FaultLifecycle] = []
         self._guard = StopConditions(setting.plan.guardrails.stop, self._seen, setting.prometheus)
 
@@ -134,7 +119,9 @@ class _GameDay:
         ended: EndedBy = "completed"
         reason = ""
         try:
-            self._start_load()
+            if not self._set.services:
+                self._progress.say("no load: recovery is told by the workload's pods")
+            self._loads.start(seed=self._plan.seed, say=self._progress.say)
             with self._guard, self._pods_watched():
                 for experiment in self._plan.experiments:
                     self._experiment(experiment)
@@ -152,7 +139,7 @@ class _GameDay:
             ended, reason = "interrupted", str(error)
             raise
         finally:
-            self._stop_load()
+            self._loads.stop()
             self._evidence.write()
             self._journal.append(entries.RunEnded(time=self._now(), ended_by=ended, reason=reason))
         return ended
@@ -168,7 +155,7 @@ class _GameDay:
             namespace=plan.target.namespace,
             workload=plan.target.workload,
             url=masked_url(self._set.url),
-            scenario=self._scenarios(),
+            scenario=scenarios_of(self._set.services),
             seed=plan.seed,
             time_scale=self._set.time_scale,
             scrape_interval_s=self._set.scope.scrape_interval.total_seconds(),
@@ -177,49 +164,6 @@ class _GameDay:
                 for name, o in plan.objectives.items()
             },
         )
-
-    # Load
-
-    def _start_load(self) -> None:
-        if self._set.scenario is None:
-            self._progress.say("no load: recovery is told by the workload's pods")
-            return
-        own = Beside("", self._set.scenario, self._set.url, self._set.steady_error_rate)
-        self._loaded = [own, *self._set.beside]
-        for name, scenario, url, _ in self._loaded:
-            folder = self._set.run_dir / (f"{BESIDE}/{name}" if name else "")
-            folder.mkdir(parents=True, exist_ok=True)
-            place = masked_url(url)
-            self._journal.append(entries.LoadStarted(time=self._now(), url=place, service=name))
-            self._loads[name] = LoadRunner.start(scenario, url, folder, seed=self._plan.seed)
-            self._progress.say(f"load {scenario.name} on {place}" + (f" ({name})" if name else ""))
-
-    def _stop_load(self) -> None:
-        for name, load in self._loads.items():
-            load.stop()
-            summary = load.result()
-            self._journal.append(
-                entries.LoadEnded(
-                    time=self._now(),
-                    service=name,
-                    scheduled=summary.scheduled,
-                    sent=summary.sent,
-                    reason=summary.reason,
-                    cpu_share=summary.cpu_share,
-                )
-            )
-        self._loads = {}
-
-    def _scenarios(self) -> str:
-        """All in words; "" where there is no load."""
-        if self._set.scenario is None:
-            return ""
-        more = [f"{b.name}: {b.scenario.name}" for b in self._set.beside]
-        return ", ".join([self._set.scenario.name, *more])
-
-    def _load_progress(self) -> LoadProgress:
-        """Of all loads together, the worst of each counting."""
-        return together([load.progress() for load in self._loads.values()])
 
     # One experiment
 
@@ -269,14 +213,7 @@ class _GameDay:
         workload = self._workload()
         if not workload.whole:
             return f"{workload.name} has {workload.ready} of {workload.desired} pods ready"
-        for service in self._loaded:
-            seen = self._loads[service.name].progress()
-            of = f" to {service.name}" if service.name else ""
-            if seen.p95_s is None:
-                return f"no answer to any request{of} yet"
-            if seen.error_rate > service.steady_error_rate:
-                return f"{seen.error_rate:.1%} of the requests{of} fail"
-        return ""
+        return self._loads.unsteady()
 
     def _require_whole(self) -> None:
         why = self._unsteady()
@@ -418,12 +355,12 @@ class _GameDay:
         over = threading.Event()
 
         def watch() -> None:
-            every = POLL_EVERY_S if self._set.scenario is None else PULSE_EVERY_S
+            every = POLL_EVERY_S if not self._set.services else PULSE_EVERY_S
             known = None
             while not over.wait(every):
                 with contextlib.suppress(ClusterError):  # a number on the screen ends no run
                     now = self._workload()
-                    if self._set.scenario is None and (now.ready, now.desired) != known:
+                    if not self._set.services and (now.ready, now.desired) != known:
                         known = now.ready, now.desired
                         self._journal.append(
                             entries.PodsSeen(time=self._now(), ready=now.ready, wanted=now.desired)
@@ -435,7 +372,7 @@ class _GameDay:
             yield
         finally:
             over.set()
-            if self._set.scenario is None:  # its last entry stands before the end of the run
+            if not self._set.services:  # its last entry stands before the end of the run
                 watching.join(LAST_LOOK_S)
 
     def _check(self) -> None:
@@ -455,8 +392,8 @@ class _GameDay:
             return
         self._last_pulse = now
         seen = NO_LOAD
-        if self._loads:
-            self._last_seen = seen = self._load_progress()
+        if self._set.services:
+            self._last_seen = seen = self._loads.progress()
         self._progress.pulse(
             Pulse(
                 step=step,
@@ -468,6 +405,7 @@ class _GameDay:
                 error_rate=seen.error_rate,
                 p95_s=seen.p95_s,
                 pods=self._pods,
+                loaded=bool(self._set.services),
             )
         )
 
