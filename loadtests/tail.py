@@ -3,7 +3,7 @@
 import csv
 import time
 from collections import Counter, deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
 from pathlib import Path
@@ -29,6 +29,22 @@ class LoadProgress:
     error_rate: float
     p95_s: float | None
     due: int = 0
+
+
+def together(each: Sequence[LoadProgress]) -> LoadProgress:
+    """Of several loads: requests add up, of error rate and latency the worst one counts.
+
+    No latency where one of them has none yet.
+    """
+    times = [p.p95_s for p in each]
+    return LoadProgress(
+        requests=sum(p.requests for p in each),
+        errors=sum(p.errors for p in each),
+        rate=sum(p.rate for p in each),
+        error_rate=max(p.error_rate for p in each),
+        p95_s=None if None in times else max(t for t in times if t is not None),
+        due=sum(p.due for p in each),
+    )
 
 
 @dataclass(frozen=True, slots=True)

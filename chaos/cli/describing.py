@@ -20,6 +20,7 @@ from chaos.discovery.parts import find_parts
 from chaos.discovery.probe import TIMEOUT_S, description, probe
 from chaos.discovery.workload import DiscoveryError, FoundWorkload, find_workload
 from chaos.kube import Cluster
+from loadtests.reach import UnreachableError, reach
 from slo.observe.answers import PrometheusError
 from slo.system.prometheus import PrometheusAccess
 
@@ -40,12 +41,17 @@ class Asked:
     locustfile: Path | None
     runbook: Path | None
     writes: bool
+    ca_file: Path | None = None
 
 
 class Texts(dict[str, str]):
-    """Files by their path in the folder; `namespace` is the system's."""
+    """Files by their path in the folder; `namespace` is the system's.
+
+    `custom` is "rollouts.argoproj.io" where the workload is a custom resource.
+    """
 
     namespace: str = ""
+    custom: str = ""
 
 
 def must_exist(option: str, path: Path | None) -> None:
@@ -63,14 +69,16 @@ def describe(asked: Asked, cluster: Cluster, say: Say) -> Texts:
     for guess in workload.guesses:
         say(f"found: {guess}")
     if target.url is None and target.service is None:
-        raise UsageError(
-            f"no Service leads to the pods of {target.namespace}/{target.workload}: say where users"
-            " come in with --url"
-        )
+        return _worker(asked, cluster, workload, say)
     url = target.url or cluster.service_url(target.namespace, target.service or "", target.port)
+    if url.startswith("https:"):
+        try:
+            reach(url, verify=True, ca_file=asked.ca_file)
+        except UnreachableError as error:
+            raise UsageError(str(error)) from error
     access, metrics = _metrics(asked, cluster, workload, say)
     calls, all_writes = _calls(asked, url, say)
-    probed = probe(url, calls)
+    probed = probe(url, calls, asked.ca_file)
     for why in probed.left_out:
         say(f"left out: {why}")
     if not probed.works and asked.locustfile is None:
@@ -92,12 +100,52 @@ def describe(asked: Asked, cluster: Cluster, say: Say) -> Texts:
         runbook=_relative(asked.runbook, asked.directory),
         locustfile=_relative(asked.locustfile, asked.directory),
         parts=parts,
+        ca_file=_relative(asked.ca_file, asked.directory),
     )
     texts = Texts(folder.files(found))
-    texts.namespace = target.namespace
+    texts.namespace, texts.custom = target.namespace, workload.resource
+    hidden = sorted({n for c in (*found.calls, *found.writes) for n in folder.used(c)})
+    if hidden and asked.locustfile is None:
+        say(
+            f"hidden: secrets of {asked.har} are written nowhere; set these environment variables"
+            f" before a run: {', '.join(hidden)}"
+        )
     if asked.runbook is None:
         say("guessed: the thresholds in runbook.md, from what was measured now; decide them")
     say(f"guessed: what one pod's death may cost users ({workload.replicas} pods), in the plan")
+    return texts
+
+
+def _worker(asked: Asked, cluster: Cluster, workload: FoundWorkload, say: Say) -> Texts:
+    """Of a workload that nobody sends requests to: Prometheus is all that can say how it is."""
+    target = workload.target
+    where = f"{target.namespace}/{target.workload}"
+    access, metrics = _metrics(asked, cluster, workload, say)
+    if access is None or metrics is None:
+        raise UsageError(
+            f"no Service leads to the pods of {where}, and there is no Prometheus to measure them"
+            " by: say where users come in with --url, or where Prometheus is with --prometheus"
+        )
+    say(f"guessed: nobody sends requests to {where}, as no Service leads to its pods: no load")
+    parts = find_parts(cluster, target.namespace)
+    for part in parts:
+        say(f"found: {part['name']}, a part of kind {part['kind']}")
+    found = folder.Findings(
+        workload=workload,
+        access=access,
+        metrics=metrics,
+        calls=(),
+        left_out=(),
+        writes=(),
+        times=(),
+        runbook=_relative(asked.runbook, asked.directory),
+        locustfile=None,
+        parts=parts,
+        loaded=False,
+    )
+    texts = Texts(folder.files(found))
+    texts.namespace, texts.custom = target.namespace, workload.resource
+    say("left to do: say in system.yaml what its work is measured by; pods_up is an example")
     return texts
 
 
@@ -155,7 +203,7 @@ def _understood(
 def _description(asked: Asked, url: str) -> tuple[str, Mapping[str, Any]]:
     if asked.openapi is not None:
         return asked.openapi, _document(asked.openapi)
-    told = description(url)
+    told = description(url, asked.ca_file)
     if told is None or not isinstance(told[1], dict):
         return "", {}
     return told[0], told[1]

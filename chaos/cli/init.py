@@ -36,6 +36,12 @@ def init(
     runbook: Annotated[
         Path | None, typer.Option(help="The runbook that you have already.", dir_okay=False)
     ] = None,
+    ca_file: Annotated[
+        Path | None,
+        typer.Option(
+            help="Authorities that the service's certificate is checked by.", dir_okay=False
+        ),
+    ] = None,
     writes: Annotated[
         bool, typer.Option("--writes", help="Also requests that change something.")
     ] = False,
@@ -49,6 +55,7 @@ def init(
     """Look at a service, and write the folder that describes it to gameday."""
     from chaos.cli.describing import Asked, describe, must_exist, written
     from chaos.kube import Cluster
+    from loadtests.scenario import unusable
     from service.cluster import embedded as cluster_here
 
     if embedded:
@@ -56,8 +63,15 @@ def init(
         if not found.running:
             raise UsageError("the embedded cluster is not up: start it with gameday cluster up")
         kubeconfig = str(found.kubeconfig)
-    for option, path in (("--locustfile", locustfile), ("--runbook", runbook), ("--har", har)):
+    for option, path in (
+        ("--locustfile", locustfile),
+        ("--runbook", runbook),
+        ("--har", har),
+        ("--ca-file", ca_file),
+    ):
         must_exist(option, path)
+    if ca_file is not None and (why := unusable(ca_file)):
+        raise UsageError(f"--ca-file: {why}")
     cluster = Cluster.connect(kubeconfig, context)
     cluster.check()
     asked = Asked(
@@ -71,6 +85,7 @@ def init(
         locustfile=locustfile,
         runbook=runbook,
         writes=writes,
+        ca_file=ca_file,
     )
     screen = console()
 
@@ -80,8 +95,10 @@ def init(
     texts = describe(asked, cluster, say)
     names = written(directory, texts, force=force)
     where = texts.namespace
+    if texts.custom:
+        where += f" --custom {texts.custom}"
     say(f"\nwritten to {directory}: {', '.join(names)}")
     say("\nType next:")
-    say(f"  gameday rbac {where} | kubectl apply -f -   # once: {where} allows faults")
+    say(f"  gameday rbac {where} | kubectl apply -f -   # once: {texts.namespace} allows faults")
     say("  gameday run smoke --dry-run   # what would be hit, and which permission is missing")
     say("  gameday run smoke             # the first verdict")

@@ -5,8 +5,10 @@ import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from chaos.cli.errors import UsageError
+from chaos.cli.system import prometheus_of, system_folder
 from chaos.kube import Cluster
 from chaos.kube.inventory import inventory
 from service.cluster.packages import PROMETHEUS
@@ -23,6 +25,8 @@ from slo.runbook.lint.versions import Versions, version
 from slo.runbook.reader import survey_runbook
 
 PROMETHEUS_TIMEOUT_S = 10.0
+SYSTEM = "system"
+"""In place of an address: the Prometheus of the system's folder."""
 
 
 def lint_context(
@@ -33,8 +37,12 @@ def lint_context(
     context: str | None,
     kubeconfig: str | None,
     kubernetes: str | None = None,
+    system: Path | None = None,
 ) -> Context:
-    """The runbook and all that it is checked against."""
+    """The runbook and all that it is checked against.
+
+    `prometheus` is an address, a version, or "system" for that of the system's folder.
+    """
     versions = _versions(kubernetes, prometheus)
     if versions.prometheus is not None:
         prometheus = None
@@ -47,7 +55,7 @@ def lint_context(
         expressions=expressions(book),
         kubectl=Kubectl.packaged(),
         objects=objects,
-        metrics=_metrics(prometheus) if prometheus else None,
+        metrics=_metrics(prometheus, system, kubeconfig, context) if prometheus else None,
         evaluator=_evaluator(),
         exists=_exists(file, manifests),
         scrape_interval_s=_scrape_interval(objects),
@@ -75,11 +83,48 @@ def _objects(manifests: Path | None, context: str | None, kubeconfig: str | None
     return merged(found) if found else None
 
 
-def _metrics(url: str) -> frozenset[str]:
+def _metrics(
+    named: str, system: Path | None, kubeconfig: str | None, context: str | None
+) -> frozenset[str]:
     try:
-        return Prometheus(url, timeout_s=PROMETHEUS_TIMEOUT_S).names()
+        return _prometheus(named, system, kubeconfig, context).names()
     except PrometheusError as error:
         raise UsageError(f"--prometheus: {error}") from error
+
+
+def _prometheus(
+    named: str, system: Path | None, kubeconfig: str | None, context: str | None
+) -> Prometheus:
+    """With the credentials of system.yaml where it is the Prometheus that they are for.
+
+    To any other address nothing is sent of them.
+    """
+    folder = system_folder(system, embedded=False)
+    access = folder.system.prometheus if folder is not None else None
+    if named == SYSTEM:
+        if folder is None or access is None:
+            raise UsageError(
+                "--prometheus system: there is no gameday/system.yaml that names a Prometheus"
+            )
+    elif access is None or access.url is None or _origin(access.url) != _origin(named):
+        return Prometheus(named, timeout_s=PROMETHEUS_TIMEOUT_S)
+    else:
+        own = urlsplit(access.url).path.rstrip("/") + access.path.rstrip("/")
+        if urlsplit(named).path.rstrip("/") not in ("", own):  # it names another path of its own
+            access = access.model_copy(update={"url": named, "path": ""})
+    assert folder is not None
+    cluster = Cluster.connect(kubeconfig, context) if access.service is not None else None
+    return prometheus_of(access, folder, folder.system.target, cluster)
+
+
+def _origin(url: str) -> tuple[str, str | None, int | None]:
+    """What has to be the same for a credential to be sent: scheme, host and port."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:  # no address at all: Prometheus() says so
+        return "", url, None
+    return parts.scheme, parts.hostname, port or {"http": 80, "https": 443}.get(parts.scheme)
 
 
 def _evaluator() -> Evaluator | None:

@@ -91,7 +91,7 @@ def run(
         namespace = own.namespace
         cluster.namespace(namespace)
         where = SystemUnderTest(
-            cluster=cluster, namespace=namespace, workload=own.workload, kind=own.kind, url=""
+            cluster=cluster, namespace=namespace, workload=own.workload, kind=own.full_kind, url=""
         )
         home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="gameday-")))
         opened = target.shells(cluster, namespace, home, unconfined=unconfined, say=progress.say)

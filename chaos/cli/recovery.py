@@ -103,6 +103,10 @@ def rbac(
     namespace: Annotated[str, typer.Argument(help="The namespace to allow faults in.")],
     *,
     nodes: Annotated[bool, typer.Option(help="Allow faults on nodes too, cluster-wide.")] = False,
+    custom: Annotated[
+        list[str] | None,
+        typer.Option(help="Workloads of this custom resource, e.g. rollouts.argoproj.io."),
+    ] = None,
     json: Json = False,
 ) -> None:
     """Print what an administrator applies once: `gameday rbac shop | kubectl apply -f -`."""
@@ -110,7 +114,12 @@ def rbac(
 
     from chaos.run import rbac as permissions
 
-    found = permissions.manifests(namespace, nodes=nodes)
+    for name in custom or ():
+        if "." not in name:
+            raise UsageError(
+                f"--custom {name}: name the resource with its group, e.g. rollouts.argoproj.io"
+            )
+    found = permissions.manifests(namespace, nodes=nodes, custom=custom or ())
     if json:
         print_json({"apiVersion": "v1", "kind": "List", "items": found})
         return

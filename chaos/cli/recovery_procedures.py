@@ -54,7 +54,7 @@ def recovery_procedures(
         cluster=cluster,
         namespace=plan.target.namespace,
         workload=plan.target.workload,
-        kind=plan.target.kind,
+        kind=plan.target.full_kind,
         url="",
     )
     with ExitStack() as stack:

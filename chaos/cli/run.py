@@ -69,7 +69,7 @@ def run(
             progress.say(line)
         found = dry_run_of(read, cluster, place.url)
         if dry_run:
-            found.problems += [*place.unanswered, *unreachable(place.url, given.scenario)]
+            found.problems += [*place.unanswered, *unreachable(place.services)]
             show_dry_run(found, screen, json=json)
             bad = found.problems or found.denied
             raise typer.Exit(ExitCode.USAGE if bad else ExitCode.PASS)
@@ -87,13 +87,11 @@ def run(
                 setting = game_day.Setting(
                     run_dir=run_dir,
                     plan=read,
-                    scenario=given.scenario,
+                    services=place.services,
                     cluster=cluster,
                     prometheus=place.prometheus,
                     scope=place.scope,
                     url=place.url,
-                    steady_error_rate=place.steady_error_rate,
-                    steady_p95_s=read.critical("response_time_p95", given.promises.objectives),
                     gameday_version=version(),
                     held=held,
                     cure=stack.enter_context(

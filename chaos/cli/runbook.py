@@ -55,8 +55,12 @@ def check_runbook(
     *,
     prometheus: Annotated[
         str | None,
-        typer.Option(help="The URL of a live Prometheus, or the version to check for: 2.53, 3.x."),
+        typer.Option(
+            help="The URL of a live Prometheus, 'system' for that of system.yaml, or the version to"
+            " check for: 2.53, 3.x."
+        ),
     ] = None,
+    system: options.System = None,
     kubernetes: Annotated[
         str | None, typer.Option(help="The version of Kubernetes to check for: 1.31.")
     ] = None,
@@ -97,6 +101,7 @@ def check_runbook(
             context=context,
             kubeconfig=kubeconfig,
             kubernetes=kubernetes or choice.kubernetes,
+            system=system,
         )
 
     checked = [check_file(file, look, fix=fix) for file in runbook_files(files)]

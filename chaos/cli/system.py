@@ -79,9 +79,14 @@ def runbook_of(given: Path | None, folder: SystemFolder | None) -> Path:
 
 
 def prometheus_of(
-    access: PrometheusAccess | None, folder: SystemFolder | None, target: Target, cluster: Cluster
+    access: PrometheusAccess | None,
+    folder: SystemFolder | None,
+    target: Target,
+    cluster: Cluster | None,
 ) -> Prometheus:
     """Through the Kubernetes API where it is a Service, else by its address.
+
+    A `cluster` is needed for a Service alone.
 
     Raises UsageError where credentials or certificates cannot be used.
     """
@@ -91,6 +96,7 @@ def prometheus_of(
     service, where = access.service or "", access.namespace or target.namespace
 
     def carry(path: str, query: Mapping[str, str], headers: Mapping[str, str]) -> tuple[int, bytes]:
+        assert cluster is not None
         try:
             body = cluster.get_through_service(
                 where, service, access.port, path, query, headers=headers
@@ -123,7 +129,7 @@ def scope_of(access: PrometheusAccess | None, target: Target, slis: tuple[Sli, .
     place = Place(
         namespace=target.namespace,
         workload=target.workload,
-        kind=target.kind,
+        kind=target.full_kind,
         pods=target.pods,
         selector=access.selector if access else "",
     )

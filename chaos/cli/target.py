@@ -16,6 +16,7 @@ from chaos.prove.shell.api_door import api_door
 from chaos.prove.shell.ingress_tunnel import ingress_tunnel
 from chaos.prove.shell.shell_session import ShellSession, fences, find_programs
 from chaos.prove.steps.placeholders import key
+from loadtests.scenario import unusable
 from slo.system.folder import SystemFolder
 from slo.system.model import Target
 from slo.system.parts import Switches
@@ -48,21 +49,26 @@ def system_under_test(
     such thing.
     """
     cluster.namespace(where.namespace)
-    cluster.workload(where.namespace, where.workload, where.kind)
+    cluster.workload(where.namespace, where.workload, where.full_kind)
     if where.url is None and where.service is None:
         raise UsageError("nobody says which Service users go to: give --service NAME:PORT")
     url = where.url or cluster.service_url(where.namespace, where.service or "", where.port)
     own = folder.system if folder is not None else None
+    ca_file = folder.path / own.load.ca_file if folder and own and own.load.ca_file else None
+    if ca_file is not None and (why := unusable(ca_file)):
+        raise UsageError(why)
     return SystemUnderTest(
         cluster=cluster,
         namespace=where.namespace,
         workload=where.workload,
-        kind=where.kind,
+        kind=where.full_kind,
         container=where.container,
         url=url,
         parts=own.parts if own else (),
         data=own.data if own else (),
         switches=own.switches if own else Switches(),
+        verify=own is None or own.load.verify is not False,
+        ca_file=ca_file,
     )
 
 

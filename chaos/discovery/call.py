@@ -1,7 +1,8 @@
 """One request that users may make: what a locustfile is written from."""
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 
@@ -10,6 +11,8 @@ class Call:
     """`path` is a template ("/items/{id}"), `example` the path with values. `body` is JSON or None.
 
     `ids_from` is the path template of the list whose entries have the ids that this path takes.
+    `secrets` are what stands for each `${HAR_NAME}` in the example, the headers and the body; they
+    are for asking the service now, and are written nowhere.
     """
 
     method: str
@@ -17,6 +20,8 @@ class Call:
     example: str
     body: Any = None
     ids_from: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     @property
     def name(self) -> str:

@@ -6,10 +6,13 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from chaos.discovery.call import Call
 from chaos.discovery.metrics import KUBERNETES, FoundMetrics
+from chaos.discovery.recorded_secrets import MARKER
 from chaos.discovery.workload import FoundWorkload
+from slo.system.model import Target
 from slo.system.prometheus import PrometheusAccess
 
 RATE = 20.0
@@ -36,16 +39,19 @@ class Findings:
     runbook: str | None
     locustfile: str | None
     parts: Sequence[Mapping[str, str]] = ()
+    ca_file: str | None = None  # by which authorities the service's certificate is checked
+    loaded: bool = True  # false where nobody sends requests to it
 
 
 def files(found: Findings) -> dict[str, str]:
     """The text of each file by its path in the folder."""
     written = {
         "system.yaml": _system(found),
-        "scenarios/smoke.yaml": _scenario(),
         "plans/smoke.yaml": _plan(found),
     }
-    if found.locustfile is None:
+    if found.loaded:
+        written["scenarios/smoke.yaml"] = _scenario()
+    if found.loaded and found.locustfile is None:
         written["locustfile.py"] = _locustfile(found)
     if found.runbook is None:
         written["runbook.md"] = _runbook(found)
@@ -57,16 +63,8 @@ def _system(found: Findings) -> str:
     lines = [
         "# Written by gameday init from what it found; docs/system.md has all that can stand here.",
         f"name: {target.workload}",
-        "target:",
-        f"  namespace: {target.namespace}",
-        f"  workload: {target.workload}",
+        *_target(target),
     ]
-    if target.kind != "Deployment":
-        lines.append(f"  kind: {target.kind}")
-    if target.url is not None:
-        lines.append(f"  url: {target.url}")
-    elif target.service is not None:
-        lines += [f"  service: {target.service}", f"  port: {target.port}"]
     if found.access is not None and found.metrics is not None:
         access = found.access
         lines.append("prometheus:")
@@ -81,9 +79,14 @@ def _system(found: Findings) -> str:
             f"  selector: {json.dumps(found.metrics.selector)}",
             f"presets: [{', '.join(found.metrics.presets)}]",
         ]
-    lines += ["load:", "  scenario: smoke"]
+    if found.loaded:
+        lines += ["load:", "  scenario: smoke"]
+    elif found.metrics is not None:
+        lines += _example(found.metrics)
     if found.locustfile is not None:
         lines.append(f"  locustfile: {json.dumps(found.locustfile)}")
+    if found.ca_file is not None:
+        lines.append(f"  ca_file: {json.dumps(found.ca_file)}")
     if found.runbook is not None:
         lines.append(f"runbook: {json.dumps(found.runbook)}")
     if found.parts:
@@ -92,6 +95,40 @@ def _system(found: Findings) -> str:
         fields = ", ".join(f"{k}: {_plain(v)}" for k, v in part.items())
         lines.append(f"  - {{{fields}}}")
     return "\n".join(lines) + "\n"
+
+
+def _target(target: Target) -> list[str]:
+    lines = [
+        "target:",
+        f"  namespace: {target.namespace}",
+        f"  workload: {target.workload}",
+    ]
+    if target.kind != "Deployment":
+        lines.append(f"  kind: {target.kind}")
+    if target.api_version is not None:
+        lines.append(f"  api_version: {target.api_version}")
+    if target.url is not None:
+        lines.append(f"  url: {target.url}")
+    elif target.service is not None:
+        lines += [f"  service: {target.service}", f"  port: {target.port}"]
+    return lines
+
+
+def _example(metrics: FoundMetrics) -> list[str]:
+    """An indicator of a workload without load, and what others could be made of."""
+    lines = [
+        "indicators:",
+        "  pods_up:  # an example: what is this workload's work measured by?",
+        "    titles: [Pods Up]",
+        "    unit: ratio",
+        "    better: higher",
+        "    value: avg(avg_over_time(up{{selector}}[{window}]))",
+        "    samples: up{{selector}}",
+    ]
+    if metrics.counters:
+        lines.append("  # Its pods export these counters, for 'total' with 'errors' or 'good':")
+        lines += [f"  #   {name}" for name in metrics.counters]
+    return lines
 
 
 def _plain(value: str) -> str:
@@ -123,11 +160,11 @@ def _plan(found: Findings) -> str:
         if alone
         else ""
     )
+    load = "load: {scenario: smoke}\n" if found.loaded else ""
     return f"""\
-# One pod is killed while users are at work.
+# One pod is killed{" while users are at work" if found.loaded else ""}.
 name: smoke
-load: {{scenario: smoke}}
-{guard}experiments:
+{load}{guard}experiments:
   - name: pod-delete
     title: One pod of {workload.target.workload} is deleted without notice
     fault:
@@ -154,6 +191,8 @@ def _runbook(found: Findings) -> str:
         ("Response Time (p95)", f"< {target * 1000:g} ms", f"> {5 * target * 1000:g} ms"),
         ("Error Rate", "< 1 %", "> 5 %"),
     ]
+    if not found.loaded:
+        rows = [("Pods Up", "> 90 %", "< 50 %")]
     if found.metrics is not None and KUBERNETES in found.metrics.presets:
         rows.append(("Pod Availability", "> 90 %", "< 50 %"))
     table = "\n".join(f"| {a} | {b} | {c} |" for a, b, c in rows)
@@ -183,10 +222,12 @@ def _round_up(seconds: float) -> float:
 
 def _locustfile(found: Findings) -> str:
     lists = {c.ids_from for c in found.calls if c.ids_from}
+    secrets = sorted({n for c in (*found.calls, *found.writes) for n in used(c)})
     parts = [
         '"""The users of the service, as gameday init found them. Change what you like."""\n',
-        "import random\n" if lists else "",
+        _imports(os=bool(secrets), random=bool(lists)),
         "from locust import FastHttpUser, task\n",
+        _hidden(secrets),
         _KNOWN if lists else "",
         "\nclass ServiceUser(FastHttpUser):",
     ]
@@ -219,8 +260,50 @@ def _named(calls: Sequence[Call]) -> Iterator[tuple[str, Call]]:
         yield call.name if again == 1 else f"{call.name}__{again}", call
 
 
+def _imports(*, os: bool, random: bool) -> str:
+    lines = ["import os"] if os else []
+    lines += ["import random"] if random else []
+    lines += ["from urllib.parse import quote"] if os else []
+    return "\n".join(lines) + "\n" if lines else ""
+
+
+def used(call: Call) -> set[str]:
+    """The variables of the secrets that the request needs."""
+    text = json.dumps([call.example, dict(call.headers), call.body])
+    return set(MARKER.findall(text)) & set(call.secrets)
+
+
+def _hidden(secrets: Sequence[str]) -> str:
+    if not secrets:
+        return ""
+    said = "# Secrets of the recording, which are written nowhere: set these before a run.\n"
+    return "\n" + said + "".join(f'{name} = os.environ["{name}"]\n' for name in secrets)
+
+
+def _code(value: Any, call: Call, *, in_path: bool = False) -> str:
+    """The value as Python, with the names of what was hidden in its texts."""
+    if isinstance(value, dict):
+        each = (f"{k!r}: {_code(v, call)}" for k, v in value.items())
+        return "{" + ", ".join(each) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(_code(v, call) for v in value) + "]"
+    if not isinstance(value, str):
+        return repr(value)
+    pieces, at = [], 0
+    for marker in MARKER.finditer(value):
+        if marker[1] not in call.secrets:
+            continue
+        if marker.start() > at:
+            pieces.append(json.dumps(value[at : marker.start()]))
+        pieces.append(f'quote({marker[1]}, safe="")' if in_path else marker[1])
+        at = marker.end()
+    if at < len(value) or not pieces:
+        pieces.append(json.dumps(value[at:]))
+    return " + ".join(pieces)
+
+
 def _task(call: Call, name: str, lists: set[str]) -> str:
-    where, named = json.dumps(call.example), ""
+    where, named = _code(call.example, call, in_path=True), ""
     if call.path != call.example:
         named = f", name={json.dumps(call.path)}"
     lines = ["    @task", f"    def {name}(self) -> None:"]
@@ -231,7 +314,8 @@ def _task(call: Call, name: str, lists: set[str]) -> str:
             f"        path = {first} + str(random.choice(known)) if known else {where}",
         ]
         where = "path"
-    body = "" if call.body is None else f", json={call.body!r}"
+    headers = f", headers={_code(dict(call.headers), call)}" if call.headers else ""
+    body = headers + ("" if call.body is None else f", json={_code(call.body, call)}")
     asked = f"self.client.{call.method.casefold()}({where}{named}{body})"
     if call.path in lists and call.safe:
         lines += [

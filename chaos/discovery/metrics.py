@@ -1,6 +1,7 @@
 """What Prometheus has of a workload: where it is, which library's metrics, which labels."""
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -15,6 +16,7 @@ KUBERNETES = "kubernetes"
 _PLACES = ("namespace", "kubernetes_namespace", "exported_namespace")
 _NAMES = ("job", "app", "service", "deployment", "container", "workload", "application")
 _LOOK = "2m"
+_OF_LIBRARIES = re.compile(r"(python|process|go|jvm|promhttp|container|kube|node|prometheus|net)_")
 USUAL_S = 15.0
 
 
@@ -46,18 +48,23 @@ def _likeness(service: Json) -> int:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FoundMetrics:
-    """`presets` fit what is exported, `selector` are this workload's labels, `said` is in words."""
+    """`presets` fit what is exported, `selector` are this workload's labels, `said` is in words.
+
+    `counters` are what the workload exports itself, where no preset knows it.
+    """
 
     presets: tuple[str, ...]
     selector: str
     scrape_interval: timedelta
     said: tuple[str, ...]
+    counters: tuple[str, ...] = ()
 
 
 def find_metrics(prometheus: Prometheus, target: Target) -> FoundMetrics:
     """Raises slo.observe.answers.PrometheusError."""
     names = prometheus.names()
     said: list[str] = []
+    counters: tuple[str, ...] = ()
     chosen = [KUBERNETES] if any(n.startswith(("container_", "kube_")) for n in names) else []
     selector = 'namespace="{namespace}"'
     for name in presets():
@@ -73,12 +80,17 @@ def find_metrics(prometheus: Prometheus, target: Target) -> FoundMetrics:
         said.append(f"the metrics are those of {preset(name).exported_by}: preset {name}")
         break
     else:
-        said.append("no preset fits the metrics, so the load alone measures errors and times")
+        said.append("no preset fits the metrics, so Prometheus says nothing of errors and times")
+        if target.service is None and target.url is None:  # these metrics are all that there is
+            selector = _labels(prometheus, "up", target) or selector
+            own = selector.replace("{namespace}", target.namespace)
+            counters = _counters(prometheus, names, own)
     return FoundMetrics(
         presets=tuple(chosen),
         selector=selector,
         scrape_interval=_interval(prometheus),
         said=tuple(said),
+        counters=counters,
     )
 
 
@@ -117,6 +129,18 @@ def _labels(prometheus: Prometheus, metric: str, target: Target) -> str | None:
         elif place is None and len(inside) != 1:
             return None  # nobody's, or nobody knows whose
     return ",".join(f'{name}="{value}"' for name, value in kept.items())
+
+
+def _counters(prometheus: Prometheus, names: Iterable[str], selector: str) -> tuple[str, ...]:
+    """Names of counters with these labels, without what a client library says of itself."""
+    own = "|".join(
+        re.escape(n) for n in sorted(names) if n.endswith("_total") and not _OF_LIBRARIES.match(n)
+    )
+    if not own or not selector:
+        return ()
+    found = f'count by (__name__) ({{__name__=~"{own}",{selector}}})'
+    rows = prometheus.instant(found, datetime.now(UTC))
+    return tuple(sorted(row.labels["__name__"] for row in rows))
 
 
 def _interval(prometheus: Prometheus) -> timedelta:

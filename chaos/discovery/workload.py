@@ -3,10 +3,11 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from chaos.kube import Cluster, Json, kind_of
-from chaos.kube.views import workload_of
+from chaos.kube import Cluster, ClusterError, Json, Workload, kind_of
+from chaos.kube.kinds import full_name
 from slo.system.model import Target
 
+FORBIDDEN = 403
 KINDS = ("Deployment", "StatefulSet", "DaemonSet")
 _NOT_OURS = ("kube-system", "kube-public", "kube-node-lease", "local-path-storage")
 _BESIDE = ("prometheus", "grafana", "alertmanager", "kube-state-metrics", "node-exporter")
@@ -19,12 +20,16 @@ class DiscoveryError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FoundWorkload:
-    """`labels` select its pods; `guesses` are what was not told, in words."""
+    """`labels` select its pods; `guesses` are what was not told, in words.
+
+    `resource` is "rollouts.argoproj.io" for a custom resource, whose reading has to be permitted.
+    """
 
     target: Target
     replicas: int
     labels: Mapping[str, str]
     guesses: tuple[str, ...]
+    resource: str = ""
 
 
 def find_workload(
@@ -50,34 +55,82 @@ def find_workload(
             f"there are several workloads, choose one with --workload and --namespace: {names}"
         )
     obj = found[0]
-    meta, spec = obj["metadata"], obj["spec"]
+    meta = obj["metadata"]
+    counted = _scaled(cluster, obj)
+    pods = _labels(cluster, obj, counted.selector)
     if workload is None:
         guesses.append(
             f"{obj['kind']} {meta['namespace']}/{meta['name']} is the only workload there"
         )
     door: dict[str, object] = {"url": url}
     if url is None:
-        door = _door(cluster, meta["namespace"], spec["template"]["metadata"].get("labels") or {})
+        door = _door(cluster, meta["namespace"], pods)
         if door:
             guesses.append(f"users come in by Service {door['service']}, port {door['port']}")
     target = Target.model_validate(
-        {"namespace": meta["namespace"], "workload": meta["name"], "kind": obj["kind"], **door}
+        {
+            "namespace": meta["namespace"],
+            "workload": meta["name"],
+            "kind": obj["kind"],
+            "api_version": None if obj["kind"] in KINDS else obj["apiVersion"],
+            **door,
+        }
     )
     return FoundWorkload(
         target=target,
-        replicas=workload_of(obj).desired,
-        labels=spec["selector"].get("matchLabels")
-        or spec["template"]["metadata"].get("labels")
-        or {},
+        replicas=counted.desired,
+        labels=_chosen(counted.selector) or pods,
+        resource=_resource(cluster, target),
         guesses=tuple(guesses),
     )
 
 
 def _workloads(cluster: Cluster, namespace: str) -> Iterator[Json]:
-    for kind in KINDS:
-        for obj in cluster.objects(kind_of(kind), namespace):
+    made_by: set[str] = set()
+    for name in KINDS:
+        for obj in cluster.objects(kind_of(name), namespace):
+            made_by |= {o["uid"] for o in obj["metadata"].get("ownerReferences") or ()}
             if namespace or obj["metadata"]["namespace"] not in _NOT_OURS:
                 yield obj
+    for kind in cluster.scaled_kinds():
+        try:
+            found = cluster.objects(kind, namespace)
+        except ClusterError as error:
+            if error.status != FORBIDDEN:
+                raise
+            continue
+        # What an operator makes a Deployment or a StatefulSet of is found as that.
+        yield from (o for o in found if o["metadata"]["uid"] not in made_by)
+
+
+def _scaled(cluster: Cluster, obj: Json) -> Workload:
+    meta, kind = obj["metadata"], full_name(obj["kind"], obj["apiVersion"])
+    return cluster.workload(meta["namespace"], meta["name"], kind)
+
+
+def _chosen(selector: str) -> dict[str, str]:
+    """The labels of a selector that are to have one value each."""
+    pairs = (term.partition("=") for term in selector.split(",") if " " not in term)
+    return {
+        name: value.removeprefix("=") for name, equal, value in pairs if equal and name[-1] != "!"
+    }
+
+
+def _labels(cluster: Cluster, obj: Json, selector: str) -> dict[str, str]:
+    """Of its pods: those of its template, where it has one, else what all pods of now have."""
+    template = (obj["spec"].get("template") or {}).get("metadata") or {}
+    if template.get("labels"):
+        return dict(template["labels"])
+    found = cluster.objects(kind_of("Pod"), obj["metadata"]["namespace"], selector)
+    each = [set((p["metadata"].get("labels") or {}).items()) for p in found]
+    return dict(set.intersection(*each)) if each else _chosen(selector)
+
+
+def _resource(cluster: Cluster, target: Target) -> str:
+    if target.api_version is None:
+        return ""
+    kind = cluster.kind(target.full_kind)
+    return f"{kind.plural}.{kind.group}"
 
 
 def _beside(name: str) -> bool:

@@ -3,25 +3,37 @@
 As many pods as are wanted now: an autoscaler or a person may have changed that since the fault.
 """
 
-from chaos.kube import KINDS, Cluster, Json, Pod, Ref
-from chaos.kube.views import workload_of
+from chaos.kube import Cluster, ClusterError, Json, Pod, Ref
+from chaos.kube.views import COUNTED, owner_name, workload_of
 
-COUNTED = ("Deployment", "StatefulSet", "DaemonSet", "ReplicaSet")
-"""Kinds that say how many pods they want and how many are ready."""
+NOT_FOUND, FORBIDDEN = 404, 403
 
 
 def owner_of(cluster: Cluster, pod: Pod) -> str:
     """The workload that makes the pod anew, as Kind/name; "" where nothing does.
 
-    That is the Deployment and not its ReplicaSet. Of a kind that is not known here (an operator's),
-    it is the nearest object that is.
+    That is the Deployment, or the Argo Rollout, and not its ReplicaSet; unless the owner does not
+    say how many pods it wants, or may not be read.
     """
     if not pod.owner.startswith("ReplicaSet/"):
         return pod.owner
     replica_set = cluster.find(Ref.of("ReplicaSet", pod.namespace, pod.owner.partition("/")[2]))
     owners = (replica_set or {"metadata": {}})["metadata"].get("ownerReferences") or ()
-    above = next((o for o in owners if o.get("controller") and o["kind"] in KINDS), None)
-    return f"{above['kind']}/{above['name']}" if above else pod.owner
+    above = next((owner_name(o) for o in owners if o.get("controller")), "")
+    return above if above and _counts(cluster, pod.namespace, above) else pod.owner
+
+
+def _counts(cluster: Cluster, namespace: str, owner: str) -> bool:
+    kind, _, name = owner.partition("/")
+    if kind in COUNTED:
+        return True
+    try:
+        cluster.workload(namespace, name, kind)
+    except ClusterError as error:
+        if error.passing:
+            raise
+        return False
+    return True
 
 
 def whole(cluster: Cluster, namespace: str, owner: str, *, settled: bool = False) -> str | None:
@@ -31,7 +43,7 @@ def whole(cluster: Cluster, namespace: str, owner: str, *, settled: bool = False
     """
     kind, _, name = owner.partition("/")
     if kind not in COUNTED:
-        return _of_others(cluster, namespace, owner)
+        return _of_others(cluster, namespace, owner, settled=settled)
     obj = cluster.find(Ref.of(kind, namespace, name))
     if obj is None:
         return f"{kind.lower()} {name} is not there any more"
@@ -46,9 +58,15 @@ def whole(cluster: Cluster, namespace: str, owner: str, *, settled: bool = False
     return f"{name}: {workload.ready} of {workload.desired} pods ready"
 
 
-def _of_others(cluster: Cluster, namespace: str, owner: str) -> str | None:
-    """Of a kind that does not say how many pods it wants: those that it has are ready."""
+def _of_others(cluster: Cluster, namespace: str, owner: str, *, settled: bool) -> str | None:
+    """Of a custom kind by its subresource `scale`; without one, the pods that it has are ready."""
     kind, _, name = owner.partition("/")
+    if "." in kind:
+        try:
+            return _scaled(cluster, namespace, owner, settled=settled)
+        except ClusterError as error:
+            if error.status not in (NOT_FOUND, FORBIDDEN):
+                raise
     job = cluster.find(Ref.of(kind, namespace, name)) if kind == "Job" else None
     if job is not None and (job.get("status") or {}).get("completionTime"):
         return f"job {name} has completed"
@@ -56,6 +74,15 @@ def _of_others(cluster: Cluster, namespace: str, owner: str) -> str | None:
     if not own or not all(p.ready and not p.ending for p in own):
         return None
     return f"{kind} {name}: {len(own)} pods ready"
+
+
+def _scaled(cluster: Cluster, namespace: str, owner: str, *, settled: bool) -> str | None:
+    kind, _, name = owner.partition("/")
+    workload = cluster.workload(namespace, name, kind)
+    pods = cluster.pods(namespace, workload.selector)
+    if workload.ready < workload.desired or (settled and len(pods) != workload.desired):
+        return None
+    return f"{name}: {workload.ready} of {workload.desired} pods ready"
 
 
 def _seen(obj: Json) -> bool:

@@ -3,9 +3,18 @@
 from collections.abc import Callable, Mapping, Sequence
 
 from chaos.kube.errors import ClusterError
-from chaos.kube.kinds import Json, Kind, Ref, kind_of
+from chaos.kube.kinds import KINDS, Json, Kind, Ref, kind_of, parts_of
 from chaos.kube.quantities import milli, quantity
-from chaos.kube.views import ClusterEvent, Pod, Usage, Workload, event_of, pod_of, workload_of
+from chaos.kube.views import (
+    COUNTED,
+    ClusterEvent,
+    Pod,
+    Usage,
+    Workload,
+    event_of,
+    pod_of,
+    workload_of,
+)
 from chaos.kube.wire import Wire
 
 CONFLICT, NOT_FOUND, UNPROCESSABLE = 409, 404, 422
@@ -179,8 +188,68 @@ class Cluster(Wire):
     def namespace(self, name: str) -> Json:
         return self._ask("GET", f"/api/v1/namespaces/{name}", f"find namespace {name}")
 
+    def kind(self, name: str) -> Kind:
+        """By its name, or as "Rollout.v1alpha1.argoproj.io" where it is not in the table.
+
+        The server is asked then. Raises ClusterError where it has no such kind.
+        """
+        if name in KINDS:
+            return KINDS[name]
+        kind, version = parts_of(name)
+        path = f"/apis/{version}" if "/" in version else f"/api/{version}"
+        missing = f"the cluster has no kind {kind} of {version or 'v1'}"
+        try:
+            found = self._ask("GET", path, f"look for kind {kind} of {version}")
+        except ClusterError as error:
+            if error.status == NOT_FOUND:
+                raise ClusterError(missing, status=NOT_FOUND) from error
+            raise
+        for row in found.get("resources") or ():
+            if row["kind"] == kind and "/" not in row["name"]:
+                return Kind(version, kind, row["name"], namespaced=row["namespaced"])
+        raise ClusterError(missing, status=NOT_FOUND)
+
     def workload(self, namespace: str, name: str, kind: str = "Deployment") -> Workload:
-        return workload_of(self.get(Ref.of(kind, namespace, name)))
+        """Of a kind that is not in the table, it is known by its subresource `scale`."""
+        if kind in COUNTED:
+            return workload_of(self.get(Ref.of(kind, namespace, name)))
+        ref = Ref(self.kind(kind), name, namespace)
+        self.get(ref)  # where it is missing, that is said, and not that its scale is
+        try:
+            scale = self._ask("GET", f"{ref.path}/scale", f"read the scale of {ref}")
+        except ClusterError as error:
+            if error.status != NOT_FOUND:
+                raise
+            said = f"{ref} has no subresource scale, which would say how many pods it wants"
+            raise ClusterError(said, status=NOT_FOUND) from error
+        selector = str((scale.get("status") or {}).get("selector") or "")
+        if not selector:
+            raise ClusterError(
+                f"the scale of {ref} has no selector yet, so that its pods cannot be told from"
+                " others: its controller has to set it"
+            )
+        ready = [p for p in self.pods(namespace, selector) if p.ready and not p.ending]
+        desired = int((scale.get("spec") or {}).get("replicas") or 0)
+        return Workload(
+            namespace=namespace, name=name, desired=desired, ready=len(ready), selector=selector
+        )
+
+    def scaled_kinds(self) -> list[Kind]:
+        """Custom resources with a subresource `scale`, of each group's preferred version."""
+        groups = self._ask("GET", "/apis", "look for kinds that can be scaled").get("groups") or ()
+        found = []
+        for group in groups:
+            if "." not in group["name"] or group["name"].endswith(".k8s.io"):
+                continue  # Kubernetes' own
+            version = group["preferredVersion"]["groupVersion"]
+            rows = self._ask("GET", f"/apis/{version}", f"look at {version}").get("resources") or ()
+            scaled = {r["name"].partition("/")[0] for r in rows if r["name"].endswith("/scale")}
+            found += [
+                Kind(version, row["kind"], row["name"])
+                for row in rows
+                if row["name"] in scaled and row["namespaced"]
+            ]
+        return found
 
     def pods(self, namespace: str, selector: str, fields: str | None = None) -> list[Pod]:
         """By label and field selector, sorted by name; not those that have run to their end."""

@@ -57,6 +57,25 @@ KINDS = {
 """By name. Chaos Mesh's are there only where it is installed, Hiccups on the embedded cluster."""
 
 
+def full_name(kind: str, api_version: str) -> str:
+    """As kubectl has it where a name may mean several: "Rollout.v1alpha1.argoproj.io".
+
+    Kinds of the table, and those of the core, go by their name alone.
+    """
+    group, _, version = api_version.rpartition("/")
+    known = KINDS.get(kind)
+    if not group or (known is not None and known.group == group):
+        return kind
+    return f"{kind}.{version}.{group}"
+
+
+def parts_of(name: str) -> tuple[str, str]:
+    """Kind and apiVersion of such a full name; ("Job", "") of a name alone."""
+    kind, _, rest = name.partition(".")
+    version, _, group = rest.partition(".")
+    return kind, f"{group}/{version}" if group else version
+
+
 INGRESS = Kind("networking.k8s.io/v1", "Ingress", "ingresses")
 CERTIFICATE = Kind("cert-manager.io/v1", "Certificate", "certificates")
 AUTOSCALER = Kind("autoscaling/v2", "HorizontalPodAutoscaler", "horizontalpodautoscalers")

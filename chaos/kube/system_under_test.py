@@ -2,18 +2,20 @@
 
 import base64
 import contextlib
+import ssl
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import httpx
 
 from chaos.kube import Cluster, ClusterError, Json, Kind, Output, Pod, Ref, kind_of
-from chaos.kube.views import containers_of, pod_of, selector_of, unsettled
+from chaos.kube.views import COUNTED, containers_of, pod_of, selector_of, unsettled
 from slo.system.data import DataCheck
-from slo.system.parts import AnyPart, Switches, WorkloadKind
+from slo.system.parts import AnyPart, Switches
 
 HTTP_S = 5.0
 POLL_S = 0.25
@@ -25,21 +27,25 @@ class SystemUnderTest:
     """One namespace of one cluster; `url` is where users of its workload go.
 
     `kind` is the workload's, `container` the one of the service in its pods, by default the first.
-    `parts`, `data` and `switches` are what system.yaml says.
+    `parts`, `data` and `switches` are what system.yaml says; so are `verify` and `ca_file`, which
+    say whether the certificate at `url` is checked, and by which authorities.
     """
 
     cluster: Cluster
     namespace: str
     workload: str
     url: str
-    kind: WorkloadKind = "Deployment"
+    kind: str = "Deployment"
     container: str | None = None
     parts: tuple[AnyPart, ...] = ()
     data: tuple[DataCheck, ...] = ()
     switches: Switches = field(default_factory=Switches)
+    verify: bool = True
+    ca_file: Path | None = None
 
     def ref(self, kind: str | Kind, name: str) -> Ref:
-        return Ref(kind_of(kind) if isinstance(kind, str) else kind, name, self.namespace)
+        known = self.cluster.kind(kind) if isinstance(kind, str) else kind
+        return Ref(known, name, self.namespace)
 
     def find(self, kind: str | Kind, name: str) -> Json | None:
         return self.cluster.find(self.ref(kind, name))
@@ -82,7 +88,7 @@ class SystemUnderTest:
     def pods(self, labels: str | None = None) -> list[Pod]:
         """Of the workload, unless labels are given; those that are ending left out."""
         if labels is None:
-            labels = selector_of(self.target["spec"]["selector"])
+            labels = self.cluster.workload(self.namespace, self.workload, self.kind).selector
         return [p for p in self.cluster.pods(self.namespace, labels) if not p.ending]
 
     def raw_pods(self, labels: str = "") -> list[Json]:
@@ -95,9 +101,13 @@ class SystemUnderTest:
     def settled(self, kind: str = "", name: str = "") -> str:
         """Why the workload is not as its author wants it; "" when it is.
 
-        The system's own where none is named, of any of the three kinds.
+        The system's own where none is named.
         """
-        return unsettled(self.cluster.get(self.ref(kind or self.kind, name or self.workload)))
+        kind, name = kind or self.kind, name or self.workload
+        if kind in COUNTED:
+            return unsettled(self.cluster.get(self.ref(kind, name)))
+        found = self.cluster.workload(self.namespace, name, kind)
+        return "" if found.whole else f"{name}: {found.ready} of {found.desired} pods ready"
 
     def patch(self, kind: str | Kind, name: str, operations: Callable[[Json], list[Json]]) -> None:
         if self.cluster.change(self.ref(kind, name), operations) is None:
@@ -193,7 +203,8 @@ class SystemUnderTest:
         headers = {**(more or {}), **({"Host": host} if host else {})}
         named = {"sni_hostname": host} if host else {}
         # By its address: whoever the cluster likes may have signed the certificate.
-        with contextlib.suppress(httpx.HTTPError), httpx.Client(verify=not url) as client:
+        checked = self._checked() if not url else False
+        with contextlib.suppress(httpx.HTTPError), httpx.Client(verify=checked) as client:
             return client.request(
                 method,
                 (url or self.url) + path,
@@ -203,6 +214,11 @@ class SystemUnderTest:
                 timeout=HTTP_S,
             )
         return None
+
+    def _checked(self) -> ssl.SSLContext | bool:
+        if self.verify and self.ca_file is not None:
+            return ssl.create_default_context(cafile=self.ca_file)
+        return self.verify
 
 
 def wait(condition: Callable[[], object], within_s: float) -> bool:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
-from chaos.kube.kinds import Json
+from chaos.kube.kinds import Json, full_name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,7 +25,7 @@ class Pod:
     finished: bool
     containers: tuple[str, ...]
     restarts: Mapping[str, int]
-    owner: str = ""  # as Kind/name
+    owner: str = ""  # as Kind/name; the kind is a full name where it is not in the table
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +63,10 @@ class Usage(NamedTuple):
     memory: int
 
 
+COUNTED = ("Deployment", "StatefulSet", "DaemonSet", "ReplicaSet")
+"""Kinds that say in their status how many pods they want and how many are ready."""
+
+
 def workload_of(obj: Json) -> Workload:
     """Of a Deployment, StatefulSet or DaemonSet, which counts the nodes that should have a pod."""
     spec, status, metadata = obj["spec"], obj.get("status") or {}, obj["metadata"]
@@ -81,7 +85,7 @@ def workload_of(obj: Json) -> Workload:
 
 
 def unsettled(obj: Json) -> str:
-    """Why a Deployment, StatefulSet or DaemonSet is not as its author wants it; "" when it is."""
+    """Why a workload of one of the COUNTED kinds is not as its author wants it; "" when it is."""
     spec, state = obj["spec"], obj.get("status") or {}
     title = obj["metadata"]["name"]
     if state.get("observedGeneration", 0) < obj["metadata"].get("generation", 0):
@@ -91,7 +95,8 @@ def unsettled(obj: Json) -> str:
     there = state.get("currentNumberScheduled" if daemons else "replicas") or 0
     updated = state.get("updatedNumberScheduled" if daemons else "updatedReplicas") or 0
     ready = state.get("numberReady" if daemons else "readyReplicas") or 0
-    if updated < wanted and _replaces_all(spec.get("updateStrategy") or {}):
+    versions = obj["kind"] != "ReplicaSet"  # which has one template, and never replaces a pod
+    if versions and updated < wanted and _replaces_all(spec.get("updateStrategy") or {}):
         return f"{title}: {updated} of {wanted} pods are of this version"
     if there != wanted:
         return f"{title}: {there} pods, {wanted} wanted"
@@ -125,6 +130,11 @@ def selector_of(selector: Json) -> str:
     )
 
 
+def owner_name(reference: Json) -> str:
+    """Of an ownerReference: "ReplicaSet/web-1", "Rollout.v1alpha1.argoproj.io/web"."""
+    return f"{full_name(reference['kind'], reference['apiVersion'])}/{reference['name']}"
+
+
 def pod_of(pod: Json) -> Pod:
     metadata, status = pod["metadata"], pod.get("status") or {}
     conditions = status.get("conditions") or ()
@@ -139,7 +149,7 @@ def pod_of(pod: Json) -> Pod:
         finished=status.get("phase") in ("Succeeded", "Failed"),
         containers=tuple(c["name"] for c in containers_of(pod)),
         restarts={s["name"]: s["restartCount"] for s in status.get("containerStatuses") or ()},
-        owner=next((f"{o['kind']}/{o['name']}" for o in owners if o.get("controller")), ""),
+        owner=next((owner_name(o) for o in owners if o.get("controller")), ""),
     )
 
 

@@ -91,9 +91,7 @@ def workload_of_part(
     )
 
 
-def named_workload(
-    system: SystemUnderTest, name: str, kind: WorkloadKind | None, title: str
-) -> Json:
+def named_workload(system: SystemUnderTest, name: str, kind: str | None, title: str) -> Json:
     """Of this kind, else of whatever kind there is. Raises PartError, ClusterError."""
     for each in (kind,) if kind else KINDS:
         found = system.find(each, name)

@@ -21,7 +21,7 @@ from chaos.plan import forbidden
 from slo.documents import DocumentError, Duration, Part, read_document
 from slo.evidence import journal as entries
 from slo.model import Objective, Severity
-from slo.system.model import LABEL, System, Target
+from slo.system.model import LABEL, BesideLoads, System, Target
 from slo.system.prometheus import PrometheusAccess
 
 
@@ -53,7 +53,13 @@ Quantity = Annotated[
 
 
 class PlanLoad(Part):
+    """`beside` are other services that are loaded at the same time, each by its own scenario.
+
+    They are the system's where the plan does not say; `[]` does without them.
+    """
+
     scenario: str  # a bundled name, or a path
+    beside: BesideLoads = ()
 
 
 class Override(Part):
@@ -266,7 +272,8 @@ class Experiment(Part):
 class Plan(Part):
     """`target`, `prometheus` and `load` are the system's where the plan does not name them.
 
-    Without Prometheus, only what the load measures is judged.
+    Without Prometheus, only what the load measures is judged. Without `load`, for a workload that
+    nobody sends requests to, only what Prometheus and Kubernetes say.
     """
 
     name: str = Field(pattern=f"^{LABEL}$")
@@ -274,7 +281,7 @@ class Plan(Part):
     seed: int = 0
     target: Target
     prometheus: PrometheusAccess | None = None
-    load: PlanLoad
+    load: PlanLoad | None = None
     objectives: dict[str, Override] = Field(default_factory=dict)
     guardrails: Guardrails = Guardrails()
     watchdog: PlanWatchdog = PlanWatchdog()
@@ -288,8 +295,11 @@ class Plan(Part):
             return data
         own: dict[str, Any] = {"target": system.target, "prometheus": system.prometheus}
         if system.load.scenario is not None:
-            own["load"] = {"scenario": system.load.scenario}
-        return {**{k: v for k, v in own.items() if v is not None}, **data}
+            own["load"] = {"scenario": system.load.scenario, "beside": system.load.beside}
+        whole = {**{k: v for k, v in own.items() if v is not None}, **data}
+        if isinstance(data.get("load"), dict) and system.load.beside:
+            whole["load"] = {"beside": system.load.beside, **data["load"]}
+        return whole
 
     @model_validator(mode="before")
     @classmethod
@@ -300,6 +310,24 @@ class Plan(Part):
             if named.count(name) > 1:
                 raise ValueError(f"two experiments are called {name!r}")
         return data
+
+    @model_validator(mode="after")
+    def _without_load(self) -> Self:
+        """A plan that asks for what only a load can tell."""
+        if self.load is not None:
+            return self
+        if self.target.service is not None or self.target.url is not None:
+            raise ValueError(
+                "there is no load for the service or URL of 'target': name 'load: {scenario: ...}'"
+                " in the plan or in system.yaml"
+            )
+        if any(stop.sli is not None for stop in self.guardrails.stop):
+            raise ValueError(
+                "a stop condition on 'sli' needs a load: without one, stop on a 'promql' expression"
+            )
+        if any(e.expect.degraded is not None for e in self.experiments):
+            raise ValueError("'degraded' speaks of endpoints under load, and the plan has no load")
+        return self
 
     @model_validator(mode="after")
     def _allowed(self) -> Self:

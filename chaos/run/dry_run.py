@@ -30,6 +30,9 @@ def dry_run_of(plan: Plan, cluster: Cluster, url: str) -> DryRun:
     """Resolve all targets as they are now, and ask for every permission. Changes nothing."""
     found = DryRun()
     needed = set(rbac.AROUND)
+    if plan.target.api_version is not None:
+        kind = cluster.kind(plan.target.full_kind)
+        needed |= rbac.of_custom(f"{kind.plural}.{kind.group}")
     for experiment, slot in ((e, s) for e in plan.experiments for s in e.timetable()):
         scene = scene_of(plan, experiment, cluster, url, slot.label)
         tag = Tag(
@@ -73,7 +76,7 @@ def scene_of(
         anyway=plan.guardrails.all_pods_of,
         url=url,
         forbidden=plan.guardrails.forbidden_kinds,
-        workload_kind=plan.target.kind,
+        workload_kind=plan.target.full_kind,
     )
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from chaos.kube import Cluster, ClusterError
 from slo.evidence.metrics import Measurement, Series, write_metrics
-from slo.evidence.samples import RAW, read_raw
+from slo.evidence.samples import BESIDE, RAW, read_raw
 from slo.model import Phase
 from slo.observe.phases import Scope, measure, series
 from slo.observe.prometheus import Prometheus
@@ -40,7 +40,7 @@ class EvidenceRecorder:
         samples = read_raw(self._dir)
         if len(samples):
             samples.write_parquet(self._dir / "samples.parquet")
-        for path in self._dir.glob(RAW):
+        for path in (*self._dir.glob(RAW), *(self._dir / BESIDE).glob(f"*/{RAW}")):
             path.unlink()
         self._write_events()
 

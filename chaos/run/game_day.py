@@ -17,7 +17,7 @@ from typing import Literal, Protocol
 
 from chaos.faults.injection import Tag
 from chaos.kube import Cluster, ClusterError, Ref, Workload, kind_of
-from chaos.kube.views import workload_of
+from chaos.kube.views import COUNTED, workload_of
 from chaos.plan.model import Experiment, Plan, Slot
 from chaos.run import steadiness
 from chaos.run.dry_run import scene_of
@@ -25,11 +25,11 @@ from chaos.run.evidence_recorder import EvidenceRecorder
 from chaos.run.fault_lifecycle import FaultLifecycle, Task
 from chaos.run.interrupt import InterruptedRunError
 from chaos.run.journal_writer import JournalWriter
+from chaos.run.loads import NO_LOAD, Loaded, Loads, scenarios_of
 from chaos.run.progress import Progress, Pulse
 from chaos.run.stop_conditions import StopConditions
 from chaos.undo.lease import Held
-from loadtests.runner import LoadError, LoadHandle, LoadRunner
-from loadtests.scenario import Scenario
+from loadtests.runner import LoadError
 from loadtests.tail import KEPT_S, LoadProgress
 from slo.evidence import journal as entries
 from slo.model import SCHEMA_VERSION, Phase, PhaseKind
@@ -41,6 +41,7 @@ TICK_S = 0.1
 PULSE_EVERY_S = 0.5
 POLL_EVERY_S = 0.25
 TOLD_AFTER_S = 3.0  # at the start nobody has answered yet
+LAST_LOOK_S = 10.0
 STEPS_TAKE = timedelta(minutes=10)  # a procedure, beside the phase that watches it
 UNDO_WITHIN = timedelta(seconds=60)
 """After a fault's time it expires, so that whoever sees it then undoes it."""
@@ -66,20 +67,18 @@ class RecoveryProcedure(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setting:
-    """All that a run needs, resolved. `steady_error_rate` is a ratio: more is not steady.
+    """All that a run needs, resolved.
 
-    `steady_p95_s` is the critical response time; None where nothing is promised.
+    `services` are those that are loaded, the target first; none without load, and `url` is "" then.
     """
 
     run_dir: Path
     plan: Plan
-    scenario: Scenario
+    services: tuple[Loaded, ...]
     cluster: Cluster
     prometheus: Prometheus
     scope: Scope
     url: str
-    steady_error_rate: float
-    steady_p95_s: float | None = None
     gameday_version: str
     held: Held  # the namespace's Lease
     cure: RecoveryProcedure | None = None  # carries a plan's procedures out
@@ -114,7 +113,7 @@ class _GameDay:
         self._last_pulse = 0.0
         self._last_seen: LoadProgress | None = None
         self._pods = "?"
-        self._load: LoadHandle | None = None
+        self._loads = Loads(setting.services, setting.run_dir, journal, setting.now)
         self._drills: list[FaultLifecycle] = []
         self._guard = StopConditions(setting.plan.guardrails.stop, self._seen, setting.prometheus)
 
@@ -123,7 +122,9 @@ class _GameDay:
         ended: EndedBy = "completed"
         reason = ""
         try:
-            self._start_load()
+            if not self._set.services:
+                self._progress.say("no load: recovery is told by the workload's pods")
+            self._loads.start(seed=self._plan.seed, say=self._progress.say)
             with self._guard, self._pods_watched():
                 for experiment in self._plan.experiments:
                     self._experiment(experiment)
@@ -141,7 +142,7 @@ class _GameDay:
             ended, reason = "interrupted", str(error)
             raise
         finally:
-            self._stop_load()
+            self._loads.stop()
             self._evidence.write()
             self._journal.append(entries.RunEnded(time=self._now(), ended_by=ended, reason=reason))
         return ended
@@ -157,7 +158,7 @@ class _GameDay:
             namespace=plan.target.namespace,
             workload=plan.target.workload,
             url=masked_url(self._set.url),
-            scenario=self._set.scenario.name,
+            scenario=scenarios_of(self._set.services),
             seed=plan.seed,
             time_scale=self._set.time_scale,
             scrape_interval_s=self._set.scope.scrape_interval.total_seconds(),
@@ -166,31 +167,6 @@ class _GameDay:
                 for name, o in plan.objectives.items()
             },
         )
-
-    # Load
-
-    def _start_load(self) -> None:
-        self._journal.append(entries.LoadStarted(time=self._now(), url=masked_url(self._set.url)))
-        self._load = LoadRunner.start(
-            self._set.scenario, self._set.url, self._set.run_dir, seed=self._plan.seed
-        )
-        self._progress.say(f"load {self._set.scenario.name} on {masked_url(self._set.url)}")
-
-    def _stop_load(self) -> None:
-        if self._load is None:
-            return
-        self._load.stop()
-        summary = self._load.result()
-        self._journal.append(
-            entries.LoadEnded(
-                time=self._now(),
-                scheduled=summary.scheduled,
-                sent=summary.sent,
-                reason=summary.reason,
-                cpu_share=summary.cpu_share,
-            )
-        )
-        self._load = None
 
     # One experiment
 
@@ -243,27 +219,27 @@ class _GameDay:
 
     def _unsteady(self) -> tuple[str, bool]:
         """Why the service is not in its steady state, "" when it is; does waiting not help?"""
-        assert self._load is not None
+        why, stuck = self._workload_unsteady()
+        return why or self._loads.unsteady(), stuck
+
+    def _workload_unsteady(self) -> tuple[str, bool]:
         target, cluster = self._plan.target, self._set.cluster
-        seen, failures = self._load.progress(), self._load.failures()
-        found = cluster.get(Ref.of(target.kind, target.namespace, target.workload))
+        if target.full_kind not in COUNTED:  # of other kinds nothing but their scale is known
+            workload = self._workload()
+            if workload.whole:
+                return "", False
+            return f"{workload.name} has {workload.ready} of {workload.desired} pods ready", False
+        found = cluster.get(Ref.of(target.full_kind, target.namespace, target.workload))
         why = steadiness.of_workload(found, ())
-        if why:
-            labels = workload_of(found).selector
-            pods = cluster.objects(kind_of("Pod"), target.namespace, labels)
-            return steadiness.of_workload(found, pods), steadiness.is_stuck(found)
-        return steadiness.of_requests(seen, failures, self._set.steady_error_rate), False
+        if not why:
+            return "", False
+        pods = cluster.objects(kind_of("Pod"), target.namespace, workload_of(found).selector)
+        return steadiness.of_workload(found, pods), steadiness.is_stuck(found)
 
     def _require_well(self, length: timedelta) -> None:
         """Now, and for as long as nothing was broken. Raises UnsteadyError."""
-        assert self._load is not None
         why, _ = self._unsteady()
-        why = why or steadiness.of_baseline(
-            self._load.recent(min(KEPT_S, length.total_seconds())),
-            self._load.failures(),
-            error_rate=self._set.steady_error_rate,
-            p95_s=self._set.steady_p95_s,
-        )
+        why = why or self._loads.past_critical(min(KEPT_S, length.total_seconds()))
         if why:
             raise UnsteadyError(why)
 
@@ -395,19 +371,32 @@ class _GameDay:
 
     @contextlib.contextmanager
     def _pods_watched(self) -> Iterator[None]:
-        """Count pods for the screen, in a thread, as the answer may be long in coming."""
+        """Count pods, in a thread, as the answer may be long in coming.
+
+        For the screen, and in a run without load for the journal.
+        """
         over = threading.Event()
 
         def watch() -> None:
-            while not over.wait(PULSE_EVERY_S):
+            every = POLL_EVERY_S if not self._set.services else PULSE_EVERY_S
+            known = None
+            while not over.wait(every):
                 with contextlib.suppress(ClusterError):  # a number on the screen ends no run
-                    self._workload()
+                    now = self._workload()
+                    if not self._set.services and (now.ready, now.desired) != known:
+                        known = now.ready, now.desired
+                        self._journal.append(
+                            entries.PodsSeen(time=self._now(), ready=now.ready, wanted=now.desired)
+                        )
 
-        threading.Thread(target=watch, name="pods", daemon=True).start()
+        watching = threading.Thread(target=watch, name="pods", daemon=True)
+        watching.start()
         try:
             yield
         finally:
             over.set()
+            if not self._set.services:  # its last entry stands before the end of the run
+                watching.join(LAST_LOOK_S)
 
     def _check(self) -> None:
         """Raises StoppedError when the run has to end now."""
@@ -422,10 +411,12 @@ class _GameDay:
 
     def _pulse(self, step: str, left_s: float) -> None:
         now = time.monotonic()
-        if self._load is None or now - self._last_pulse < PULSE_EVERY_S:
+        if now - self._last_pulse < PULSE_EVERY_S:
             return
         self._last_pulse = now
-        self._last_seen = seen = self._load.progress()
+        seen = NO_LOAD
+        if self._set.services:
+            self._last_seen = seen = self._loads.progress()
         self._progress.pulse(
             Pulse(
                 step=step,
@@ -437,12 +428,13 @@ class _GameDay:
                 error_rate=seen.error_rate,
                 p95_s=seen.p95_s,
                 pods=self._pods,
+                loaded=bool(self._set.services),
             )
         )
 
     def _workload(self) -> Workload:
         workload = self._set.cluster.workload(
-            self._plan.target.namespace, self._plan.target.workload, self._plan.target.kind
+            self._plan.target.namespace, self._plan.target.workload, self._plan.target.full_kind
         )
         self._pods = f"{workload.ready}/{workload.desired}"
         return workload

@@ -24,6 +24,7 @@ class Pulse:
     error_rate: float  # ratio, over the last seconds
     p95_s: float | None
     pods: str  # "3/3"
+    loaded: bool = True  # false where there is no load to tell of
 
 
 class Progress(Protocol):
@@ -99,6 +100,8 @@ class Terminal:
 
 
 def _words(pulse: Pulse) -> str:
+    if not pulse.loaded:
+        return f"{pulse.step}: {pulse.pods} pods ready"
     p95 = "no answer yet" if pulse.p95_s is None else f"p95 {pulse.p95_s * 1000:.0f} ms"
     return f"{pulse.step}: {pulse.rate:.0f} requests/s, {p95}, {pulse.error_rate:.1%} errors" + (
         f", {pulse.pods} pods ready" if pulse.pods else ""
@@ -109,12 +112,17 @@ def _panel(pulse: Pulse) -> Table:
     row = Table.grid(padding=(0, 2))
     bad = "red" if pulse.error_rate > 0 else "green"
     p95 = "  –" if pulse.p95_s is None else f"{pulse.p95_s * 1000:.0f}"
-    row.add_row(
-        Text(_clock(pulse.elapsed_s), style="bold"),
-        Text(pulse.step, style="cyan"),
+    load: tuple[str | Text, ...] = (
         f"{pulse.rate:4.0f} req/s",
         f"p95 {p95:>4} ms",
         Text(f"{pulse.error_rate:6.1%} errors", style=bad),
+    )
+    if not pulse.loaded:
+        load = ()
+    row.add_row(
+        Text(_clock(pulse.elapsed_s), style="bold"),
+        Text(pulse.step, style="cyan"),
+        *load,
         f"{pulse.pods} pods" if pulse.pods else "",
         Text(f"{_clock(pulse.step_left_s)} left" if pulse.step_left_s > 0 else "", style="dim"),
     )

@@ -112,11 +112,19 @@ AROUND = OF_RUNNER & (
 """What every run needs, whatever its faults."""
 
 
-def manifests(namespace: str, *, nodes: bool = False) -> list[Json]:
+def of_custom(resource: str) -> frozenset[Permission]:
+    """To count the pods of workloads of a custom resource, e.g. "rollouts.argoproj.io"."""
+    plural, _, group = resource.partition(".")
+    return _each(group, f"{plural} {plural}/scale", "get")
+
+
+def manifests(namespace: str, *, nodes: bool = False, custom: Iterable[str] = ()) -> list[Json]:
     """What an administrator applies once: the label that allows faults, accounts, roles.
 
-    With `nodes` also what faults on nodes need, in all of the cluster.
+    With `nodes` also what faults on nodes need, in all of the cluster; `custom` are the custom
+    resources whose objects may be workloads under test.
     """
+    more = frozenset(p for each in custom for p in of_custom(each))
     found: list[Json] = [
         {
             "apiVersion": "v1",
@@ -124,7 +132,7 @@ def manifests(namespace: str, *, nodes: bool = False) -> list[Json]:
             "metadata": {"name": namespace, "labels": {ALLOWED: "true"}},
         }
     ]
-    for name, permissions in ((RUNNER, OF_RUNNER), (WATCHDOG, OF_WATCHDOG)):
+    for name, permissions in ((RUNNER, OF_RUNNER | more), (WATCHDOG, OF_WATCHDOG)):
         metadata = {"name": name, "namespace": namespace}
         found += [
             {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata},

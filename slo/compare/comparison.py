@@ -56,6 +56,10 @@ def compare(new: Recording, baseline: Recording) -> ReleaseComparison:
             f"{ours.run} was under the load {ours.scenario!r}, {theirs.run} under"
             f" {theirs.scenario!r}: they cannot be compared"
         )
+    if not ours.scenario:
+        raise ComparisonError(
+            f"{ours.run} and {theirs.run} had no load: there are no requests to compare"
+        )
     policy = new.policy.comparison
     window_s = policy.window.total_seconds()
     a, b = baseline_phases(baseline, window_s), baseline_phases(new, window_s)

@@ -93,6 +93,7 @@ class RunStarted(_Entry):
 class LoadStarted(_Entry):
     event: Literal["load.started"] = "load.started"
     url: str
+    service: str = ""  # one that is loaded beside the target; "" is the target
 
 
 class LoadEnded(_Entry):
@@ -102,7 +103,21 @@ class LoadEnded(_Entry):
     scheduled: int
     sent: int
     reason: str  # "" when it ran to its end
+    service: str = ""  # as in load.started
     cpu_share: float | None = None  # of one core, mean over its life; it cannot use more than one
+
+
+class PodsSeen(_Entry):
+    """How many pods of the workload are ready and wanted. Written when it changes, and only in a
+    run without load, whose recovery is told by it."""
+
+    event: Literal["pods.seen"] = "pods.seen"
+    ready: int
+    wanted: int
+
+    @property
+    def whole(self) -> bool:
+        return self.wanted > 0 and self.ready >= self.wanted
 
 
 class ExperimentStarted(_Entry):
@@ -269,6 +284,7 @@ Entry = (
     RunStarted
     | LoadStarted
     | LoadEnded
+    | PodsSeen
     | ExperimentStarted
     | PhaseStarted
     | PhaseEnded

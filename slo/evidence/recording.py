@@ -75,7 +75,7 @@ def read_recording(
         runbook=_runbook(runbook or run_dir / "runbook.md"),
         policy=policy or _policy(run_dir),
         system=_system(run_dir),
-        samples=_samples(run_dir, gaps),
+        samples=_samples(run_dir, gaps) if started.scenario else None,
         measurements=measurements,
         series=series,
         events=_events(run_dir / "events.jsonl", gaps),

@@ -23,6 +23,11 @@ from slo.latency_rule import OWN_FAULTS
 from slo.model import ErrorKind, Sample
 
 RAW = "samples-*.csv"
+BESIDE = "beside"
+"""The folder, in that of a run, of what other services were asked: beside/NAME/samples-N.csv."""
+
+SEPARATOR = " » "
+"""In an endpoint: "search » GET /items" is one of the service search, loaded beside the target."""
 
 _SCHEMA = pa.schema(
     [
@@ -139,11 +144,18 @@ def _number(text: str) -> float:
 def read_raw(run_dir: Path) -> Samples:
     """The workers' files, merged. A last line that a crash cut short is left out.
 
+    Endpoints of services that were loaded beside the target have the service before them.
+
     Raises ValueError, with file and line, for any other line that is not a sample.
     """
     rows: list[Sample] = []
     for path in sorted(run_dir.glob(RAW)):
         rows.extend(_raw_rows(path))
+    for path in sorted((run_dir / BESIDE).glob(f"*/{RAW}")):
+        service = path.parent.name
+        rows.extend(
+            row._replace(endpoint=f"{service}{SEPARATOR}{row.endpoint}") for row in _raw_rows(path)
+        )
     return Samples.from_rows(rows)
 
 

@@ -9,7 +9,7 @@ in the error rate.
 """
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -17,16 +17,44 @@ import numpy as np
 from numpy.typing import NDArray
 
 from slo.evidence.categories import Categories
-from slo.evidence.samples import Samples
+from slo.evidence.samples import SEPARATOR, Samples
 from slo.latency_rule import latencies_count
-from slo.model import ErrorKind, Unit
+from slo.model import ErrorKind, Objective, Unit
 from slo.stats.estimates import Quantiles, Share
 from slo.stats.intervals import Floats
 
 ERROR_RATE, RESPONSE_TIME = "error_rate", "response_time"
 Flags = NDArray[np.bool_]
 Codes = NDArray[np.int32]
+_BESIDE = re.compile(rf"([a-z0-9][a-z0-9-]*){SEPARATOR}")
 KINDS = tuple(k.value for k in ErrorKind)
+
+
+def service_of(endpoint: str) -> str:
+    """The one beside the target that it is an endpoint of; "" for the target itself."""
+    found = _BESIDE.match(endpoint)
+    return found[1] if found else ""
+
+
+def of_services(
+    objectives: Iterable[Objective], services: Collection[str]
+) -> tuple[Objective, ...]:
+    """With the name of the service before what is measured of it.
+
+    "Search Error Rate" is search_error_rate to the runbook's reader, or error_rate where no other
+    row is of that; where a service `search` is loaded beside the target, it is "search/error_rate".
+    """
+
+    def named(objective: Objective) -> Objective:
+        title = re.sub(r"\W+", "_", objective.title.casefold())
+        for service in services:
+            word = service.replace("-", "_") + "_"
+            own = objective.name.removeprefix(word)
+            if title.startswith(word) and client_view(own) is not None:
+                return replace(objective, name=f"{service}/{own}")
+        return objective
+
+    return tuple(map(named, objectives))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +98,11 @@ class Requests:
         wanted = np.zeros(len(self.names), dtype=np.bool_)
         wanted[list(endpoints)] = True
         return self.where(wanted[self.endpoint])
+
+    def to_service(self, service: str) -> "Requests":
+        """Those to one that is loaded beside the target, or with "" to the target itself."""
+        wanted = [i for i, name in enumerate(self.names) if service_of(name) == service]
+        return self if len(wanted) == len(self.names) else self.of(wanted)
 
     def where(self, chosen: slice | Flags) -> "Requests":
         """Those that are marked, in the same order; a slice copies nothing."""
@@ -124,10 +157,14 @@ def _kinds(error: Categories) -> Codes:
 
 
 class ClientView(NamedTuple):
-    """What the load measures of itself: the error rate, or with a `quantile` the response time."""
+    """What the load measures of itself: the error rate, or with a `quantile` the response time.
+
+    `service` is one that is loaded beside the target, "" the target itself.
+    """
 
     definition: str
     quantile: float | None = None
+    service: str = ""
 
     @property
     def unit(self) -> Unit:
@@ -135,7 +172,12 @@ class ClientView(NamedTuple):
 
     def evidence(self, found: Requests) -> Quantiles | Share | str:
         """Over these requests, or why there is none."""
+        found = self.asked(found)
         return error_rate(found) if self.quantile is None else latency(found, self.quantile)
+
+    def asked(self, found: Requests) -> Requests:
+        """Those to the service."""
+        return found.to_service(self.service)
 
 
 _ERROR_RATE = ClientView(
@@ -145,7 +187,14 @@ _ERROR_RATE = ClientView(
 
 
 def client_view(name: str) -> ClientView | None:
-    """By the objective's name, for every system alike; None for what users do not see."""
+    """By the objective's name, for every system alike; None for what users do not see.
+
+    "search/error_rate" is that of a service which is loaded beside the target.
+    """
+    service, slash, own = name.rpartition("/")
+    if slash:
+        found = client_view(own)
+        return found and found._replace(service=service)
     if name == ERROR_RATE:
         return _ERROR_RATE
     match = re.fullmatch(rf"{RESPONSE_TIME}_p(\d+(?:\.\d+)?)", name)

@@ -81,8 +81,9 @@ class Indicators:
         By name, or by a title that the indicator says it goes by. Unit and direction have to fit:
         another quantity of the same name would be judged by the wrong threshold.
         """
-        name, quantile = _split(objective.name)
-        spec = self.specs.get(objective.name) or self._titled(objective.title)
+        plain = _plain(objective.name)
+        name, quantile = _split(plain)
+        spec = self.specs.get(plain) or self._titled(objective.title)
         if spec is None and quantile is not None:
             spec = self.specs.get(name)
             if spec is not None and (spec.histogram is None or spec.quantile is not None):
@@ -114,16 +115,22 @@ class Indicators:
         )
 
 
+def _plain(name: str) -> str:
+    """As an indicator is called: "search_api_error_rate" for "search-api/error_rate"."""
+    return name.replace("/", "_").replace("-", "_")
+
+
 def yaml_for(objective: Objective) -> str:
     """What to write into system.yaml so that the objective is measured; an example to be filled."""
+    name = _plain(objective.name)
     if objective.unit is Unit.RATIO:
         part = "errors" if objective.comparison is Comparison.BELOW else "good"
-        return f"indicators: {{{objective.name}: {{total: METRIC, {part}: METRIC}}}}"
+        return f"indicators: {{{name}: {{total: METRIC, {part}: METRIC}}}}"
     if objective.unit is Unit.SECONDS:
-        return f"indicators: {{{objective.name}: {{histogram: METRIC, quantile: 0.95}}}}"
+        return f"indicators: {{{name}: {{histogram: METRIC, quantile: 0.95}}}}"
     better = "lower" if objective.comparison is Comparison.BELOW else "higher"
     unit = objective.unit.value
-    return f"indicators: {{{objective.name}: {{value: PROMQL, unit: {unit}, better: {better}}}}}"
+    return f"indicators: {{{name}: {{value: PROMQL, unit: {unit}, better: {better}}}}}"
 
 
 def _split(name: str) -> tuple[str, float | None]:
@@ -309,7 +316,7 @@ def fill(expr: str, place: Place, *, window_s: float, step_s: float) -> str:
 
     Names stay within the quotes that stand around them.
     """
-    available, desired, label = _KINDS[place.kind]
+    available, desired, label = _KINDS.get(place.kind, _KINDS["Deployment"])
     one = '{namespace="{namespace}",' + label + '="{workload}"}'
     values = {
         "{available}": available + one,

@@ -1,9 +1,9 @@
 """What system.yaml says of one service. All paths in it are relative to its folder."""
 
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, Self, get_args
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
 from slo.documents import Part
 from slo.system.data import DataCheck
@@ -17,18 +17,29 @@ LABEL = r"[a-z0-9]([a-z0-9-]*[a-z0-9])?"  # an RFC 1123 label: it names files an
 class Target(Part):
     """The workload under test, and where its users reach it.
 
-    `kind` is Deployment, StatefulSet or DaemonSet. Users come in by a Service with its port, or by
-    a `url`; a workload that nobody sends requests to has neither. `container` is the service's own
-    where its pods have several; it is the first one, otherwise.
+    `kind` is Deployment, StatefulSet or DaemonSet, or with its `api_version` any other that has the
+    subresource `scale`, e.g. Rollout of argoproj.io/v1alpha1. Users come in by a Service with its
+    port, or by a `url`; a workload that nobody sends requests to has neither. `container` is the
+    service's own where its pods have several; it is the first one, otherwise.
     """
 
     namespace: str
     workload: str
-    kind: WorkloadKind = "Deployment"
+    kind: str = Field(default="Deployment", pattern=r"^[A-Z][A-Za-z0-9]*$")
+    api_version: str | None = Field(default=None, pattern=r"^[a-z0-9.-]+\.[a-z0-9-]+/v[a-z0-9]+$")
     container: str | None = None
     service: str | None = None
     port: int = Field(default=80, ge=1, le=65535)
     url: str | None = Field(default=None, pattern=r"^https?://")
+
+    @model_validator(mode="after")
+    def _known_kind(self) -> Self:
+        if self.api_version is None and self.kind not in get_args(WorkloadKind):
+            raise ValueError(
+                f"kind {self.kind} is none of {', '.join(get_args(WorkloadKind))}: a kind with the"
+                " subresource scale needs its 'api_version', e.g. argoproj.io/v1alpha1"
+            )
+        return self
 
     @model_validator(mode="after")
     def _one_door(self) -> Self:
@@ -37,8 +48,18 @@ class Target(Part):
         return self
 
     @property
+    def full_kind(self) -> str:
+        """The kind by its name, or as "Rollout.v1alpha1.argoproj.io" where it is a custom one."""
+        if self.api_version is None:
+            return self.kind
+        group, _, version = self.api_version.partition("/")
+        return f"{self.kind}.{version}.{group}"
+
+    @property
     def pods(self) -> str:
         """A regular expression that the names of its pods match, and few others do."""
+        if self.api_version is not None:
+            return f"{self.workload}-[a-z0-9]+(-[a-z0-9]+)?"  # with ReplicaSets, or without
         suffix = {
             "Deployment": "-[a-z0-9]+-[a-z0-9]+",  # template hash and suffix: no <name>-canary
             "StatefulSet": "-[0-9]+",
@@ -47,16 +68,50 @@ class Target(Part):
         return self.workload + suffix[self.kind]
 
 
+class BesideLoad(Part):
+    """Another service that is loaded at the same time, by a scenario of its own.
+
+    Rows of the runbook that begin with its `name` are about it ("Search Error Rate"). It is reached
+    as a target is; its Service is one of the target's namespace.
+    """
+
+    name: str = Field(pattern=f"^{LABEL}$")
+    scenario: str
+    service: str | None = None
+    port: int = Field(default=80, ge=1, le=65535)
+    url: str | None = Field(default=None, pattern=r"^https?://")
+
+    @model_validator(mode="after")
+    def _one_door(self) -> Self:
+        if (self.service is None) == (self.url is None):
+            raise ValueError("name either 'service' or 'url', so that the load knows where to go")
+        return self
+
+
+def unlike(beside: tuple[BesideLoad, ...]) -> tuple[BesideLoad, ...]:
+    """Raises ValueError where two have one name."""
+    names = [b.name for b in beside]
+    for name in names:
+        if names.count(name) > 1:
+            raise ValueError(f"two services beside the target are called {name!r}")
+    return beside
+
+
+BesideLoads = Annotated[tuple[BesideLoad, ...], AfterValidator(unlike)]
+
+
 class SystemLoad(Part):
     """What users do: a locustfile, and the scenario that is played when none is named.
 
-    `verify` says whether the load checks certificates, `ca_file` by which authorities.
+    `verify` says whether the load checks certificates, `ca_file` by which authorities. `beside` are
+    other services that are loaded while the target is.
     """
 
     locustfile: Path | None = None
     scenario: str | None = None
     verify: bool | None = None
     ca_file: Path | None = None
+    beside: BesideLoads = ()
 
 
 class LintChoice(Part):

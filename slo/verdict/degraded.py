@@ -13,7 +13,7 @@ from fnmatch import fnmatchcase
 from typing import NamedTuple
 
 from slo.evidence.journal import Degraded
-from slo.indicators.client import ClientView, Requests, client_view
+from slo.indicators.client import ClientView, Requests, client_view, service_of
 from slo.model import Check, Objective, Outcome, Unit, worst
 from slo.show import show
 from slo.verdict.objectives import Decision
@@ -46,7 +46,10 @@ def degraded(
         told.append("no request was due in the fault phase")
     else:
         for limits in _limits(allowed, tuple(objectives), found, injected, end):
+            services = {service_of(found.names[i]) for i in limits.endpoints}
             for sli, most in limits.at_most:
+                if sli.service not in services:
+                    continue
                 outcome, words = _judge(found, limits, sli, most, decision)
                 outcomes.append(outcome)
                 told.append(words)

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 from slo.evidence import journal
 from slo.evidence.experiment_log import ExperimentLog
+from slo.evidence.journal import PodsSeen
 from slo.evidence.metrics import Series
 from slo.indicators.client import Requests, client_view
 from slo.model import (
@@ -29,6 +30,7 @@ from slo.verdict.degraded import degraded
 from slo.verdict.impact import data_check, impact
 from slo.verdict.load_health import LoadHealth
 from slo.verdict.milestones import milestones
+from slo.verdict.pods_back import PodsBack, pods_back
 from slo.verdict.proofs import StepState
 from slo.verdict.recovery import Recovery, recovery
 from slo.verdict.results import AllEvidence
@@ -37,13 +39,17 @@ from slo.verdict.severity import Incident, Observation
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """One experiment with everything that speaks about it. `results` are its own."""
+    """One experiment with everything that speaks about it. `results` are its own.
+
+    `pods` tells of the workload's pods in a run without load.
+    """
 
     story: ExperimentLog
     objectives: tuple[Objective, ...]
     results: Sequence[ObjectiveResult]
     seen: AllEvidence
     series: Sequence[Series]
+    pods: Sequence[PodsSeen]
     scrape_interval_s: float
     time_scale: float
     levels: Sequence[SeverityLevel]
@@ -64,9 +70,11 @@ def judge_experiment(case: Case) -> tuple[ExperimentResult, datetime | None]:
     checks = [_effect(story)]
     alerts: tuple[AlertSpell, ...] = ()
     alerting, cost = "", None
+    by_pods: PodsBack | None = None
     when = story.incident()
     if story.injected is not None:
-        recovered = _recovered(story, back)
+        by_pods = None if load.wanted else pods_back(story, case.pods)
+        recovered = by_pods.check if by_pods is not None else _recovered(story, back)
         if not load.punctual and found is not None:
             calm = _recovered(story, _recovery(case, found.from_start()))
             recovered = (
@@ -96,6 +104,8 @@ def judge_experiment(case: Case) -> tuple[ExperimentResult, datetime | None]:
     if confirmed is not None and back is not None:
         detect = _since(confirmed, back.first_bad, expectation.window_s)
         recover = _time_to_recover(back, confirmed)
+    elif by_pods is not None:
+        recover = by_pods.took_s
     result = ExperimentResult(
         name=story.name,
         title=story.started.title,
@@ -143,8 +153,9 @@ def _observe(case: Case) -> Observation:
         end=end,
         series=() if case.seen.clock.skewed else case.series,
         scrape_interval_s=case.scrape_interval_s,
+        loaded=load.wanted,
     )
-    own = [r for r in case.results if _in_incident(r)]
+    own = [r for r in case.results if _in_incident(r, loaded=load.wanted)]
     return severity.observe(incident, spoken, own, case.policy.severity, case.error)
 
 
@@ -270,9 +281,9 @@ def _respond_within(case: Case, level: Severity) -> float | None:
     return None if seconds is None else seconds / case.time_scale
 
 
-def _in_incident(result: ObjectiveResult) -> bool:
+def _in_incident(result: ObjectiveResult, *, loaded: bool) -> bool:
     """In the fault or recovery phase, by the view that is judged outside of faults."""
-    wanted = View.CLIENT if client_view(result.objective.name) else View.SERVER
+    wanted = View.CLIENT if loaded and client_view(result.objective.name) else View.SERVER
     return result.phase is not PhaseKind.BASELINE and result.view is wanted
 
 

@@ -20,7 +20,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from slo.evidence.journal import Entry, LoadEnded
+from slo.evidence.journal import Entry, LoadEnded, LoadStarted
 from slo.evidence.samples import Samples
 from slo.model import LoadResult, Outcome, Phase, Unit
 from slo.policy import GeneratorPolicy
@@ -33,7 +33,8 @@ class LoadHealth:
     """`complete`, `punctual` and `capable` say what the client's view can be used for.
 
     `made` and `not_made` say when requests were due, in seconds since the epoch, ascending;
-    `enough` is the share of them that has to be made.
+    `enough` is the share of them that has to be made. `wanted` is false for a plan without load,
+    of which there is nothing to be unwell.
     """
 
     result: LoadResult
@@ -43,6 +44,7 @@ class LoadHealth:
     made: Floats
     not_made: Floats
     enough: float
+    wanted: bool = True
 
     def within(self, windows: Sequence[tuple[float, float]]) -> "LoadHealth":
         """What it was in these windows, each start <= due < end: incomplete if too much is missing.
@@ -64,8 +66,13 @@ def load_health(
     fault_phases: Sequence[Phase],
     policy: GeneratorPolicy,
 ) -> LoadHealth:
-    """What the samples and the generator's last words say about it."""
-    ended = next((e for e in journal if isinstance(e, LoadEnded)), None)
+    """What the samples and the generator's last words say about it.
+
+    `scenario` is "" for a run without load.
+    """
+    if not scenario:
+        return _no_load()
+    ended = _together(journal)
     made = None if samples is None else samples.of_the_service()
     kept = 0 if made is None else len(made)
     not_made = np.zeros(0) if samples is None else samples.not_made()
@@ -112,6 +119,48 @@ def load_health(
             cpu_share=cpu,
             outcome=Outcome.PASS if not reasons else Outcome.INCONCLUSIVE,
             reason="; ".join(reasons) or _good(scheduled, sent, late),
+        ),
+    )
+
+
+def _together(journal: Sequence[Entry]) -> LoadEnded | None:
+    """The last words of all generators as one; None where one of them never said any."""
+    begun = [e.service for e in journal if isinstance(e, LoadStarted)]
+    found = {e.service: e for e in journal if isinstance(e, LoadEnded)}
+    if not found or any(service not in found for service in begun):
+        return None
+    said = list(found.values())
+    shares = [e.cpu_share for e in said if e.cpu_share is not None]
+    return said[0].model_copy(
+        update={
+            "scheduled": sum(e.scheduled for e in said),
+            "sent": sum(e.sent for e in said),
+            "reason": "; ".join(
+                f"{e.service}: {e.reason}" if e.service else e.reason for e in said if e.reason
+            ),
+            "cpu_share": max(shares, default=None),
+        }
+    )
+
+
+def _no_load() -> LoadHealth:
+    return LoadHealth(
+        complete=True,
+        punctual=True,
+        capable=True,
+        made=np.zeros(0),
+        not_made=np.zeros(0),
+        enough=0.0,
+        wanted=False,
+        result=LoadResult(
+            scenario="",
+            scheduled=0,
+            sent=0,
+            scheduled_rate=0.0,
+            achieved_rate=0.0,
+            late_p99_s=None,
+            outcome=Outcome.PASS,
+            reason="the plan has no load: Prometheus and Kubernetes alone are judged",
         ),
     )
 

@@ -54,7 +54,8 @@ def phase_results(
     due = None if seen.found is None else seen.found.between(start, end)
     results = []
     for objective in objectives:
-        view = client_view(objective.name)
+        client = client_view(objective.name)
+        view = client if seen.load.wanted else None
         sli = seen.indicators.find(objective)
         measured = None if isinstance(sli, str) else _measured(sli, phase, seen.measurements)
         theirs = _server(objective, sli, measured, seen)
@@ -63,7 +64,7 @@ def phase_results(
         )
         server = replace(
             server,
-            user_facing=view is not None or (isinstance(sli, Sli) and sli.user_facing),
+            user_facing=client is not None or (isinstance(sli, Sli) and sli.user_facing),
             formula=measured.expr if measured else "",
             data=_METRICS,
         )
@@ -78,10 +79,10 @@ def phase_results(
                 load=load,
                 decision=seen.decision,
             )
-            client = _result(phase, objective, View.CLIENT, ours, judgement)
-            client = replace(client, user_facing=True, formula=view.definition, data=_SAMPLES)
+            own = _result(phase, objective, View.CLIENT, ours, judgement)
+            own = replace(own, user_facing=True, formula=view.definition, data=_SAMPLES)
             apart = _apart(objective, ours, theirs, seen.decision)
-            results.append(replace(client, disagreement=apart))
+            results.append(replace(own, disagreement=apart))
             results.append(replace(server, judged=False, disagreement=apart))
         else:
             results.append(server)
@@ -97,7 +98,7 @@ def promises(
 ) -> list[PromiseResult]:
     """What clients measured over all undisturbed phases, each objective once."""
     calm = [p for p in phases if p.kind is not PhaseKind.FAULT]
-    if not calm:
+    if not calm or not seen.load.wanted:
         return []
     windows = [(p.start.timestamp(), p.end.timestamp()) for p in calm]
     due = None if seen.found is None else seen.found.within(windows)
@@ -217,7 +218,9 @@ def with_load(
         if view.quantile is None:
             return judgement  # what failed has failed, however late it was sent
         if load.capable:
-            unhurried = judged(objective, latency(due.from_start(), view.quantile), decision)
+            unhurried = judged(
+                objective, latency(view.asked(due).from_start(), view.quantile), decision
+            )
             if unhurried.counts.rank >= judgement.counts.rank:
                 return judgement
     elif load.complete:

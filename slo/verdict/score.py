@@ -14,10 +14,10 @@ How the score is made up stands in slo.verdict.points.
 from collections.abc import Collection, Iterator, Sequence
 
 from slo.evidence.experiment_log import ExperimentLog, experiment_logs
-from slo.evidence.journal import RunEnded
+from slo.evidence.journal import LoadStarted, PodsSeen, RunEnded
 from slo.evidence.metrics import Measurement
 from slo.evidence.recording import Recording
-from slo.indicators.client import Requests, client_view, requests
+from slo.indicators.client import Requests, client_view, of_services, requests
 from slo.indicators.server import clock
 from slo.indicators.slis import Indicators
 from slo.model import (
@@ -50,9 +50,12 @@ def score(recording: Recording) -> Verdict:
     """Judge a run. Raises ThresholdError where the plan's thresholds do not fit the runbook."""
     started, policy = recording.started, recording.policy
     indicators = Indicators.of_system(recording.system)
-    promised = override(recording.runbook.objectives, started.thresholds)
+    services = [e.service for e in recording.journal if isinstance(e, LoadStarted) and e.service]
+    promised = of_services(override(recording.runbook.objectives, started.thresholds), services)
     measured = {m.sli for m in recording.measurements}
-    left_out, objectives = _left_out(promised, measured, policy.leave_out)
+    left_out, objectives = _left_out(
+        promised, measured, policy.leave_out, loaded=bool(started.scenario)
+    )
     stories = experiment_logs(recording.journal)
     found = requests(recording.samples) if recording.samples is not None else None
     fault_phases = [p for story in stories if (p := story.phase(PhaseKind.FAULT))]
@@ -81,6 +84,7 @@ def score(recording: Recording) -> Verdict:
             results=own,
             seen=seen,
             series=series,
+            pods=[e for e in recording.journal if isinstance(e, PodsSeen)],
             scrape_interval_s=started.scrape_interval_s,
             time_scale=started.time_scale,
             levels=recording.runbook.severities,
@@ -108,7 +112,8 @@ def score(recording: Recording) -> Verdict:
         gameday_version=started.gameday_version,
         run=started.run,
         plan=started.plan,
-        target=f"{started.namespace}/{started.workload} at {started.url}",
+        target=f"{started.namespace}/{started.workload}"
+        + (f" at {started.url}" if started.url else ""),
         started=started.time,
         ended=ended.time if ended else last,
         ended_by=ended.ended_by if ended else "",
@@ -133,13 +138,19 @@ def score(recording: Recording) -> Verdict:
 
 
 def _left_out(
-    objectives: Sequence[Objective], measured: Collection[str], names: Collection[str]
+    objectives: Sequence[Objective],
+    measured: Collection[str],
+    names: Collection[str],
+    *,
+    loaded: bool,
 ) -> tuple[list[Objective], tuple[Objective, ...]]:
     """Those that the policy leaves out, and the others. What is measured is judged always."""
     out = [
         o
         for o in objectives
-        if o.name in names and o.name not in measured and client_view(o.name) is None
+        if o.name in names
+        and o.name not in measured
+        and not (loaded and client_view(o.name) is not None)
     ]
     return out, tuple(o for o in objectives if o not in out)
 

@@ -55,13 +55,17 @@ NOTHING = "every objective kept its target"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Incident:
-    """The requests due in start <= t < end (seconds since the epoch), None if none were kept."""
+    """The requests due in start <= t < end (seconds since the epoch), None if none were kept.
+
+    `loaded` is false where none were to be sent, so that none are missing.
+    """
 
     found: Requests | None
     start: float
     end: float
     series: Sequence[Series]
     scrape_interval_s: float
+    loaded: bool = True
 
 
 def observe(
@@ -78,7 +82,7 @@ def observe(
     """
     found = [f for r in results if (f := _of_result(r, policy))]
     hidden = [_hidden(r, policy) for r in results if r.outcome is Outcome.INCONCLUSIVE]
-    if incident.found is None or len(incident.found) == 0:
+    if incident.loaded and (incident.found is None or len(incident.found) == 0):
         hidden.append((Severity.SEV1, "there are no requests, so nothing is known of users"))
     spans = _spans(_Windows(incident, objectives, policy, error))
     found += [(s.severity, s.reason) for s in spans]

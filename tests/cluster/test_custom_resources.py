@@ -260,3 +260,55 @@ def test_strategic_merge_is_for_built_in_kinds(crd: RunningApiServer) -> None:
             content_type="application/strategic-merge-patch+json",
         )
     assert refused.value.status == 415
+
+
+ROLLOUTS = {
+    "type": "object",
+    "properties": {
+        "spec": {"type": "object", "properties": {"replicas": {"type": "integer"}}},
+        "status": {"type": "object", "x-kubernetes-preserve-unknown-fields": True},
+    },
+}
+
+
+def rollouts(**scale: str) -> dict[str, Any]:
+    """A definition with the subresource scale, as that of Argo Rollouts has it."""
+    paths = {"specReplicasPath": ".spec.replicas", "statusReplicasPath": ".status.HPAReplicas"}
+    version = {
+        "name": "v1alpha1",
+        "served": True,
+        "storage": True,
+        "schema": {"openAPIV3Schema": ROLLOUTS},
+        "subresources": {
+            "status": {},
+            "scale": {**paths, "labelSelectorPath": ".status.selector", **scale},
+        },
+    }
+    names = {"plural": "rollouts", "singular": "rollout", "kind": "Rollout"}
+    made = definition(group="argoproj.io", names=names, versions=[version])
+    made["metadata"]["name"] = "rollouts.argoproj.io"
+    return made
+
+
+def test_a_custom_resource_is_scaled_by_its_own_paths(server: RunningApiServer) -> None:
+    apply(server, rollouts())
+    server.kubectl("wait", "--for=condition=Established", "crd/rollouts.argoproj.io")
+    head = {"apiVersion": "argoproj.io/v1alpha1", "kind": "Rollout"}
+    apply(server, {**head, "metadata": {"name": "web", "namespace": "default"}})
+    status = json.dumps({"status": {"HPAReplicas": 2, "selector": "app=web"}})
+    server.kubectl("patch", "rollout", "web", "--subresource=status", "--type=merge", "-p", status)
+    assert "rollout.argoproj.io/web scaled" in server.kubectl(
+        "scale", "rollout/web", "--replicas=3"
+    )
+    shown = json.loads(server.kubectl("get", "rollout", "web", "--subresource=scale", "-o", "json"))
+    assert shown["spec"] == {"replicas": 3}
+    assert shown["status"] == {"replicas": 2, "selector": "app=web"}
+    stored = json.loads(server.kubectl("get", "rollout", "web", "-o", "json"))
+    assert stored["spec"] == {"replicas": 3}
+    server.kubectl("delete", "crd", "rollouts.argoproj.io")
+
+
+def test_a_scale_subresource_needs_paths_into_spec_and_status(server: RunningApiServer) -> None:
+    told = apply(server, rollouts(specReplicasPath=".status.replicas"), check=False)
+    assert "subresources.scale.specReplicasPath" in told
+    assert "should be a json path under .spec" in told

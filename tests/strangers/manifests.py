@@ -46,6 +46,25 @@ def shop(where: str, name: str, image: str, ready: str) -> list[Manifest]:
     ]
 
 
+def worker(where: str, name: str, image: str) -> list[Manifest]:
+    """Two pods that no Service leads to; they are scraped, though."""
+    return [
+        namespace(where),
+        _deployment(
+            where,
+            name,
+            replicas=2,
+            container={
+                "name": "worker",
+                "image": image,
+                "env": [_OWN_ADDRESS],
+                "ports": [{"name": "http", "containerPort": 8000}],
+                "readinessProbe": {"tcpSocket": {"port": 8000}, "periodSeconds": 1},
+            },
+        ),
+    ]
+
+
 def prometheus() -> list[Manifest]:
     """One for the whole cluster, which finds pods by the name of their port."""
     account = {"kind": "ServiceAccount", "name": "prometheus", "namespace": MONITORING}

@@ -14,7 +14,7 @@ from service.cluster import embedded
 from tests.e2e.conftest import GAMEDAY, eventually
 from tests.parts import KUBECTL
 from tests.strangers import manifests
-from tests.strangers.test_strangers import Team, ready
+from tests.strangers.team import Team, ready
 
 pytestmark = pytest.mark.slow
 

@@ -18,7 +18,7 @@ from service.cluster import embedded
 from tests.e2e.conftest import eventually
 from tests.parts import KUBECTL
 from tests.strangers import manifests
-from tests.strangers.test_strangers import Team, ready
+from tests.strangers.team import Team, ready
 
 pytestmark = [pytest.mark.strangers, pytest.mark.timeout(900)]
 

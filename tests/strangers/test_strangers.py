@@ -1,58 +1,24 @@
 """Services that nobody here wrote gameday for: from `init` to a verdict, with nothing edited."""
 
 import json
-import os
-import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from ruamel.yaml import YAML
 
 from service.cluster import embedded
-from service.cluster.kube import DEPLOYMENTS, Kube
-from tests.e2e.conftest import GAMEDAY, eventually
+from tests.e2e.conftest import eventually
 from tests.parts import KUBECTL
 from tests.strangers import manifests
+from tests.strangers.team import Team, ready
 
 pytestmark = pytest.mark.slow
 
 HERE = Path(__file__).parent
 PRESETS = {"fastapi": "fastapi-instrumentator", "flask": "flask-exporter"}
 SHOPS = {"fastapi": ("fastapi_shop.py", "/health"), "flask": ("flask_shop.py", "/")}
-
-
-@dataclass(frozen=True)
-class Team:
-    """Somebody with a cluster, a kubeconfig and a working directory of their own."""
-
-    directory: Path
-    kubeconfig: Path
-
-    def __call__(
-        self, *words: str, stdin: str = "", timeout: float = 200
-    ) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            words,
-            cwd=self.directory,
-            env={**os.environ, "KUBECONFIG": str(self.kubeconfig), "COLUMNS": "100"},
-            input=stdin,
-            capture_output=True,
-            text=True,
-            timeout=timeout,
-            check=False,
-        )
-
-    def gameday(self, *words: str) -> subprocess.CompletedProcess[str]:
-        return self(GAMEDAY, *words)
-
-    def apply(self, objects: list[dict[str, Any]]) -> None:
-        text = json.dumps({"apiVersion": "v1", "kind": "List", "items": objects})
-        done = self(KUBECTL, "apply", "-f", "-", stdin=text)
-        assert done.returncode == 0, done.stderr
 
 
 @pytest.fixture(scope="module")
@@ -76,17 +42,6 @@ def monitored(cluster: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     Team(tmp_path_factory.mktemp("admin"), cluster).apply(manifests.prometheus())
     eventually(ready(cluster, "prometheus", manifests.MONITORING), 90)
     return cluster
-
-
-def ready(kubeconfig: Path, name: str, namespace: str) -> Callable[[], bool]:
-    kube = Kube.connect(str(kubeconfig))
-
-    def look() -> bool:
-        found = kube.get(DEPLOYMENTS, name, namespace)
-        state = found.get("status") or {}
-        return bool(state.get("readyReplicas", 0) == found["spec"]["replicas"])
-
-    return look
 
 
 @pytest.fixture

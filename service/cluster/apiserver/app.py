@@ -279,7 +279,7 @@ class ApiServer:
             return _represented(request, place.kind, stored)
         stored = self.resources.get(place.kind, place.namespace, place.name)
         if place.sub == "scale":
-            return JSONResponse(subresources.scale_of(stored.obj))
+            return JSONResponse(subresources.scale_of(place.kind, stored.obj))
         return _represented(request, place.kind, stored)
 
     # Writing
@@ -343,10 +343,12 @@ class ApiServer:
                 place.kind,
                 place.namespace,
                 place.name,
-                lambda obj: subresources.rescaled(obj, change(subresources.scale_of(obj))),
+                lambda obj: subresources.rescaled(
+                    place.kind, obj, change(subresources.scale_of(place.kind, obj))
+                ),
                 dry_run=_dry_run(request),
             )
-            return JSONResponse(subresources.scale_of(stored.obj))
+            return JSONResponse(subresources.scale_of(place.kind, stored.obj))
         if place.sub not in ("", "status", "finalize"):
             raise errors.no_such_resource()
         stored = self.resources.update(

@@ -15,7 +15,7 @@ from service.cluster.apiserver.custom_schema import (
     validator,
 )
 from service.cluster.apiserver.json_path import printer_path
-from service.cluster.apiserver.kinds import Column, Custom, Kind
+from service.cluster.apiserver.kinds import Column, Custom, Kind, ScalePaths
 from service.cluster.apiserver.store import Stored
 
 Json = dict[str, Any]
@@ -60,8 +60,48 @@ def check_definition(obj: Json) -> None:
         for number, version in enumerate(versions)
         if not (version.get("schema") or {}).get("openAPIV3Schema")
     ]
+    wrong += [
+        (f"spec.versions[{number}].subresources.scale.{field}", said)
+        for number, version in enumerate(versions)
+        for field, said in _wrong_scale((version.get("subresources") or {}).get("scale"))
+    ]
     if wrong:
         raise errors.invalid(DEFINITION, "apiextensions.k8s.io", name or "", wrong)
+
+
+def _wrong_scale(scale: Json | None) -> list[tuple[str, str]]:
+    """Fields of `subresources.scale` that the server does not take, and what it says of them."""
+    if scale is None:
+        return []
+    wrong = []
+    for field, needed, roots in (
+        ("specReplicasPath", True, (".spec.",)),
+        ("statusReplicasPath", True, (".status.",)),
+        ("labelSelectorPath", False, (".spec.", ".status.")),
+    ):
+        path = scale.get(field) or ""
+        if not path and needed:
+            wrong.append((field, "Required value"))
+        elif path and ("[" in path or not path.startswith(roots)):
+            help_text = f"should be a json path under {' or '.join(r[:-1] for r in roots)}"
+            wrong.append((field, f'Invalid value: "{path}": {help_text}'))
+    return wrong
+
+
+def _scale_of(version: Json) -> ScalePaths | None:
+    told = (version.get("subresources") or {}).get("scale")
+    if told is None:
+        return None
+    selector = told.get("labelSelectorPath")
+    return ScalePaths(
+        replicas=_names(told["specReplicasPath"]),
+        status_replicas=_names(told["statusReplicasPath"]),
+        selector=_names(selector) if selector else None,
+    )
+
+
+def _names(path: str) -> tuple[str, ...]:
+    return tuple(path.strip(".").split("."))
 
 
 def accept(obj: Json, stamp: str) -> None:
@@ -113,6 +153,7 @@ def kinds_of(definition: Json) -> list[Kind]:
             schema=schema,
             validator=validator(schema),
             columns=tuple(columns) or (_AGE,),
+            scale=_scale_of(version),
         )
         kind = Kind(
             spec["group"],
@@ -121,7 +162,7 @@ def kinds_of(definition: Json) -> list[Kind]:
             names["kind"],
             tuple(names.get("shortNames") or ()),
             spec["scope"] == "Namespaced",
-            ("status",) if "status" in (version.get("subresources") or {}) else (),
+            tuple(s for s in ("status", "scale") if s in (version.get("subresources") or {})),
             tuple(names.get("categories") or ()),
             custom=custom,
         )

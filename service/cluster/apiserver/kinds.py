@@ -28,6 +28,15 @@ class Column:
     wide: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class ScalePaths:
+    """Where a workload has what its Scale shows: the names of the fields, from the outermost."""
+
+    replicas: tuple[str, ...] = ("spec", "replicas")
+    status_replicas: tuple[str, ...] = ("status", "replicas")
+    selector: tuple[str, ...] | None = None
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Custom:
     """What a CustomResourceDefinition says of its kind beyond names; see custom.py."""
@@ -36,6 +45,7 @@ class Custom:
     schema: dict[str, Any]
     validator: Draft4Validator
     columns: tuple[Column, ...]
+    scale: ScalePaths | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,17 +4,22 @@ import math
 from typing import Any
 
 from service.cluster.apiserver import errors
-from service.cluster.apiserver.kinds import Kind
+from service.cluster.apiserver.kinds import Kind, ScalePaths
 from service.cluster.apiserver.resources import Resources, timestamp
 from service.cluster.apiserver.selectors import selector_of
 
 Json = dict[str, Any]
 
 
-def scale_of(obj: Json) -> Json:
-    """The autoscaling/v1 Scale of a workload."""
+def scale_of(kind: Kind, obj: Json) -> Json:
+    """The autoscaling/v1 Scale of a workload; a custom one has the selector as text."""
     metadata = obj["metadata"]
-    labels = (obj["spec"].get("selector") or {}).get("matchLabels") or {}
+    labels = ((obj.get("spec") or {}).get("selector") or {}).get("matchLabels") or {}
+    paths, selector = ScalePaths(), ",".join(f"{k}={v}" for k, v in labels.items())
+    if kind.custom is not None and kind.custom.scale is not None:
+        paths = kind.custom.scale
+        selector = _at(obj, paths.selector, "") if paths.selector else ""
+    wanted = 0 if kind.custom is not None else 1
     return {
         "kind": "Scale",
         "apiVersion": "autoscaling/v1",
@@ -22,20 +27,30 @@ def scale_of(obj: Json) -> Json:
             k: metadata[k]
             for k in ("name", "namespace", "uid", "resourceVersion", "creationTimestamp")
         },
-        "spec": {"replicas": obj["spec"].get("replicas", 1)},
-        "status": {
-            "replicas": (obj.get("status") or {}).get("replicas", 0),
-            "selector": ",".join(f"{k}={v}" for k, v in labels.items()),
-        },
+        "spec": {"replicas": _at(obj, paths.replicas, wanted)},
+        "status": {"replicas": _at(obj, paths.status_replicas, 0), "selector": selector},
     }
 
 
-def rescaled(obj: Json, scale: Json) -> Json:
+def _at(obj: Any, path: tuple[str, ...], otherwise: Any) -> Any:
+    for name in path:
+        obj = obj.get(name) if isinstance(obj, dict) else None
+    return otherwise if obj is None else obj
+
+
+def _put(obj: Json, path: tuple[str, ...], value: Any) -> Json:
+    """The object with this value at the path."""
+    name, *rest = path
+    return {**obj, name: _put(obj.get(name) or {}, tuple(rest), value) if rest else value}
+
+
+def rescaled(kind: Kind, obj: Json, scale: Json) -> Json:
     """The workload with the Scale's number of replicas; its resourceVersion is a precondition."""
     replicas = (scale.get("spec") or {}).get("replicas", 0)
     version = (scale.get("metadata") or {}).get("resourceVersion")
     metadata = {**obj["metadata"], **({"resourceVersion": version} if version else {})}
-    return {**obj, "metadata": metadata, "spec": {**obj["spec"], "replicas": replicas}}
+    paths = (kind.custom and kind.custom.scale) or ScalePaths()
+    return _put({**obj, "metadata": metadata}, paths.replicas, replicas)
 
 
 def bind(resources: Resources, pods: Kind, namespace: str, name: str, binding: Json) -> None:

@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from slo.model import Comparison, Objective, Source, Unit
@@ -65,10 +65,13 @@ def objectives(
         return
     coverage.understood(table.line, table.line + 1)
     coverage.leave_columns(columns)
+    further = _further([row.cells[found.metric] for row in table.rows])
     for row in table.rows:
         source = coverage.source(table, row.line)
+        title = row.cells[found.metric]
+        own_name = _slug(title) if title in further else ""
         try:
-            objective = _objective(row.cells[found.metric], *_pair(found, row), source, seen)
+            objective = _objective(title, _pair(found, row), source, seen, own_name)
         except ValueError as error:
             shown = " | ".join(row.cells)
             coverage.refuse(table, "objective", str(error), text=shown, lines=(row.line, row.line))
@@ -102,8 +105,17 @@ def _pair(columns: _Columns, row: Row) -> tuple[str, str]:
 
 
 def _objective(
-    title: str, target: str, critical: str, source: Source, seen: Mapping[str, Objective]
+    title: str,
+    cells: tuple[str, str],
+    source: Source,
+    seen: Mapping[str, Objective],
+    own_name: str,
 ) -> Objective:
+    """By its `own_name` where it has one, else by that of what its title means.
+
+    `cells` are the target and the critical threshold.
+    """
+    target, critical = cells
     if not title:
         raise ValueError("a metric without a name")
     try:
@@ -130,7 +142,7 @@ def _objective(
                 f'{title}: "{target}" is not in a unit of {meant.name} ({meant.unit.value})'
             )
         meant = None
-    name = meant.name if meant else _slug(title)
+    name = own_name or (meant.name if meant else _slug(title))
     if (first := seen.get(name)) is not None:
         raise ValueError(f"{title!r} already has thresholds on line {first.source.line}")
     return Objective(
@@ -142,6 +154,23 @@ def _objective(
         unit=good.unit,
         source=source,
     )
+
+
+def _further(titles: Iterable[str]) -> set[str]:
+    """Titles that end with the whole title of another row of the table.
+
+    "Search Error Rate" beside "Error Rate" is a promise about a part, under a name of its own.
+    """
+    meant: dict[str, list[str]] = {}
+    for title in titles:
+        if (found := quantity(title)) is not None:
+            meant.setdefault(found.name, []).append(title)
+    return {
+        title
+        for said in meant.values()
+        for title in said
+        if _slug(title).endswith(f"_{_slug(min(said, key=len))}")
+    }
 
 
 def _slug(title: str) -> str:

@@ -10,6 +10,7 @@ from service.gameday import FOLDER, RUNBOOK
 from slo.documents import DocumentError
 from slo.model import Severity
 from slo.runbook.reader import read_runbook
+from slo.system.model import System
 
 PLANS = [p.stem for p in (FOLDER / "plans").glob("*.yaml")]
 GOOD = """\
@@ -163,3 +164,64 @@ def test_two_experiments_of_one_name_are_refused(tmp_path: Path) -> None:
 def test_a_plan_that_is_not_there_is_one_sentence(tmp_path: Path) -> None:
     with pytest.raises(DocumentError, match="No such file"):
         read_plan(tmp_path / "missing.yaml")
+
+
+SYSTEM = System.model_validate(
+    {
+        "name": "shop",
+        "target": {"namespace": "n", "workload": "w", "service": "s"},
+        "load": {
+            "scenario": "everyday",
+            "beside": [{"name": "search", "scenario": "searchers", "service": "search"}],
+        },
+    }
+)
+
+
+@pytest.mark.parametrize(
+    ("load", "beside"),
+    [
+        ("", ["search"]),
+        ("load: {scenario: smoke}\n", ["search"]),
+        ("load: {scenario: smoke, beside: []}\n", []),
+    ],
+)
+def test_services_beside_the_target_are_the_systems_unless_the_plan_says(
+    tmp_path: Path, load: str, beside: list[str]
+) -> None:
+    text = GOOD.replace("load: {scenario: smoke}\n", load)
+    plan = read_plan(write(tmp_path, text), SYSTEM)
+    assert plan.load is not None
+    assert [b.name for b in plan.load.beside] == beside
+
+
+WORKER = GOOD.replace(", service: s", "").replace("load: {scenario: smoke}\n", "")
+
+
+def test_a_workload_without_a_door_needs_no_load(tmp_path: Path) -> None:
+    assert read_plan(write(tmp_path, WORKER)).load is None
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (WORKER.replace("workload: w", "workload: w, service: s"), "there is no load for"),
+        (
+            WORKER + "guardrails: {stop: [{sli: error_rate, above: 5%}]}\n",
+            "a stop condition on 'sli' needs a load",
+        ),
+        (
+            WORKER + "    expect: {degraded: [{error_rate: 5%}]}\n",
+            "'degraded' speaks of endpoints under load, and the plan has no load",
+        ),
+        (
+            GOOD.replace("load: {scenario: smoke}", "load: {scenario: a, beside: [{name: b}]}"),
+            "field 'load.beside[0].scenario' is missing",
+        ),
+    ],
+)
+def test_what_a_load_would_be_needed_for_is_refused(tmp_path: Path, text: str, said: str) -> None:
+    with pytest.raises(DocumentError) as caught:
+        read_plan(write(tmp_path, text))
+    assert said in str(caught.value)
+    assert "\n" not in str(caught.value)

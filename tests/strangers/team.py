@@ -1,0 +1,54 @@
+"""Somebody with a service on a cluster, as the tests of strangers play them."""
+
+import json
+import os
+import subprocess
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from service.cluster.kube import DEPLOYMENTS, Kube
+from tests.e2e.conftest import GAMEDAY
+from tests.parts import KUBECTL
+
+
+@dataclass(frozen=True)
+class Team:
+    """Somebody with a cluster, a kubeconfig and a working directory of their own."""
+
+    directory: Path
+    kubeconfig: Path
+
+    def __call__(
+        self, *words: str, stdin: str = "", timeout: float = 200
+    ) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            words,
+            cwd=self.directory,
+            env={**os.environ, "KUBECONFIG": str(self.kubeconfig), "COLUMNS": "100"},
+            input=stdin,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            check=False,
+        )
+
+    def gameday(self, *words: str) -> subprocess.CompletedProcess[str]:
+        return self(GAMEDAY, *words)
+
+    def apply(self, objects: list[dict[str, Any]]) -> None:
+        text = json.dumps({"apiVersion": "v1", "kind": "List", "items": objects})
+        done = self(KUBECTL, "apply", "-f", "-", stdin=text)
+        assert done.returncode == 0, done.stderr
+
+
+def ready(kubeconfig: Path, name: str, namespace: str) -> Callable[[], bool]:
+    kube = Kube.connect(str(kubeconfig))
+
+    def look() -> bool:
+        found = kube.get(DEPLOYMENTS, name, namespace)
+        state = found.get("status") or {}
+        return bool(state.get("readyReplicas", 0) == found["spec"]["replicas"])
+
+    return look
