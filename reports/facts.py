@@ -138,6 +138,8 @@ def _load(verdict: Verdict) -> Fact:
     failed = sum(sum(e.errors.values()) for e in verdict.endpoints)
     share = f"{fmt.percent(failed / requests)} failed" if requests else "none answered"
     load = verdict.load
+    if not load.scenario:
+        return Fact(label="Load sent", value="no load", detail="by the plan", outcome=load.outcome)
     rates = f"{fmt.number(load.achieved_rate)}/s of {fmt.number(load.scheduled_rate)}/s"
     return Fact(
         label="Load sent",

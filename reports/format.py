@@ -185,4 +185,6 @@ def detected(experiment: ExperimentResult) -> str:
     if experiment.time_to_detect_s is not None:
         return seconds(experiment.time_to_detect_s)
     bit = any(c.name == "effect" and c.outcome is Outcome.PASS for c in experiment.checks)
-    return "no user impact" if bit and experiment.time_to_recover_s is not None else NO_DATA
+    asked = experiment.damage is None or experiment.damage.requests > 0  # not so without load
+    known = bit and asked and experiment.time_to_recover_s is not None
+    return "no user impact" if known else NO_DATA

@@ -143,6 +143,9 @@ def test_a_worker_without_http_is_judged_by_prometheus_and_its_pods(worker: Team
     }
     assert "at worst 1 pods were ready, at the end 2 of 2" in checks["recovery"]["evidence"]
     assert experiment["time_to_recover_s"] > 0
+    summary = (worker.directory / "runs/latest/summary.md").read_text()
+    assert "no user impact" not in summary  # nobody knows
+    assert "**no load**<br>by the plan" in summary
 
     # What nobody can judge is said before anything is broken.
     told = "| Error Rate | < 1 % | > 5 % |\n"

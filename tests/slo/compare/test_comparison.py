@@ -198,6 +198,13 @@ def test_different_loads_are_not_compared(record: Record) -> None:
         compare(other, one)
 
 
+def test_runs_without_load_have_nothing_to_compare(record: Record) -> None:
+    run = record(seed=1)
+    quiet = replace(run, started=run.started.model_copy(update={"scenario": ""}), samples=None)
+    with pytest.raises(ComparisonError, match="had no load: there are no requests to compare"):
+        compare(quiet, quiet)
+
+
 def test_the_policy_decides_what_matters(record: Record) -> None:
     policy = Policy.model_validate({"comparison": {"slower": {"absolute": "100ms"}}})
     tolerant = replace(record(slow(0.060), seed=2), policy=policy)
