@@ -10,7 +10,7 @@ from tests.licences import constrained, licence, rows, wanted_for
 PAGE = Path("docs/licences.md").read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("row", rows())
+@pytest.mark.parametrize("row", list(rows()))
 def test_each_distribution_stands_there_with_its_licence_and_its_use(row: str) -> None:
     assert f"\n{row}\n" in PAGE, f"add to docs/licences.md, or mend it there: {row}"
 

@@ -64,14 +64,15 @@ def lint_context(
 
 
 def _versions(kubernetes: str | None, prometheus: str | None) -> Versions:
-    """`prometheus` is a version or a URL."""
+    """`prometheus` is a version, a URL, or "system"."""
     of_kubernetes = version(kubernetes) if kubernetes else None
     if kubernetes and of_kubernetes is None:
         raise UsageError(f"--kubernetes: {kubernetes!r} is no version; give one such as 1.31")
     of_prometheus = version(prometheus) if prometheus else None
-    if prometheus and of_prometheus is None and "://" not in prometheus:
+    if prometheus and of_prometheus is None and "://" not in prometheus and prometheus != SYSTEM:
         raise UsageError(
-            f"--prometheus: {prometheus!r} is neither a URL nor a version such as 2.53 or 3.x"
+            f"--prometheus: {prometheus!r} is no URL, not '{SYSTEM}', and no version such as 2.53"
+            " or 3.x"
         )
     return Versions(kubernetes=of_kubernetes, prometheus=of_prometheus)
 

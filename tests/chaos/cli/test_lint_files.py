@@ -82,7 +82,7 @@ def test_fix_changes_the_file_and_keeps_its_line_ends(tmp_path: Path) -> None:
         (["--write-baseline"], "--write-baseline needs --baseline FILE"),
         (["--baseline", "none.json"], "none.json"),
         (["--kubernetes", "new"], "'new' is no version"),
-        (["--prometheus", "new"], "neither a URL nor a version"),
+        (["--prometheus", "new"], "no version such as 2.53"),
     ],
 )
 def test_options_that_cannot_be_used_are_refused(
