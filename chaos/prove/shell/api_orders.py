@@ -13,6 +13,7 @@ from chaos.undo.objects import BEFORE
 
 _TOKEN = re.compile(r"/serviceaccounts/[^/]+/token/?$")
 _OWN = re.compile(rf"/(?:secrets/{BEFORE}|leases/gameday)(?:/|$)")
+_STREAMS = re.compile(r"/pods/[^/]+/(?:exec|attach|portforward)$")
 _ABOUT_RIGHTS = re.compile(r"/apis/authorization\.k8s\.io/v1/selfsubject(?:access|rules)reviews")
 _REACHING = {
     "hostPath": "mounts a folder of the node",
@@ -26,10 +27,15 @@ DEEPEST = 200
 
 
 def objection(method: str, path: str, headers: Mapping[str, str]) -> str:
-    """Why a request is not passed on, whatever its body; "" when it is. `path` has no query."""
+    """Why a request is not passed on, whatever its body; "" when it is. `path` has no query.
+
+    Whatever asks for another protocol is passed on unread, so that only streams may.
+    """
     acts = any(name.lower().startswith("impersonate-") for name in headers)
     if acts and not _ABOUT_RIGHTS.fullmatch(path):
         return "a step acts as its own account, and as nobody else"
+    if any(name.lower() == "upgrade" for name in headers) and not _STREAMS.search(path):
+        return "only exec, attach and port-forward go on in another protocol"
     if _TOKEN.search(path):
         return "a step gets no token of a service account"
     if ".." in path or "%" in path or "//" in path:

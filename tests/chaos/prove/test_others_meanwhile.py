@@ -155,3 +155,16 @@ def test_without_the_secret_the_door_stays_shut(through_the_door: Prover, door: 
     answer = httpx.get(f"http://127.0.0.1:{door.port}/api/v1/namespaces")
     assert answer.status_code == 403
     assert "for the steps of one runbook" in answer.text
+
+
+def test_another_protocol_is_no_way_around_what_the_door_reads(
+    door: ApiDoor, cluster: Cluster
+) -> None:
+    """A body that asks for an upgrade would be passed on unread, and its write unnoted."""
+    answer = httpx.post(
+        f"http://127.0.0.1:{door.port}/{door.secret}/api/v1/namespaces/{NS}/configmaps",
+        headers={"Upgrade": "websocket"},
+        json=config("unseen", a="b"),
+    )
+    assert (answer.status_code, "in another protocol" in answer.text) == (403, True)
+    assert cluster.find(ref("unseen")) is None
