@@ -193,7 +193,9 @@ def _packed(rows: list[Json]) -> bytes:
 def _unpacked(found: Json, key: str) -> list[Json]:
     with gzip.open(io.BytesIO(base64.b64decode(found["data"][key]))) as file:
         text = file.read(LARGEST_BYTES + 1)
-    rows: list[Json] = json.loads(text) if len(text) <= LARGEST_BYTES else []
+    if len(text) > LARGEST_BYTES:  # read as nothing, nothing would be undone and nobody told
+        raise ValueError(key)
+    rows: list[Json] = json.loads(text)
     return rows
 
 

@@ -3,11 +3,15 @@
 import json
 import os
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ruamel.yaml import YAML
+
+from service.cluster import embedded
 from service.cluster.kube import DEPLOYMENTS, Kube
 from tests.e2e.conftest import GAMEDAY
 from tests.parts import KUBECTL
@@ -41,6 +45,20 @@ class Team:
         text = json.dumps({"apiVersion": "v1", "kind": "List", "items": objects})
         done = self(KUBECTL, "apply", "-f", "-", stdin=text)
         assert done.returncode == 0, done.stderr
+
+
+@contextmanager
+def bare_cluster(folder: Path, images: dict[str, list[str]]) -> Iterator[Path]:
+    """Without the reference service, and with these images; its kubeconfig."""
+    with (folder / "images.yaml").open("w") as file:
+        YAML().dump(images, file)
+    directory = folder / "cluster"
+    try:
+        yield embedded.up(
+            deploy_service=False, directory=directory, images=folder / "images.yaml"
+        ).kubeconfig
+    finally:
+        embedded.down(directory)
 
 
 def ready(kubeconfig: Path, name: str, namespace: str) -> Callable[[], bool]:

@@ -7,14 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ruamel.yaml import YAML
 
 from chaos.kube import Cluster
-from service.cluster import embedded
 from tests.e2e.conftest import GAMEDAY, eventually
 from tests.parts import KUBECTL
 from tests.strangers import manifests
-from tests.strangers.team import Team, ready
+from tests.strangers.team import Team, bare_cluster, ready
 
 pytestmark = pytest.mark.slow
 
@@ -90,15 +88,8 @@ def notes() -> list[dict[str, Any]]:
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     folder = tmp_path_factory.mktemp("notes")
-    with (folder / "images.yaml").open("w") as file:
-        YAML().dump({"notes:1": [sys.executable, str(HERE / "notes.py")]}, file)
-    directory = folder / "cluster"
-    try:
-        yield embedded.up(
-            deploy_service=False, directory=directory, images=folder / "images.yaml"
-        ).kubeconfig
-    finally:
-        embedded.down(directory)
+    with bare_cluster(folder, {"notes:1": [sys.executable, str(HERE / "notes.py")]}) as kubeconfig:
+        yield kubeconfig
 
 
 def write(team: Team, system: str, runbook: str) -> None:

@@ -6,15 +6,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from ruamel.yaml import YAML
 
 from chaos.kube import Cluster, ClusterError
-from service.cluster import embedded
 from slo.evidence.samples import read_parquet
 from tests.e2e.conftest import eventually
 from tests.parts import KUBECTL
 from tests.strangers import manifests, rollouts
-from tests.strangers.team import Team, ready
+from tests.strangers.team import Team, bare_cluster, ready
 from tests.strangers.tls_front import tls_front
 
 pytestmark = pytest.mark.slow
@@ -28,15 +26,8 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     folder = tmp_path_factory.mktemp("workloads")
     programs = {"flask-shop:1": "flask_shop.py", "worker:1": "worker.py"}
     images = {image: [sys.executable, str(HERE / file)] for image, file in programs.items()}
-    with (folder / "images.yaml").open("w") as file:
-        YAML().dump(images, file)
-    directory = folder / "cluster"
-    try:
-        yield embedded.up(
-            deploy_service=False, directory=directory, images=folder / "images.yaml"
-        ).kubeconfig
-    finally:
-        embedded.down(directory)
+    with bare_cluster(folder, images) as kubeconfig:
+        yield kubeconfig
 
 
 @pytest.fixture

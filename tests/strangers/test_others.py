@@ -12,13 +12,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from ruamel.yaml import YAML
 
-from service.cluster import embedded
 from tests.e2e.conftest import eventually
 from tests.parts import KUBECTL
 from tests.strangers import manifests
-from tests.strangers.team import Team, ready
+from tests.strangers.team import Team, bare_cluster, ready
 
 pytestmark = [pytest.mark.strangers, pytest.mark.timeout(900)]
 
@@ -56,15 +54,8 @@ def httpbin() -> list[str]:
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     folder = tmp_path_factory.mktemp("others")
     images = {"podinfo-shop:1": podinfo(), "httpbin-shop:1": httpbin()}
-    with (folder / "images.yaml").open("w") as file:
-        YAML().dump(images, file)
-    directory = folder / "cluster"
-    try:
-        yield embedded.up(
-            deploy_service=False, directory=directory, images=folder / "images.yaml"
-        ).kubeconfig
-    finally:
-        embedded.down(directory)
+    with bare_cluster(folder, images) as kubeconfig:
+        yield kubeconfig
 
 
 @pytest.fixture(scope="module")

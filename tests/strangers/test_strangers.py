@@ -6,13 +6,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from ruamel.yaml import YAML
 
-from service.cluster import embedded
 from tests.e2e.conftest import eventually
 from tests.parts import KUBECTL
 from tests.strangers import manifests
-from tests.strangers.team import Team, ready
+from tests.strangers.team import Team, bare_cluster, ready
 
 pytestmark = pytest.mark.slow
 
@@ -26,15 +24,8 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Without the reference service; the strangers' images are known by a line each."""
     folder = tmp_path_factory.mktemp("strangers")
     images = {f"{n}-shop:1": [sys.executable, str(HERE / f)] for n, (f, _) in SHOPS.items()}
-    with (folder / "images.yaml").open("w") as file:
-        YAML().dump(images, file)
-    directory = folder / "cluster"
-    try:
-        yield embedded.up(
-            deploy_service=False, directory=directory, images=folder / "images.yaml"
-        ).kubeconfig
-    finally:
-        embedded.down(directory)
+    with bare_cluster(folder, images) as kubeconfig:
+        yield kubeconfig
 
 
 @pytest.fixture(scope="module")

@@ -20,7 +20,15 @@ from chaos.run.preflight import RefusedError, preflight
 from chaos.undo.footprint import Footprint
 from chaos.undo.lease import Held
 from chaos.undo.snapshot import Snapshot
-from chaos.undo.snapshot_store import TAKEN, forget, is_left, keep, keep_writes, put_back
+from chaos.undo.snapshot_store import (
+    LARGEST_BYTES,
+    TAKEN,
+    forget,
+    is_left,
+    keep,
+    keep_writes,
+    put_back,
+)
 from tests.chaos.accounts import as_account, grant
 from tests.chaos.cluster_fixture import NS as SHOP
 from tests.cluster.apiserver_fixture import RunningApiServer
@@ -231,6 +239,9 @@ def test_what_is_old_is_put_back_on_request_alone_and_spares_what_came_later(
     assert cluster.find(THEIRS) is not None
 
 
+ENDLESS = base64.b64encode(gzip.compress(b" " * LARGEST_BYTES + b"[]")).decode()
+
+
 @pytest.mark.parametrize(
     ("key", "value"),
     [
@@ -238,6 +249,7 @@ def test_what_is_old_is_put_back_on_request_alone_and_spares_what_came_later(
         ("objects.json.gz", "H4sIAAAAAAAC/6uuBQBDv6ajAgAAAA=="),  # whole, of an empty object
         ("writes.json.gz", "bm90IGd6aXA="),
         ("writes.json.gz", "H4sIAAAAAAAC/6uuBQBDv6ajAgAAAA=="),
+        pytest.param("writes.json.gz", ENDLESS, id="more than is read"),
         ("password.json", "bm90IEpTT04="),
         ("password.json", "W10="),
     ],
