@@ -3,8 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-# Two at a time; a file stays whole, as its tests share a cluster.
-PYTEST := $(BIN)/pytest -n 2 --dist loadfile
+# Two files at a time, and a few failures once more by themselves.
+PYTEST := $(BIN)/python -m tests.twice
 
 .PHONY: gameday test test-fast test-strangers check setup wheel clean
 
