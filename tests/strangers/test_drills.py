@@ -167,7 +167,6 @@ def sights(proof: Any) -> dict[str, str]:
     return {s["name"]: s["finding"] for s in proof["sights"] if s["name"] != "users are served"}
 
 
-@pytest.mark.alone
 def test_rollback_and_restart_are_proven_with_nothing_but_names(team: Team) -> None:
     found = proofs(team, "rolling-back", "restarting")
     assert sights(found["rolling-back"]) == {"whole": "proven", "release": "proven"}, found
@@ -177,7 +176,6 @@ def test_rollback_and_restart_are_proven_with_nothing_but_names(team: Team) -> N
         assert not proof["put_back"].startswith("NOT PUT BACK"), proof["put_back"]
 
 
-@pytest.mark.alone
 @pytest.mark.parametrize("other", ["StatefulSet", "DaemonSet"], indirect=True)
 def test_the_same_drills_are_for_any_kind_of_workload(other: Team) -> None:
     found = proofs(other, "rolling-back", "restarting")
@@ -187,7 +185,6 @@ def test_the_same_drills_are_for_any_kind_of_workload(other: Team) -> None:
         assert not proof["put_back"].startswith("NOT PUT BACK"), proof["put_back"]
 
 
-@pytest.mark.alone
 def test_a_rotation_is_refuted_where_pods_go_on_with_the_old_value(team: Team) -> None:
     whole, hurried = "rotating-the-secret", "rotating-the-secret-in-a-hurry"
     found = proofs(team, whole, hurried)
@@ -197,7 +194,6 @@ def test_a_rotation_is_refuted_where_pods_go_on_with_the_old_value(team: Team) -
     assert "2 of 2 still run with the old value" in found[hurried]["reason"]
 
 
-@pytest.mark.alone
 def test_backup_and_recovery_of_a_volume_are_judged_by_what_is_read_back(team: Team) -> None:
     names = ("backup-of-the-written-notes", "recovery-of-the-written-notes")
     found = proofs(team, *names)
@@ -209,7 +205,6 @@ def test_backup_and_recovery_of_a_volume_are_judged_by_what_is_read_back(team: T
     assert seen["data"] == "3 of 3"
 
 
-@pytest.mark.alone
 def test_a_part_that_is_not_there_is_not_verifiable_and_the_yaml_is_named(team: Team) -> None:
     absent = ("neo4j-recovery", "recovery-of-the-invoices", "renewing-the-certificate")
     found = proofs(team, *absent, "saying-hello")
