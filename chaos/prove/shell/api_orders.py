@@ -21,7 +21,26 @@ _REACHING = {
     "hostPID": "sees the node's processes",
     "hostIPC": "shares the node's memory",
     "privileged": "has the node's rights",
+    "capabilities": "has more of the kernel's capabilities than the baseline of Kubernetes",
 }
+# Kubernetes, "Pod Security Standards", baseline: what a container may add.
+_BASELINE = frozenset(
+    [
+        "AUDIT_WRITE",
+        "CHOWN",
+        "DAC_OVERRIDE",
+        "FOWNER",
+        "FSETID",
+        "KILL",
+        "MKNOD",
+        "NET_BIND_SERVICE",
+        "SETFCAP",
+        "SETGID",
+        "SETPCAP",
+        "SETUID",
+        "SYS_CHROOT",
+    ]
+)
 DEEPEST = 200
 """Of a body: a manifest is nested some 20 deep."""
 
@@ -65,15 +84,26 @@ def _reaching(value: Any, depth: int) -> Iterator[tuple[str, str]]:
         raise RecursionError
     if isinstance(value, dict):
         for key, inner in value.items():
-            if key in _REACHING and inner not in (None, False):
-                yield key, json.dumps(inner, sort_keys=True)
+            if key in _REACHING and (asked := _asked(key, inner)):
+                yield key, asked
             # An operation of a JSON patch names the field in its path.
             if key == "path" and isinstance(inner, str):
                 given = value.get("value", True)
-                for last in set(inner.split("/")) & set(_REACHING):
-                    if given not in (None, False) and value.get("op") != "remove":
-                        yield last, json.dumps(given, sort_keys=True)
+                parts = set(inner.split("/"))
+                for last in parts & set(_REACHING) if "drop" not in parts else ():
+                    if value.get("op") != "remove" and (asked := _asked(last, given)):
+                        yield last, asked
             yield from _reaching(inner, depth + 1)
     elif isinstance(value, list):
         for inner in value:
             yield from _reaching(inner, depth + 1)
+
+
+def _asked(key: str, value: Any) -> str:
+    """What a field asks for, as JSON; "" where that is nothing."""
+    if key == "capabilities":
+        added = value.get("add") if isinstance(value, dict) else value
+        names = added if isinstance(added, list) else [added]
+        plain = {str(n).upper().removeprefix("CAP_") for n in names if n not in (None, True)}
+        value = sorted(plain - _BASELINE) or None
+    return "" if value in (None, False) else json.dumps(value, sort_keys=True)
