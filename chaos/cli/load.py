@@ -26,8 +26,14 @@ if TYPE_CHECKING:
 
 @app.command()
 def load(
-    scenario: options.Scenario,
+    scenario: options.Scenario = None,
     *,
+    rate: Annotated[
+        float | None, typer.Option(help="Without a scenario: so many arrivals a second.", min=0.01)
+    ] = None,
+    locustfile: Annotated[
+        Path | None, typer.Option(help="With --rate: its users, in place of the system's.")
+    ] = None,
     system: options.System = None,
     url: Annotated[str | None, typer.Option(help="Where the load goes.")] = None,
     embedded: Annotated[
@@ -51,13 +57,16 @@ def load(
     ] = None,
     json: Json = False,
 ) -> None:
-    """Run a load scenario alone, and say what came of it.
+    """Run a load scenario alone, or load at a --rate, and say what came of it.
+
+    With --rate and neither a locustfile nor a system's folder, the load is a GET of the --url.
 
     The exit code is 0 if it went well, and with --runbook if its promises were kept (warnings
     included); 1 if a promise was broken; 2 for bad input; 3 if nobody answers at the address, or if
     the load does not show what it should: requests that were due were not sent, the load generator
     was not well, or there were too few requests for a judgement.
     """
+    from chaos.cli.at_a_rate import at_a_rate
     from chaos.cli.load_report import as_json, show_load
     from chaos.cli.system import scenario_of, system_folder
     from loadtests.runner import run_load
@@ -68,7 +77,15 @@ def load(
     from slo.verdict.load_alone import judge_load
 
     folder = system_folder(system, embedded=embedded)
-    read = _trusting(scenario_of(scenario, folder), insecure=insecure, ca_file=ca_file)
+    if (scenario is None) is (rate is None):
+        raise UsageError("say what the load is: either a scenario or --rate")
+    if locustfile is not None and rate is None:
+        raise UsageError("--locustfile goes with --rate: a scenario names its own")
+    if rate is not None:
+        read, url = at_a_rate(rate, url=url, locustfile=locustfile, folder=folder)
+    else:
+        read = scenario_of(scenario or "", folder)
+    read = _trusting(read, insecure=insecure, ca_file=ca_file)
     objectives = read_runbook(runbook).objectives if runbook else ()
     policy = read_policy(folder.policy) if folder and folder.policy else Policy()
     if embedded is (url is not None):
@@ -76,7 +93,8 @@ def load(
     if out is not None:
         _writable(out)
     if duration is None and read.length_s == float("inf"):
-        raise UsageError(f"scenario {read.name} has no end of its own: give --duration")
+        what = f"scenario {read.name}" if rate is None else "a load at a rate"
+        raise UsageError(f"{what} has no end of its own: give --duration")
     with interruptible(), tempfile.TemporaryDirectory(prefix="gameday-") as work:
         interrupted: InterruptedRunError | None = None
         summary: LoadSummary | None = None

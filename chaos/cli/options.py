@@ -58,7 +58,7 @@ Plan = Annotated[
     ),
 ]
 Scenario = Annotated[
-    str,
+    str | None,
     typer.Argument(
         help="A scenario of the system's folder, or a YAML file.",
         autocompletion=completion.scenarios,

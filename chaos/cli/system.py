@@ -42,13 +42,18 @@ def scenario_of(name: str, folder: SystemFolder | None) -> Scenario:
     """
     if folder is None:
         return load_scenario(name)
+    return load_scenario(name, folder=folder.scenarios, default=traffic_of(folder))
+
+
+def traffic_of(folder: SystemFolder) -> Traffic:
+    """The system's own users, with absolute paths. Raises slo.documents.DocumentError."""
     locustfile = folder.locustfile.absolute() if folder.locustfile else None
     load = folder.system.load
     default = Traffic(locustfile=locustfile, verify=load.verify, ca_file=load.ca_file)
     default = default.within(folder.path)
     if default.ca_file is not None and (why := unusable(default.ca_file)):
         raise DocumentError(f"{place_of(folder.file, 'load', 'ca_file')}: {why}")
-    return load_scenario(name, folder=folder.scenarios, default=default)
+    return default
 
 
 def users_of(name: str | None, folder: SystemFolder | None) -> tuple[Scenario, Scenario]:

@@ -30,9 +30,11 @@ Load = Callable[..., subprocess.CompletedProcess[str]]
 def load(tmp_path: Path) -> Load:
     (tmp_path / "short.yaml").write_text(SCENARIO)
 
-    def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    def run(
+        *arguments: str | Path, scenario: tuple[str, ...] = ("short.yaml",)
+    ) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [GAMEDAY, "load", "short.yaml", *map(str, arguments)],
+            [GAMEDAY, "load", *scenario, *map(str, arguments)],
             cwd=tmp_path,
             env=os.environ | {"COLUMNS": "120"},
             capture_output=True,
@@ -89,6 +91,52 @@ def test_bad_input_is_one_sentence_and_code_2(load: Load, arguments: tuple[str, 
     done = load(*arguments)
     assert done.returncode == 2
     assert said(done).startswith("gameday: ")
+
+
+def test_an_address_is_loaded_at_a_rate_without_any_file(load: Load) -> None:
+    at = ("--rate", "30", "--duration", "2s", "--json")
+    with service() as there:
+        done = load("--url", f"{there.url}/items?page=2", *at, scenario=())
+        paths = {seen.path for seen in there.seen}
+    assert json.loads(done.stdout)["sent"] > 30, done.stderr
+    assert paths == {"/items?page=2"}
+
+
+def test_a_locustfile_is_loaded_at_a_rate(load: Load, tmp_path: Path) -> None:
+    text = """
+from locust import HttpUser, task
+class Reader(HttpUser):
+    @task
+    def read(self):
+        self.client.get("/read")
+"""
+    (tmp_path / "users.py").write_text(text)
+    at = ("--rate", "50", "--duration", "1s", "--locustfile", "users.py", "--json")
+    with service() as there:
+        done = load("--url", f"{there.url}/base", *at, scenario=())
+        paths = {seen.path for seen in there.seen}
+    assert done.stderr == ""
+    assert paths == {"/base/read"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("short.yaml", "--rate", "5"), "either a scenario or --rate"),
+        ((), "either a scenario or --rate"),
+        (("short.yaml", "--locustfile", "users.py"), "--locustfile goes with --rate"),
+        (("--rate", "5", "--locustfile", "gone.py"), "there is no file gone.py"),
+        (("--rate", "1e6"), "less than or equal to 10000"),
+        (("--rate", "5"), "a load at a rate has no end of its own"),
+        (("--rate", "5", "--embedded"), "either --url URL or --embedded"),
+    ],
+)
+def test_a_rate_that_does_not_fit_is_one_sentence(
+    load: Load, arguments: tuple[str, ...], sentence: str
+) -> None:
+    done = load("--url", "http://127.0.0.1:1", scenario=arguments)
+    assert done.returncode == 2
+    assert sentence in said(done)
 
 
 def test_redirects_are_said(load: Load) -> None:
