@@ -67,7 +67,9 @@ def of_promise(promise: PromiseResult) -> Item:
     return Item(
         experiment="",
         name=objective.title,
-        detail=f"all {promise.phases} phases without a fault together",
+        detail="the only phase without a fault"
+        if promise.phases == 1
+        else f"all {promise.phases} phases without a fault together",
         outcome=promise.counts,
         expected=f"{fmt.target(objective)} (critical {fmt.critical(objective)})",
         observed=fmt.measured(promise.indicator, objective),
