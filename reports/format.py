@@ -42,7 +42,12 @@ UNBOUNDED = 100_000
 
 def clean(text: str) -> str:
     """The text on one line, every character that no document may carry shown as U+FFFD."""
-    return _UNPRINTABLE.sub("\ufffd", _SPACES.sub(" ", text))
+    return printable(_SPACES.sub(" ", text))
+
+
+def printable(text: str) -> str:
+    """As `clean`, with the lines and tabs of the text kept."""
+    return _UNPRINTABLE.sub("\ufffd", text)
 
 
 def number(value: float, digits: int = _DIGITS) -> str:
