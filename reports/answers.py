@@ -100,9 +100,9 @@ def steps(verdict: Verdict, found: tuple[Cause, ...]) -> tuple[str, ...]:
     advice_of_all = [s for s in (_unfinished(verdict), *told) if s]
     if advice_of_all:
         return (*advice_of_all[:_SHOWN], f"Then run the plan {verdict.plan!r} again.")
-    command = f"`gameday gate NEW --baseline {verdict.run}`"
+    command = "`gameday gate NEW_RUN --baseline THIS_RUN`"
     return (
-        f"Keep this run as the baseline that the next release is held against: {command}.",
+        f"Keep this run: the next release can be held against it with {command}.",
         "Try the alerts and procedures of the runbook as well: `gameday runbook prove`.",
     )
 

@@ -173,11 +173,11 @@ def some(value: float | None) -> str:
 
 
 def recovered(experiment: ExperimentResult) -> str:
-    """How long until it had recovered; "not recovered" where that was looked for and not seen."""
+    """How long until it had recovered; "not recovered" where it was seen not to have."""
     if experiment.time_to_recover_s is not None:
         return seconds(experiment.time_to_recover_s)
     looked = (c.outcome for c in experiment.checks if c.name == "recovery")
-    return "not recovered" if Outcome.FAIL in looked else NO_DATA
+    return "not recovered" if Outcome.FAIL in looked else _unseen(experiment)
 
 
 def offset(start: datetime, moment: datetime) -> str:
@@ -192,4 +192,10 @@ def detected(experiment: ExperimentResult) -> str:
     bit = any(c.name == "effect" and c.outcome is Outcome.PASS for c in experiment.checks)
     asked = experiment.damage is None or experiment.damage.requests > 0  # not so without load
     known = bit and asked and experiment.time_to_recover_s is not None
-    return "no user impact" if known else NO_DATA
+    return "no user impact" if known else _unseen(experiment)
+
+
+def _unseen(experiment: ExperimentResult) -> str:
+    """Why there is no time: there was nothing to detect or to recover from, or nobody knows."""
+    effect = [c.outcome for c in experiment.checks if c.name == "effect"]
+    return "no fault took effect" if effect and Outcome.PASS not in effect else NO_DATA

@@ -11,7 +11,7 @@ from xml.etree import ElementTree as ET
 import matplotlib as mpl
 import pytest
 
-from reports import chart, html, items
+from reports import chart, html
 from reports import format as fmt
 from slo.model import ObjectiveResult, Outcome, Verdict
 from slo.verdict.results import settled_elsewhere
@@ -158,13 +158,6 @@ def test_missing_values_say_so_and_why() -> None:
 def test_a_scaled_run_says_on_its_first_screen_that_real_durations_were_not_tested() -> None:
     assert "the runbook's real durations were not tested" in PAGES["passing"].text
     assert "the runbook's real durations were not tested" not in PAGES["failing"].text
-
-
-def test_findings_of_one_missing_source_stand_together() -> None:
-    found = items.findings(examples.inconclusive())
-    alone = [i for i in found if "Prometheus did not answer" in i.reason]
-    assert len(alone) == 1
-    assert "CPU utilisation, Memory usage" in alone[0].name
 
 
 @pytest.mark.parametrize("name", ["passing", "hour"])
