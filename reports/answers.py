@@ -8,6 +8,14 @@ from reports import format as fmt
 from reports.causes import Cause
 from slo.model import Check, ExperimentResult, Outcome, Severity, Source, Verdict
 
+BROKE = {
+    Outcome.PASS: "What broke",
+    Outcome.WARN: "What fell short",
+    Outcome.FAIL: "What broke",
+    Outcome.INCONCLUSIVE: "What is not known",
+}
+"""The first question in the words that fit the outcome."""
+
 _SHOWN = 3
 
 # What to do where a check failed. The names are those of the checks.

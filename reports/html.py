@@ -133,6 +133,7 @@ def render(verdict: Verdict) -> str:
         notices=facts.notices(verdict),
         length=facts.length(verdict),
         facts=facts.facts(verdict),
+        broke=answers.BROKE[verdict.outcome],
         causes=found,
         leading=min(LEADING, sum(c.outcome is found[0].outcome for c in found)),
         damage=answers.damage(verdict),
