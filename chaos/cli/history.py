@@ -1,5 +1,6 @@
 """Many runs at once: their index page, and a look at it in the browser."""
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -45,6 +46,7 @@ def open_(
     write_index(runs, read_runs(runs))
     with ReportsServer(runs) as server:
         tell(f"{server.address}\nEnd it with Ctrl-C.")
+        sys.stdout.flush()  # whoever reads it through a pipe needs the address now
         if browser:
             webbrowser.open(server.address)
         try:

@@ -1,9 +1,13 @@
 """The server of reports: to whoever has the token, the reports, and nothing else."""
 
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from http.client import HTTPConnection
 from pathlib import Path
-from threading import Thread
+from threading import Thread, Timer
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -60,3 +64,24 @@ def test_nothing_else_is_served(server: ReportsServer, path: str) -> None:
 
 def test_a_name_that_is_pointed_at_loopback_is_not_served(server: ReportsServer) -> None:
     assert get(server, f"/{server.token}/index.html", host="evil.example")[0] == 404
+
+
+def test_the_command_says_the_address_serves_and_ends_when_interrupted(tmp_path: Path) -> None:
+    gameday = Path(sys.executable).with_name("gameday")
+    command = [gameday, "open", str(tmp_path), "--no-browser"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        deadline = Timer(60, process.kill)
+        deadline.start()
+        try:
+            assert process.stdout is not None
+            address = urlsplit(process.stdout.readline().strip())
+            connection = HTTPConnection("127.0.0.1", address.port, timeout=10)
+            connection.request("GET", address.path)
+            answer = connection.getresponse()
+            assert answer.status == 200
+            assert "No run with a verdict" in answer.read().decode()
+            process.send_signal(signal.SIGINT)
+            assert process.wait() == 0
+        finally:
+            deadline.cancel()
+            process.kill()
