@@ -182,7 +182,8 @@ def recovered(experiment: ExperimentResult) -> str:
 
 def offset(start: datetime, moment: datetime) -> str:
     """Seconds from the start, a tenth of a second fine: "40.2 s"."""
-    return f"{(moment - start).total_seconds():,.1f} s"
+    tenths = round((moment - start).total_seconds(), 1) + 0.0  # no "-0.0"
+    return f"{tenths:,.1f} s"
 
 
 def detected(experiment: ExperimentResult) -> str:
