@@ -19,19 +19,29 @@ from slo.model import Verdict
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Size:
-    """Pixels of a drawing; `left` and `right` are the margins with the labels in them."""
+    """Pixels of a drawing; `left` and `right` are the margins with the labels in them.
 
+    `name` is the class of its box on the page, which shows the one that fits the screen: drawn at
+    its own size or larger, so that no letter is smaller than `font`.
+    """
+
+    name: str
     width: int
     height: int
     left: int
     right: int
     ticks: int  # at most this many along the time axis
     points: int  # at most this many along a curve
-    font: float
+    inside: bool = False  # names of lines stand inside the panel, for want of a margin
+    font: float = 11.5
 
 
-WIDE = Size(width=1040, height=540, left=82, right=96, ticks=11, points=600, font=12)
-NARROW = Size(width=400, height=560, left=72, right=84, ticks=4, points=240, font=11)
+WIDE = Size(name="wide", width=900, height=540, left=98, right=104, ticks=9, points=480)
+MEDIUM = Size(name="medium", width=600, height=520, left=98, right=104, ticks=5, points=240)
+NARROW = Size(
+    name="narrow", width=330, height=560, left=80, right=26, ticks=4, points=160, inside=True
+)
+SIZES = (WIDE, MEDIUM, NARROW)
 
 _ROUND = (1, 2, 5, 10, 15, 20, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 43200, 86400)
 _SHARES = (0.46, 0.27, 0.27)  # latency, errors, throughput
@@ -71,8 +81,8 @@ def _draw(verdict: Verdict, size: Size) -> Figure:
     for axes in (strip, latency, errors, throughput):
         _time_axis(axes, span, size)
     panels.strip(strip, verdict)
-    panels.latency(latency, verdict, times, series)
-    panels.errors(errors, verdict, times, series)
+    panels.latency(latency, verdict, times, series, inside=size.inside)
+    panels.errors(errors, verdict, times, series, inside=size.inside)
     panels.throughput(throughput, times, series)
     for axes in (latency, errors, throughput):
         panels.shade(axes, verdict)
@@ -81,7 +91,7 @@ def _draw(verdict: Verdict, size: Size) -> Figure:
     strip.spines["bottom"].set_visible(False)
     throughput.xaxis.set_major_formatter(FuncFormatter(lambda x, _: _moment(verdict, float(x))))
     throughput.tick_params(axis="x", length=3)
-    _name_time_axis(throughput)
+    _name_time_axis(throughput, size)
     return figure
 
 
@@ -126,16 +136,16 @@ def _moment(verdict: Verdict, x: float) -> str:
     return f"{x:,.0f} s\n{fmt.clock(verdict.started + timedelta(seconds=x))}"
 
 
-def _name_time_axis(axes: Axes) -> None:
+def _name_time_axis(axes: Axes, size: Size) -> None:
     axes.annotate(
-        "since start\nUTC",
+        "\nUTC" if size.inside else "since start\nUTC",
         (0, 0),
         xycoords="axes fraction",
-        xytext=(-26, -6.5),
+        xytext=(-32, -6.5),
         textcoords="offset points",
         ha="right",
         va="top",
-        fontsize="small",
+        fontsize="medium",
         color=INK["muted"],
     )
 

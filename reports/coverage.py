@@ -1,38 +1,34 @@
-"""The runbook, line by line: its text as it is, and beside each promise what became of it.
+"""runbook.html: the runbook as its readers know it, and at each promise what became of it.
 
 One self-contained HTML page, a pure function of the runbook and of its proofs. What was not tried
 is said to be so, and counts against the one figure: the share of promises that are proven.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from html import escape
+
+from markupsafe import Markup
 
 from reports import format as fmt
+from reports import page
+from reports.runbook_text import TextBlock, blocks
 from slo.runbook.model import Runbook
-from slo.verdict.proofs import ProcedureProof, ProofOutcome, Proofs, StepState
+from slo.verdict.proofs import AlertProof, ProcedureProof, ProofOutcome, Proofs, StepState
 
 NOT_TRIED = "not tried"
-_COLOURS = {
-    ProofOutcome.PROVEN.value: "#1a7f37",
-    ProofOutcome.REFUTED.value: "#cf222e",
-    ProofOutcome.NOT_VERIFIABLE.value: "#9a6700",
-    ProofOutcome.INCONCLUSIVE.value: "#8250df",
-    NOT_TRIED: "#8c959f",
+# In the order of the filter; what has to be mended comes first.
+_TONES = {
+    ProofOutcome.REFUTED.value: "fail",
+    ProofOutcome.INCONCLUSIVE.value: "inconclusive",
+    ProofOutcome.NOT_VERIFIABLE.value: "warn",
+    NOT_TRIED: "untried",
+    ProofOutcome.PROVEN.value: "pass",
 }
+_NAMES = {state: state.replace(" ", "-") for state in _TONES}
 _STEP_STATES = {
     StepState.FAILED: ProofOutcome.REFUTED.value,
     StepState.REFUSED: ProofOutcome.REFUTED.value,
 }
-_STYLE = """
-body{font:15px/1.5 system-ui,sans-serif;max-width:78rem;margin:2rem auto;padding:0 1rem}
-h1{font-size:1.4rem} .figure{font-size:2rem;font-weight:700}
-table{border-collapse:collapse;width:100%;table-layout:fixed}
-td{vertical-align:top;padding:0 .5rem} .n{width:3.5rem;text-align:right;color:#8c959f}
-.t{width:55%;white-space:pre-wrap;overflow-wrap:anywhere;font:13px/1.5 ui-monospace,monospace}
-.w{font-size:13px;border-left:4px solid transparent;overflow-wrap:anywhere}
-section{border-top:1px solid #d1d9e0;margin-top:1.5rem} pre{white-space:pre-wrap;font-size:12px}
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,23 +77,89 @@ def share_proven(marks: tuple[PromiseMark, ...]) -> float | None:
     return proven / len(marks) if marks else None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """A block of the text with what is known of its lines. `states` are those of the filter.
+
+    A heading has the states of all that stands below it.
+    """
+
+    block: TextBlock
+    states: tuple[str, ...]
+    evidence: tuple[AlertProof | ProcedureProof, ...]
+    remarks: tuple[PromiseMark, ...]
+    unplaced: tuple[PromiseMark, ...]  # on a line that is not shown as one, such as a comment
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class State:
+    """A promise's state on the page: its words, class, how many there are, and their share."""
+
+    words: str
+    name: str
+    tone: str
+    count: int
+    left: float
+    width: float
+
+
 def render(runbook: Runbook, proofs: Proofs) -> str:
-    """The page."""
+    """The page. The same runbook and proofs give the same text."""
     marks = promises(runbook, proofs)
     share = share_proven(marks)
-    figure = "no promises" if share is None else f"{fmt.percent(share)} proven"
-    counts = {state: sum(m.state == state for m in marks) for state in _COLOURS}
-    tally = ", ".join(f"{n} {state}" for state, n in counts.items() if n)
-    rows = "\n".join(_rows(runbook, (*marks, *_steps(proofs))))
-    evidence = "\n".join(_evidence(proofs))
-    title = escape(fmt.clean(runbook.title or proofs.runbook))
-    return (
-        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}: line by line</title>'
-        f"<style>{_STYLE}</style><h1>{title}: the runbook, line by line</h1>"
-        f'<p class="figure">{escape(figure)}</p><p>{escape(tally)}; on'
-        f" {escape(fmt.clean(proofs.target))}, {escape(fmt.utc(proofs.started))}</p>"
-        f"<table>{rows}</table>{evidence}</html>\n"
+    title = fmt.clean(runbook.title or proofs.runbook)
+    refuted = any(m.state == ProofOutcome.REFUTED.value for m in marks)
+    parts = tuple(_parts(runbook, proofs, marks, tuple(_steps(proofs))))
+    return page.render(
+        "runbook.html",
+        title=f"{title}: promise by promise",
+        version=proofs.gameday_version,
+        styles=("runbook.css",),
+        name=title,
+        proofs=proofs,
+        tone="fail" if refuted else "pass" if share == 1 else "inconclusive",
+        figure="no promises" if share is None else f"{fmt.percent(share)} proven",
+        marks=marks,
+        tried=_in_order(m for m in marks if m.state != NOT_TRIED),
+        untried=_in_order(m for m in marks if m.state == NOT_TRIED),
+        elsewhere=_elsewhere(proofs, parts),
+        states=_states(marks),
+        parts=parts,
+        lines={n for p in parts for n in range(p.block.first, p.block.last + 1)},
+        tones=_TONES,
+        names=_NAMES,
+        evidence_of=_evidence_ids(proofs),
+        length=fmt.seconds((proofs.ended - proofs.started).total_seconds()),
     )
+
+
+def _in_order(marks: Iterable[PromiseMark]) -> tuple[PromiseMark, ...]:
+    """What has to be mended first, as in the filter; otherwise by their lines."""
+    order = list(_TONES)
+    return tuple(sorted(marks, key=lambda m: order.index(m.state)))
+
+
+def _elsewhere(proofs: Proofs, parts: Iterable[Part]) -> tuple[AlertProof | ProcedureProof, ...]:
+    """Proofs of promises that this text does not have, as after a change of it."""
+    shown = {id(e) for p in parts for e in p.evidence}
+    every: list[AlertProof | ProcedureProof] = [*proofs.alerts, *proofs.procedures]
+    return tuple(p for p in every if id(p) not in shown)
+
+
+def _states(marks: tuple[PromiseMark, ...]) -> tuple[State, ...]:
+    """Those that occur, in the order of the filter and of the bar."""
+    found: list[State] = []
+    for words, tone in _TONES.items():
+        count = sum(m.state == words for m in marks)
+        if count:
+            left = found[-1].left + found[-1].width if found else 0.0
+            width = round(100 * count / len(marks), 3)
+            found.append(
+                State(
+                    words=words, name=_NAMES[words], tone=tone, count=count, left=left, width=width
+                )
+            )
+    return tuple(found)
 
 
 def _steps(proofs: Proofs) -> Iterator[PromiseMark]:
@@ -110,65 +172,57 @@ def _steps(proofs: Proofs) -> Iterator[PromiseMark]:
             yield PromiseMark(step.line, state, "", reason, f"procedure-{proof.procedure}")
 
 
-def _rows(runbook: Runbook, marks: tuple[PromiseMark, ...]) -> Iterator[str]:
-    by_line: dict[int, list[PromiseMark]] = {}
+def _evidence_ids(proofs: Proofs) -> dict[str, str]:
+    """The place of each proof on the page, by the anchor that marks have."""
+    anchors = [f"alert-{a.alert}" for a in proofs.alerts]
+    anchors += [f"procedure-{p.procedure}" for p in proofs.procedures]
+    return {anchor: f"evidence-{n}" for n, anchor in enumerate(dict.fromkeys(anchors), start=1)}
+
+
+def _badges(marks: Iterable[PromiseMark], ids: dict[str, str]) -> dict[int, Markup]:
+    """What stands at each line: its states, each told once, and the way to their evidence."""
+    found: dict[int, dict[str, PromiseMark]] = {}
     for mark in marks:
-        by_line.setdefault(mark.line, []).append(mark)
-    for number, text in enumerate(runbook.lines, start=1):
-        told = by_line.get(number, [])
-        colour = _colour(told[0].state) if told else "transparent"
-        words = "<br>".join(map(_words, told))
-        yield (
-            f'<tr id="L{number}"><td class="n">{number}</td>'
-            f'<td class="t">{escape(fmt.clean(text))}</td>'
-            f'<td class="w" style="border-color:{colour}">{words}</td></tr>'
+        found.setdefault(mark.line, {}).setdefault(mark.state, mark)
+    badge = page.ENVIRONMENT.get_template("_macros.html").module.mark  # type: ignore[attr-defined]
+    return {
+        line: Markup(" ").join(
+            badge(state, _TONES.get(state, "step"), ids.get(mark.anchor, ""))
+            for state, mark in told.items()
+        )
+        for line, told in found.items()
+    }
+
+
+def _parts(
+    runbook: Runbook,
+    proofs: Proofs,
+    marks: tuple[PromiseMark, ...],
+    steps: tuple[PromiseMark, ...],
+) -> Iterator[Part]:
+    ids = _evidence_ids(proofs)
+    text = tuple(blocks(runbook.lines, _badges((*marks, *steps), ids)))
+    proved: dict[str, AlertProof | ProcedureProof] = {
+        **{f"procedure-{p.procedure}": p for p in proofs.procedures},
+        **{f"alert-{a.alert}": a for a in proofs.alerts},
+    }
+    for i, block in enumerate(text):
+        last = _end_of_section(text, i)
+        own = [m for m in marks if block.first <= m.line <= block.last]
+        below = [m for m in marks if block.first <= m.line <= last]
+        yield Part(
+            block=block,
+            states=tuple(dict.fromkeys(_NAMES[m.state] for m in below)),
+            evidence=tuple(proved[m.anchor] for m in own if m.anchor in proved),
+            unplaced=tuple(m for m in own if f'id="L{m.line}"' not in block.html),
+            remarks=tuple(s for s in steps if s.reason and block.first <= s.line <= block.last),
         )
 
 
-def _words(mark: PromiseMark) -> str:
-    state = escape(mark.state)
-    if mark.anchor:
-        state = f'<a href="#{escape(mark.anchor, quote=True)}">{state}</a>'
-    title = f"{escape(fmt.clean(mark.title))}: " if mark.title else ""
-    reason = f" – {escape(fmt.clean(mark.reason))}" if mark.reason else ""
-    return f'{title}<b style="color:{_colour(mark.state)}">{state}</b>{reason}'
-
-
-def _colour(state: str) -> str:
-    return _COLOURS.get(state, "#57606a")
-
-
-def _evidence(proofs: Proofs) -> Iterator[str]:
-    for alert in proofs.alerts:
-        trials = "".join(
-            f"<li>{escape(t.where)}: {escape(t.world)}: <b>{escape(t.finding.value)}</b>,"
-            f" {escape(t.seen)}</li>"
-            for t in alert.trials
-        )
-        anchor = escape(f"alert-{alert.alert}", quote=True)
-        yield f'<section id="{anchor}"><h2>{escape(alert.alert)}</h2><ul>{trials}</ul></section>'
-    for proof in proofs.procedures:
-        anchor = escape(f"procedure-{proof.procedure}", quote=True)
-        inside = "".join(_drill(p) for p in (proof, proof.corrected) if p is not None)
-        yield f'<section id="{anchor}">{inside}</section>'
-
-
-def _drill(proof: ProcedureProof) -> str:
-    variant = f", corrected: {proof.variant}" if proof.variant else ""
-    sights = "".join(
-        f"<li>{escape(s.name)}: <b>{escape(s.finding.value)}</b>, {escape(fmt.clean(s.seen))}"
-        f" (wanted: {escape(s.wanted)})</li>"
-        for s in proof.sights
-    )
-    steps = "".join(
-        f"<pre>line {s.line} [{escape(s.state.value)}] {escape(fmt.clean(s.command))}\n"
-        f"{escape(fmt.clean(s.output[-1500:]))}</pre>"
-        for s in proof.steps
-    )
-    on = ", ".join(map(str, proof.databases))
-    databases = f"<p>On {escape(fmt.clean(on))}</p>" if on else ""
-    return (
-        f"<h2>{escape(fmt.clean(proof.title + variant))}</h2>"
-        f"<p><b>{escape(proof.finding.value)}</b>: {escape(fmt.clean(proof.reason))}</p>"
-        f"<p>Condition: {escape(fmt.clean(proof.condition))}</p>{databases}<ul>{sights}</ul>{steps}"
-    )
+def _end_of_section(text: tuple[TextBlock, ...], i: int) -> int:
+    """The last line of the block or, for a heading, of all that stands below it."""
+    level = text[i].level
+    if not level:
+        return text[i].last
+    after = (b.first - 1 for b in text[i + 1 :] if 0 < b.level <= level)
+    return next(after, text[-1].last)

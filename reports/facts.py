@@ -13,6 +13,7 @@ from slo.model import (
     ObjectiveResult,
     Outcome,
     PromiseResult,
+    Severity,
     Verdict,
     worst,
 )
@@ -54,7 +55,8 @@ def recovery(experiment: ExperimentResult) -> str:
     if experiment.time_to_recover_s is not None:
         return fmt.seconds(experiment.time_to_recover_s)
     seen = [c.observed for c in experiment.checks if c.name == "recovery"]
-    return f"{fmt.NO_DATA}: {seen[0]}" if seen and seen[0] else fmt.NO_DATA
+    known = fmt.recovered(experiment)
+    return f"{known}: {seen[0]}" if seen and seen[0] else known
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,9 +89,25 @@ def spent(verdict: Verdict) -> Fact | None:
     return Fact(label="Error budget", value=value, detail=detail)
 
 
+def took_effect(verdict: Verdict) -> bool:
+    """Whether any fault is known to have done something, so that there was something to judge."""
+    return any(
+        e.observed_severity is not Severity.NONE
+        or any(c.name == "effect" and c.outcome is Outcome.PASS for c in e.checks)
+        for e in verdict.experiments
+    )
+
+
 def _severity(verdict: Verdict) -> Fact:
     limits = sorted({e.expected_severity for e in verdict.experiments}, key=lambda s: s.rank)
     checks = [c.outcome for e in verdict.experiments for c in e.checks if c.name == "severity"]
+    if verdict.experiments and not took_effect(verdict):
+        return Fact(
+            label="Severity observed",
+            value="not judged",
+            detail="no fault took effect",
+            outcome=worst(checks) if checks else None,
+        )
     return Fact(
         label="Severity observed",
         value=verdict.severity.value,

@@ -42,7 +42,12 @@ UNBOUNDED = 100_000
 
 def clean(text: str) -> str:
     """The text on one line, every character that no document may carry shown as U+FFFD."""
-    return _UNPRINTABLE.sub("\ufffd", _SPACES.sub(" ", text))
+    return printable(_SPACES.sub(" ", text))
+
+
+def printable(text: str) -> str:
+    """As `clean`, with the lines and tabs of the text kept."""
+    return _UNPRINTABLE.sub("\ufffd", text)
 
 
 def number(value: float, digits: int = _DIGITS) -> str:
@@ -168,16 +173,17 @@ def some(value: float | None) -> str:
 
 
 def recovered(experiment: ExperimentResult) -> str:
-    """How long until it had recovered; "not recovered" where that was looked for and not seen."""
+    """How long until it had recovered; "not recovered" where it was seen not to have."""
     if experiment.time_to_recover_s is not None:
         return seconds(experiment.time_to_recover_s)
     looked = (c.outcome for c in experiment.checks if c.name == "recovery")
-    return "not recovered" if Outcome.FAIL in looked else NO_DATA
+    return "not recovered" if Outcome.FAIL in looked else _unseen(experiment)
 
 
 def offset(start: datetime, moment: datetime) -> str:
     """Seconds from the start, a tenth of a second fine: "40.2 s"."""
-    return f"{(moment - start).total_seconds():,.1f} s"
+    tenths = round((moment - start).total_seconds(), 1) + 0.0  # no "-0.0"
+    return f"{tenths:,.1f} s"
 
 
 def detected(experiment: ExperimentResult) -> str:
@@ -187,4 +193,10 @@ def detected(experiment: ExperimentResult) -> str:
     bit = any(c.name == "effect" and c.outcome is Outcome.PASS for c in experiment.checks)
     asked = experiment.damage is None or experiment.damage.requests > 0  # not so without load
     known = bit and asked and experiment.time_to_recover_s is not None
-    return "no user impact" if known else NO_DATA
+    return "no user impact" if known else _unseen(experiment)
+
+
+def _unseen(experiment: ExperimentResult) -> str:
+    """Why there is no time: there was nothing to detect or to recover from, or nobody knows."""
+    effect = [c.outcome for c in experiment.checks if c.name == "effect"]
+    return "no fault took effect" if effect and Outcome.PASS not in effect else NO_DATA

@@ -1,7 +1,7 @@
 """What a verdict rests on, one by one: every renderer lists the same items in the same words."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from reports import compared
 from reports import format as fmt
@@ -67,7 +67,9 @@ def of_promise(promise: PromiseResult) -> Item:
     return Item(
         experiment="",
         name=objective.title,
-        detail=f"all {promise.phases} phases without a fault together",
+        detail="the only phase without a fault"
+        if promise.phases == 1
+        else f"all {promise.phases} phases without a fault together",
         outcome=promise.counts,
         expected=f"{fmt.target(objective)} (critical {fmt.critical(objective)})",
         observed=fmt.measured(promise.indicator, objective),
@@ -166,22 +168,3 @@ def items(verdict: Verdict) -> tuple[Item, ...]:
     found = [i for n, title in titles(verdict).items() for i in of_experiment(verdict, n, title)]
     together = map(of_promise, verdict.promises)
     return (*found, *together, *of_comparison(verdict), of_load(verdict.load))
-
-
-def findings(verdict: Verdict) -> tuple[Item, ...]:
-    """The items that did not pass, the worst first, otherwise in their order.
-
-    Objectives that lack data for one and the same reason stand together as one.
-    """
-    missed: dict[Item, list[Item]] = {}
-    for item in items(verdict):
-        if item.outcome is not Outcome.PASS:
-            same = replace(item, name="", expected="") if item.observed == fmt.NO_DATA else item
-            missed.setdefault(same, []).append(item)
-    together = (
-        alike[0]
-        if len(alike) == 1
-        else replace(key, name=", ".join(dict.fromkeys(i.name for i in alike)))
-        for key, alike in missed.items()
-    )
-    return tuple(sorted(together, key=lambda i: -i.outcome.rank))

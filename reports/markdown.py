@@ -3,8 +3,9 @@
 import re
 from collections.abc import Iterable, Sequence
 
-from reports import budget, compared, facts, items
+from reports import answers, budget, compared, facts
 from reports import format as fmt
+from reports.causes import Cause, causes
 from slo.model import Outcome, Verdict
 
 ICONS = {
@@ -44,22 +45,30 @@ def render(verdict: Verdict) -> str:
 
 
 def _findings(verdict: Verdict) -> Iterable[str]:
-    found = items.findings(verdict)
-    if not found:
-        return
-    yield from _table(
-        ("", "What did not pass", "Where", "Observed", "Expected", "Why"),
-        (
-            (
-                _outcome(i.outcome),
-                f"**{_text(i.subject)}**",
-                *(_text(i.experiment), _text(i.observed), _text(i.expected), _text(i.reason)),
-            )
-            for i in found[:SHOWN]
-        ),
-    )
+    found = causes(verdict)
+    if found:
+        yield from _table(
+            ("", "What did not pass", "Observed", "Expected", "Why"),
+            (_finding(cause) for cause in found[:SHOWN]),
+        )
     if len(found) > SHOWN:
         yield from (f"and {len(found) - SHOWN} more in the report", "")
+    yield from ("**What to do next**", "")
+    steps = answers.steps(verdict, found)
+    yield from (f"{number}. {_text(step)}" for number, step in enumerate(steps, start=1))
+    yield ""
+
+
+def _finding(cause: Cause) -> Sequence[str]:
+    """The worst finding of the cause; how many more there are."""
+    lead, more = cause.lead, len(cause.found) - 1
+    rest = f"<br>and {more} more with the same cause" if more else ""
+    told = "" if lead.subject == cause.title else f"<br>{_text(lead.subject)}"
+    return (
+        _outcome(cause.outcome),
+        f"**{_text(cause.title)}**{told}{rest}",
+        *(_text(lead.observed), _text(lead.expected), _text(lead.reason)),
+    )
 
 
 def _promises(verdict: Verdict) -> Iterable[str]:

@@ -69,7 +69,7 @@ def _write_inside(axes: Axes, start: float, width: float, words: list[str]) -> N
             axes.text(
                 *(start, 0, text),
                 va="center_baseline",
-                fontsize="small",
+                fontsize="medium",
                 color=INK["on-phase"],
                 clip_on=True,
                 transform=axes.transData + ScaledTranslation(5, 0, IdentityTransform()),
@@ -95,7 +95,9 @@ def shade(axes: Axes, verdict: Verdict) -> None:
             axes.axvline(x, color=INK["mark"], linewidth=0.8, alpha=0.6, linestyle=(0, (2, 2)))
 
 
-def latency(axes: Axes, verdict: Verdict, times: list[float], series: Series) -> None:
+def latency(
+    axes: Axes, verdict: Verdict, times: list[float], series: Series, *, inside: bool = False
+) -> None:
     promise = _promise(verdict, Unit.SECONDS)
     thresholds = (promise.target, promise.critical) if promise else ()
     values = [v for v in (*series.p50_s, *series.p95_s, *thresholds) if v > 0]
@@ -110,7 +112,7 @@ def latency(axes: Axes, verdict: Verdict, times: list[float], series: Series) ->
     axes.yaxis.set_major_formatter(FuncFormatter(lambda y, _: fmt.seconds(float(y))))
     axes.grid(axis="y")
     lines = [Line(_last(series.p95_s), "p95", "p95"), Line(_last(series.p50_s), "p50", "p50")]
-    name_lines(axes, [*lines, *_thresholds(axes, promise)])
+    name_lines(axes, [*lines, *_thresholds(axes, promise)], inside=inside)
     axes.set_ylim(low, high)
 
 
@@ -127,7 +129,9 @@ def _log_ticks(low: float, high: float) -> list[float]:
     return [step * 10.0**power for power in powers for step in steps]
 
 
-def errors(axes: Axes, verdict: Verdict, times: list[float], series: Series) -> None:
+def errors(
+    axes: Axes, verdict: Verdict, times: list[float], series: Series, *, inside: bool = False
+) -> None:
     promise = _promise(verdict, Unit.RATIO)
     axes.set_title("Failed requests")
     axes.fill_between(
@@ -142,7 +146,7 @@ def errors(axes: Axes, verdict: Verdict, times: list[float], series: Series) -> 
     axes.yaxis.set_major_locator(MaxNLocator(4))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda y, _: fmt.percent(round(float(y), 9))))
     axes.grid(axis="y")
-    name_lines(axes, _thresholds(axes, promise))
+    name_lines(axes, _thresholds(axes, promise), inside=inside)
 
 
 def throughput(axes: Axes, times: list[float], series: Series) -> None:
@@ -195,7 +199,7 @@ def _last(values: tuple[float, ...]) -> float:
     return next((v for v in reversed(values) if not math.isnan(v)), math.nan)
 
 
-def name_lines(axes: Axes, lines: list[Line]) -> None:
+def name_lines(axes: Axes, lines: list[Line], *, inside: bool = False) -> None:
     """Name each line at its right end, pushed apart until no name covers another."""
     to_axes = axes.transAxes.inverted()
     placed = sorted(
@@ -204,21 +208,24 @@ def name_lines(axes: Axes, lines: list[Line]) -> None:
         if math.isfinite(line.y) and (line.y > 0 or axes.get_yscale() == "linear")
     )
     ys = [y for y, _ in placed]
-    gap = 14 / axes.get_window_extent().height
+    gap = 15 / axes.get_window_extent().height
     for _ in range(60):
         for i, j in pairwise(range(len(ys))):
             short = (gap - (ys[j] - ys[i])) / 2
             if short > 0:
                 ys[i], ys[j] = ys[i] - short, ys[j] + short
+    behind = {"facecolor": INK["raised"], "alpha": 0.8, "linewidth": 0, "pad": 1}
     for y, (_, line) in zip(ys, placed, strict=True):
         axes.annotate(
             line.text,
             (1, y),
             xycoords="axes fraction",
-            xytext=(7, 0),
+            xytext=(-2, 0) if inside else (7, 0),
             textcoords="offset points",
+            ha="right" if inside else "left",
             va="center_baseline",
-            fontsize="small",
+            fontsize="medium",
             color=INK[line.ink],
+            bbox=behind if inside else None,
             annotation_clip=False,
         )

@@ -20,7 +20,7 @@ XLINK = "http://www.w3.org/1999/xlink"
 
 _NAMES = (
     *("text", "muted", "grid", "p95", "p50", "errors", "rate", "target", "critical"),
-    *("mark", "baseline", "fault", "recovery", "on-phase"),
+    *("mark", "baseline", "fault", "recovery", "on-phase", "raised"),
 )
 
 # Stand-ins that matplotlib can draw with; on the page each becomes var(--NAME), so that dark mode
@@ -36,13 +36,13 @@ SETTINGS: dict[Any, Any] = {  # matplotlib lists its 300 keys in the type
     "axes.titlecolor": INK["text"],
     "axes.titlepad": 7,
     "axes.titlelocation": "left",
-    "axes.titlesize": "medium",
+    "axes.titlesize": "large",
     "xtick.color": INK["grid"],
     "xtick.labelcolor": INK["muted"],
     "ytick.color": INK["grid"],
     "ytick.labelcolor": INK["muted"],
-    "xtick.labelsize": "small",
-    "ytick.labelsize": "small",
+    "xtick.labelsize": "medium",
+    "ytick.labelsize": "medium",
     "grid.color": INK["grid"],
     "grid.linewidth": 0.6,
 }
@@ -72,8 +72,8 @@ def embed(figure: Figure, *, label: str) -> Markup:
         _shorten(element)
         if element.get("id") not in used:
             element.attrib.pop("id", None)
-        if style := element.get("style"):
-            element.set("style", _coloured(style))
+        if style := element.attrib.pop("style", ""):
+            element.attrib.update(_attributes(style))
     box = root.get("viewBox", "")
     root.attrib.clear()
     root.attrib.update(viewBox=box, role="img")
@@ -93,10 +93,17 @@ def _shorten(element: ET.Element) -> None:
             element.remove(child)
 
 
-def _coloured(style: str) -> str:
+def _attributes(style: str) -> dict[str, str]:
+    """A style as presentation attributes, which a strict security policy allows.
+
+    The font is the page's own.
+    """
     for name, colour in INK.items():
         style = style.replace(colour, f"var(--{name})")
-    return style
+    pairs = (part.partition(":") for part in style.split(";"))
+    found = {name.strip(): value.strip() for name, _, value in pairs}
+    found.pop("font-family", None)
+    return found
 
 
 def _references(root: ET.Element) -> set[str]:

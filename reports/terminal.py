@@ -1,6 +1,7 @@
-"""The closing screen in the terminal: the verdict, why, and where the report is.
+"""The closing screen in the terminal: the evidence, and last the verdict, what to do, the report.
 
-Words carry the meaning, colour only repeats it; on a terminal without Unicode the signs are ASCII.
+What is printed last is what is still on the screen. Words carry the meaning, colour only repeats
+it; on a terminal without Unicode the signs are ASCII.
 """
 
 from collections.abc import Iterable
@@ -13,11 +14,12 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from reports import compared, facts, items
+from reports import answers, compared, facts
 from reports import format as fmt
+from reports.causes import Cause, causes
 from slo.model import Outcome, Verdict
 
-SHOWN = 12  # findings; the report has them all
+SHOWN = 6  # causes; the report has them all
 
 _STYLES = {
     Outcome.PASS: "green",
@@ -60,19 +62,17 @@ class _Screen:
         signs = _ASCII_SIGNS if options.ascii_only else _SIGNS
         verdict = self.verdict
         yield Text()
-        yield Group(_head(verdict, signs), Text())
         if verdict.experiments:
             yield from (_experiments(verdict, signs), Text())
-        found = items.findings(verdict)
-        if found:
-            yield from (_findings(found, signs), Text())
         if verdict.objectives:
             yield from (_promises(verdict, signs), Text())
         if verdict.comparison is not None:
             yield from (_comparison(verdict, signs), Text())
-        if verdict.addends:
-            yield from (_score(verdict), Text())
-        yield _facts(verdict, signs)
+        yield from (_facts(verdict, signs), Text())
+        found = causes(verdict)
+        if found:
+            yield from (_findings(found, signs), Text())
+        yield from (_head(verdict, signs), Text(), _steps(verdict, found))
         if self.report is not None:
             yield Text()
             # On a line of its own and never wrapped, so that it can be clicked and copied.
@@ -121,19 +121,30 @@ def _promises(verdict: Verdict, signs: dict[Outcome, str]) -> RenderableType:
     return table
 
 
-def _findings(found: tuple[items.Item, ...], signs: dict[Outcome, str]) -> RenderableType:
+def _findings(found: tuple[Cause, ...], signs: dict[Outcome, str]) -> RenderableType:
     table = _table("", "What did not pass", "Observed, expected and why")
-    for item in found[:SHOWN]:
-        where = fmt.clean(item.experiment) or "the whole run"
-        told = item.observed + (f", expected {item.expected}" if item.expected else "")
+    for cause in found[:SHOWN]:
+        item, more = cause.lead, len(cause.found) - 1
+        where = f"and {more} more with the same cause" if more else ""
+        told = f"{item.subject}: {item.observed}"
+        told += f", expected {item.expected}" if item.expected else ""
         table.add_row(
-            _outcome(item.outcome, signs),
-            Text.assemble((fmt.clean(item.subject), "bold"), (f"\n{where}", "dim")),
-            Text.assemble(fmt.clean(told), (f"\n{fmt.clean(item.reason)}", "dim")),
+            _outcome(cause.outcome, signs),
+            Text.assemble((fmt.clean(cause.title), "bold"), (where and f"\n{where}", "dim")),
+            Text.assemble(
+                fmt.clean(told), (f"\n{fmt.clean(item.reason)}" if item.reason else "", "dim")
+            ),
         )
     if len(found) > SHOWN:
         table.add_row("", Text(f"and {len(found) - SHOWN} more in the report", "dim"), "")
     return table
+
+
+def _steps(verdict: Verdict, found: tuple[Cause, ...]) -> RenderableType:
+    grid = Table.grid(padding=(0, 1))
+    for number, step in enumerate(answers.steps(verdict, found), start=1):
+        grid.add_row(Text(f"{number}.", "dim"), Text(fmt.clean(step)))
+    return Padding(Group(Text("What to do next", "bold"), grid), (0, 2))
 
 
 def show_comparison(verdict: Verdict, console: Console) -> None:
@@ -154,19 +165,6 @@ def _comparison(verdict: Verdict, signs: dict[Outcome, str]) -> RenderableType:
                 Text(row.new),
                 Text.assemble(row.change, (f"\n{row.interval}", "dim")),
             )
-    return table
-
-
-def _score(verdict: Verdict) -> RenderableType:
-    """The addends, one a line, and their sum: the reader can add it up."""
-    table = _table("Score", "Points", "Of", "Because")
-    for column in table.columns[1:3]:
-        column.justify = "right"
-    for a in verdict.addends:
-        row = (fmt.clean(a.name), f"{a.points:.1f}", f"{a.of:.1f}", a.because)
-        table.add_row(*map(Text, row))
-    most = sum(a.of for a in verdict.addends)
-    table.add_row(*(Text(t, "bold") for t in ("Total", f"{verdict.score:.1f}", f"{most:.1f}", "")))
     return table
 
 

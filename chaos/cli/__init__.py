@@ -12,13 +12,14 @@ from chaos.cli.app import app, tell
 from chaos.run.interrupt import InterruptedRunError
 
 # Importing a command's module registers it.
-from chaos.cli import cluster, doctor, init, recovery, load, offline, plans, procedures  # isort: skip
+from chaos.cli import cluster, doctor, init, recovery, load, offline, history, plans, procedures  # isort: skip
 from chaos.cli import prove, run, runbook, schema  # isort: skip
 
 __all__ = [
     "app",
     "cluster",
     "doctor",
+    "history",
     "init",
     "load",
     "main",

@@ -105,7 +105,7 @@ def prove(
     begun = datetime.now(UTC)
     run_dir = new_run_dir(runs, "prove")
     (run_dir / "runbook.md").write_bytes(runbook.read_bytes())
-    point_latest_at(run_dir)
+    point_latest_at(run_dir, link="latest-proofs")
     found = proving.Found()
     interrupted: InterruptedRunError | None = None
     try:

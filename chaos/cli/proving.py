@@ -165,8 +165,8 @@ def conclude(
     book: Runbook, proofs: Proofs, run_dir: Path, screen: Console, *, json: bool
 ) -> ExitCode:
     """Write it all down, and show it."""
-    replace_text(run_dir / "runbook.html", coverage.render(book, proofs))
     replace_text(run_dir / "proofs.json", dump(proofs))
+    replace_text(run_dir / "runbook.html", coverage.render(book, proofs))
     replace_text(run_dir / "proofs.md", render.markdown(proofs))
     replace_text(run_dir / "junit.xml", render.junit(proofs))
     if json:

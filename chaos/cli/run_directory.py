@@ -22,9 +22,12 @@ def new_run_dir(runs: Path, plan: str) -> Path:
     raise UsageError(f"{runs}: no free name for a run directory")
 
 
-def point_latest_at(run_dir: Path) -> None:
-    """runs/latest, replaced in one step."""
-    link = run_dir.parent / f".latest-{os.getpid()}"
-    link.unlink(missing_ok=True)
-    link.symlink_to(run_dir.name)
-    link.replace(run_dir.parent / "latest")
+def point_latest_at(run_dir: Path, *, link: str = "latest") -> None:
+    """runs/latest, replaced in one step.
+
+    It stays with runs that have a verdict: proofs of a runbook have a link of their own.
+    """
+    draft = run_dir.parent / f".{link}-{os.getpid()}"
+    draft.unlink(missing_ok=True)
+    draft.symlink_to(run_dir.name)
+    draft.replace(run_dir.parent / link)

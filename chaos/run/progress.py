@@ -2,7 +2,6 @@
 
 import time
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Protocol
 
 from rich.console import Console
@@ -58,8 +57,11 @@ _STYLES = {
 """How a line looks, by how it begins. Its text is shown as it is: it has names of others."""
 
 
-def _clock(seconds: float) -> str:
-    return str(timedelta(seconds=int(seconds)))[2:]
+def clock(seconds: float) -> str:
+    """Minutes and seconds, and hours where there are any: "05:05", "1:05:05"."""
+    minutes, second = divmod(int(seconds), 60)
+    hours, minute = divmod(minutes, 60)
+    return f"{hours}:{minute:02}:{second:02}" if hours else f"{minute:02}:{second:02}"
 
 
 class Terminal:
@@ -71,27 +73,28 @@ class Terminal:
         self._console = console
         self._live: Live | None = None
         self._last_plain = 0.0
-        self._elapsed = 0.0  # by the pulses, where there are any
         self._begun = time.monotonic()
 
+    def _stamp(self) -> str:
+        """Since this began: one clock for all lines, also those from before the load."""
+        return clock(time.monotonic() - self._begun)
+
     def say(self, text: str) -> None:
-        elapsed = self._elapsed or time.monotonic() - self._begun
-        stamp = Text(_clock(elapsed) + "  ", style="dim")
+        stamp = Text(f"{self._stamp()}  ", style="dim")
         style = next((s for begin, s in _STYLES.items() if text.startswith(begin)), "not dim")
         self._console.print(stamp.append(text, style=style), soft_wrap=True)
 
     def pulse(self, pulse: Pulse) -> None:
-        self._elapsed = pulse.elapsed_s
         if not self._console.is_terminal:
             if pulse.elapsed_s - self._last_plain >= self.PLAIN_EVERY_S:
                 self._last_plain = pulse.elapsed_s
-                line = f"{_clock(pulse.elapsed_s)}  {_words(pulse)}"
+                line = f"{self._stamp()}  {_words(pulse)}"
                 self._console.print(line, style="dim", soft_wrap=True)
             return
         if self._live is None:
             self._live = Live(console=self._console, transient=True, auto_refresh=False)
             self._live.start()
-        self._live.update(_panel(pulse), refresh=True)
+        self._live.update(_panel(pulse, self._stamp()), refresh=True)
 
     def close(self) -> None:
         if self._live is not None:
@@ -108,7 +111,7 @@ def _words(pulse: Pulse) -> str:
     )
 
 
-def _panel(pulse: Pulse) -> Table:
+def _panel(pulse: Pulse, stamp: str) -> Table:
     row = Table.grid(padding=(0, 2))
     bad = "red" if pulse.error_rate > 0 else "green"
     p95 = "  –" if pulse.p95_s is None else f"{pulse.p95_s * 1000:.0f}"
@@ -120,10 +123,10 @@ def _panel(pulse: Pulse) -> Table:
     if not pulse.loaded:
         load = ()
     row.add_row(
-        Text(_clock(pulse.elapsed_s), style="bold"),
+        Text(stamp, style="bold"),
         Text(pulse.step, style="cyan"),
         *load,
         f"{pulse.pods} pods" if pulse.pods else "",
-        Text(f"{_clock(pulse.step_left_s)} left" if pulse.step_left_s > 0 else "", style="dim"),
+        Text(f"{clock(pulse.step_left_s)} left" if pulse.step_left_s > 0 else "", style="dim"),
     )
     return row

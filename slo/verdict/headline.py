@@ -2,7 +2,15 @@
 
 from dataclasses import replace
 
-from slo.model import ExperimentResult, ObjectiveResult, Outcome, Severity, Verdict
+from slo.model import (
+    ExperimentResult,
+    ObjectiveResult,
+    Outcome,
+    PhaseKind,
+    Severity,
+    Unit,
+    Verdict,
+)
 from slo.show import show
 
 
@@ -45,15 +53,60 @@ def _broke(verdict: Verdict) -> str:
     stuck = [e for e in verdict.experiments if _failed(e, "undone")]
     if stuck:
         return f"A fault is still there after {stuck[0].title!r}: someone must look now."
+    ended = _ended(verdict)
     failed = [e for e in verdict.experiments if e.outcome is Outcome.FAIL]
+    before = _before(verdict, failed)
+    if before is not None:
+        return f"Failed before the fault: {_say(before)}{ended}."
     broken = [r for r in verdict.objectives if r.judged and r.outcome is Outcome.FAIL]
     if failed:
         more = f" ({len(failed)} of {_count(len(verdict.experiments), 'experiment')} failed)"
-        return f"Failed: {_why(failed[0])}{more}."
+        return f"Failed: {_why(failed[0])}{more}{ended}."
     if broken:
-        return f"Failed: {_say(broken[0])}."
+        return f"Failed: {_say(broken[0])}{ended}."
     lost = [p for p in verdict.promises if p.outcome is Outcome.FAIL]
-    return f"Failed: {lost[0].objective.title} over all phases without a fault: {lost[0].reason}."
+    title, reason = lost[0].objective.title, lost[0].reason
+    return f"Failed: {title} over all phases without a fault: {reason}{ended}."
+
+
+def _before(verdict: Verdict, failed: list[ExperimentResult]) -> ObjectiveResult | None:
+    """What was past critical before the first fault that failed, and so was not that fault's."""
+    names = {failed[0].name} if failed else {e.name for e in verdict.experiments}
+    return next(
+        (
+            r
+            for r in verdict.objectives
+            if r.judged
+            and r.outcome is Outcome.FAIL
+            and r.phase is PhaseKind.BASELINE
+            and r.experiment in names
+        ),
+        None,
+    )
+
+
+def _ended(verdict: Verdict) -> str:
+    """That the run did not come to its end, where it did not."""
+    return "" if verdict.ended_by == "completed" else f"; {_how_it_ended(verdict)}"
+
+
+def _how_it_ended(verdict: Verdict) -> str:
+    if verdict.ended_by == "":
+        return "the run just stopped"
+    # The notes have the reason, where the journal has one.
+    said = f"the run was {verdict.ended_by}"
+    told = (n for n in verdict.notes if n.casefold().startswith(said))
+    return next(told, said).removesuffix(".").replace("The run", "the run", 1)
+
+
+def _seen(verdict: Verdict) -> str:
+    """What became of the requests until then, "" where there were none."""
+    requests = sum(e.requests for e in verdict.endpoints)
+    failed = sum(sum(e.errors.values()) for e in verdict.endpoints)
+    if not requests:
+        return ""
+    share = f" ({show(failed / requests, Unit.RATIO)})" if failed else ""
+    return f"; until then {failed:,} of {requests:,} requests failed{share}"
 
 
 def _failed(experiment: ExperimentResult, check: str) -> bool:
@@ -79,13 +132,9 @@ def _unknown(verdict: Verdict) -> str:
 
 
 def _why_unknown(verdict: Verdict) -> str:
-    if verdict.ended_by == "":
-        return "the run just stopped"
     if verdict.ended_by != "completed":
-        # The notes have the reason, where the journal has one.
-        said = f"the run was {verdict.ended_by}"
-        told = (n for n in verdict.notes if n.casefold().startswith(said))
-        return next(told, said).removesuffix(".").replace("The run", "the run", 1)
+        seen = _seen(verdict) if verdict.ended_by else ""
+        return f"{_how_it_ended(verdict)}{seen}"
     if verdict.load.outcome is Outcome.INCONCLUSIVE:
         return verdict.load.reason
     for experiment in verdict.experiments:

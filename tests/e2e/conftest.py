@@ -75,6 +75,10 @@ class Command:
     def latest(self) -> Path:
         return self.directory / "runs/latest"
 
+    @property
+    def proofs(self) -> Path:
+        return self.directory / "runs/latest-proofs"
+
 
 def eventually(condition: Callable[[], bool], within_s: float = 60) -> None:
     deadline = time.monotonic() + within_s

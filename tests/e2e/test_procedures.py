@@ -82,7 +82,7 @@ def test_the_reference_recovery_is_refuted_at_its_line_and_its_correction_loses_
     words += ("--cure-within", "60s")
     done = gameday(*words, "--overlay", str(OVERLAY), "--only", "neo4j-recovery", timeout=580)
     assert done.returncode == 1, done.stdout + done.stderr
-    (proof,) = json.loads((gameday.latest / "proofs.json").read_text())["procedures"]
+    (proof,) = json.loads((gameday.proofs / "proofs.json").read_text())["procedures"]
     assert (proof["finding"], proof["line"]) == ("refuted", 387)
     states = {s["line"]: s["state"] for s in proof["steps"]}
     assert states == {384: "done", 387: "failed", 390: "failed", 394: "done"}
@@ -97,7 +97,7 @@ def test_the_reference_recovery_is_refuted_at_its_line_and_its_correction_loses_
     assert kept["whole"]["finding"] == "proven", corrected["reason"]
     assert proof["databases"] == corrected["databases"]
     assert [(d["kind"], d["edition"]) for d in proof["databases"]] == [("Neo4j", "Community")]
-    cases = ElementTree.parse(gameday.latest / "junit.xml").getroot().iter("testcase")
+    cases = ElementTree.parse(gameday.proofs / "junit.xml").getroot().iter("testcase")
     assert [child.tag for child in next(iter(cases))] == ["failure"]
     assert left_by_a_drill(kube) == []
 
@@ -109,7 +109,7 @@ def test_our_own_runbook_scales_under_load_asks_the_service_and_ends_maintenance
     names = ("looking-at-the-cluster", "is-it-well", "autoscaler", "maintenance-mode-off")
     only = [word for name in names for word in ("--only", name)]
     done = gameday("runbook", "prove", "--embedded", "--files", str(FILES), *only, timeout=290)
-    found = json.loads((gameday.latest / "proofs.json").read_text())["procedures"]
+    found = json.loads((gameday.proofs / "proofs.json").read_text())["procedures"]
     assert [p["procedure"] for p in found] == list(names), done.stderr
     # How users fare is left out here: the machine that runs the tests may be busy with others.
     looked, asked, scaled, ended = ({s["name"]: s for s in p["sights"]} for p in found)
@@ -118,7 +118,7 @@ def test_our_own_runbook_scales_under_load_asks_the_service_and_ends_maintenance
     assert scaled["pods"]["finding"] == "proven", found[2]
     assert found[2]["time_to_detect_s"] is not None  # the autoscaler was first
     assert ended["users"]["finding"] == "proven", found[3]
-    journal = [json.loads(x) for x in (gameday.latest / "journal.jsonl").read_text().splitlines()]
+    journal = [json.loads(x) for x in (gameday.proofs / "journal.jsonl").read_text().splitlines()]
     begun = [e["procedure"] for e in journal if e["event"] == "procedure.started"]
     assert begun == [*names[:3], "maintenance-mode-on", names[3]]  # which first had to be on
     assert left_by_a_drill(kube) == []

@@ -1,6 +1,7 @@
 """Numbers on the screen do not say more, less or other than the numbers inside."""
 
 import math
+from datetime import timedelta
 
 import pytest
 from hypothesis import given
@@ -77,6 +78,11 @@ def test_thresholds_are_written_with_the_sign_of_what_they_ask() -> None:
     assert fmt.critical(RESPONSE_TIME) == "> 500 ms"
     assert fmt.target(AVAILABILITY) == "> 99.9 %"
     assert fmt.critical(AVAILABILITY) == "< 99 %"
+
+
+def test_a_moment_just_before_the_start_is_no_negative_zero() -> None:
+    assert fmt.offset(START, START - timedelta(milliseconds=20)) == "0.0 s"
+    assert fmt.offset(START, START + timedelta(seconds=3661.04)) == "3,661.0 s"
 
 
 def test_tallies_tell_the_worst_first() -> None:

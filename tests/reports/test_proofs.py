@@ -184,7 +184,7 @@ def test_a_proof_names_the_databases_that_it_was_made_on() -> None:
     out = StringIO()
     render.show(told, Console(file=out, width=200))
     assert "Neo4j 5.26.30 Community" in out.getvalue()
-    assert "<p>On Neo4j 5.26.30 Community, Redis" in coverage.render(survey("# A", "a.md"), told)
+    assert "<dd>On Neo4j 5.26.30 Community, Redis" in coverage.render(survey("# A", "a.md"), told)
 
 
 def test_proofs_of_an_earlier_release_are_still_read() -> None:

@@ -9,7 +9,8 @@ from markdown_it import MarkdownIt
 from rich.console import Console
 
 from reports import format as fmt
-from reports import items, markdown, terminal, write_all
+from reports import markdown, terminal, write_all
+from reports.causes import causes
 from tests.reports import examples
 
 every = pytest.mark.parametrize("name", examples.ALL)
@@ -59,11 +60,29 @@ def test_the_screen_fits_and_names_verdict_and_report(name: str, width: int) -> 
     assert not re.search("[\x00-\x08\x1b\u202e]", text)
 
 
+@every
+def test_the_verdict_the_next_steps_and_the_report_come_last(name: str) -> None:
+    text = " ".join(screen(name, 400).split())
+    verdict = examples.ALL[name]()
+    headline = text.rindex(" ".join(fmt.clean(verdict.headline).split()))
+    assert text.count("Severity observed") == 1
+    assert text.index("Severity observed") < headline < text.index("What to do next")
+    assert text.endswith("Report runs/latest/report.html")
+
+
+@every
+def test_the_verdict_is_on_the_last_page_of_the_screen(name: str) -> None:
+    lines = screen(name, 80).splitlines()
+    last = "\n".join(lines[-24:])
+    assert fmt.WORDS[examples.ALL[name]().outcome] in last
+
+
 def test_the_screen_lists_what_did_not_pass() -> None:
-    text = " ".join(screen("failing", 200).split())
-    for item in items.findings(examples.failing()):
-        assert item.subject in text
-        assert item.observed in text
+    text = " ".join(screen("failing", 300).split())
+    for cause in causes(examples.failing()):
+        assert cause.title in text
+        assert cause.lead.observed in text
+        assert cause.lead.reason in text
 
 
 def test_the_screen_does_without_unicode() -> None:

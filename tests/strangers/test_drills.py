@@ -157,7 +157,9 @@ def proofs(team: Team, *names: str) -> dict[str, Any]:
     only = [word for name in names for word in ("--only", name)]
     done = team(GAMEDAY, "runbook", "prove", *only, timeout=280)
     assert "Traceback" not in done.stderr, done.stderr
-    found = json.loads((team.directory / "runs/latest/proofs.json").read_text())["procedures"]
+    found = json.loads((team.directory / "runs/latest-proofs/proofs.json").read_text())[
+        "procedures"
+    ]
     assert [p["procedure"] for p in found] == list(names), done.stdout + done.stderr
     return {p["procedure"]: p for p in found}
 

@@ -323,6 +323,11 @@ def test_a_run_that_was_ended_is_inconclusive_at_best(
     assert (well.outcome, of(well)) == (Outcome.INCONCLUSIVE, code)
     bad = judge(Run(acts=(Act(answer=outage(-99, 99)),), ended_by=ended_by))  # type: ignore[arg-type]
     assert bad.outcome is Outcome.FAIL
+    assert bad.headline.startswith("Failed before the fault: ")
+    assert f"the run was {ended_by}" in bad.headline
+    # What was seen of it is said as well.
+    requests = sum(e.requests for e in well.endpoints)
+    assert f"until then 0 of {requests:,} requests failed" in well.headline
 
 
 @pytest.mark.parametrize("cut_at", [0.0, 0.5, 10.0, 25.0, 45.0, 61.0])
