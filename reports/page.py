@@ -6,20 +6,28 @@ attribute and no address. What depends on the data is therefore placed by classe
 
 import base64
 import hashlib
+import re
 from importlib.resources import files
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from reports import format as fmt
 
+_CODE = re.compile("`([^`]+)`")
 _UNITS = {"left": "%", "width": "%", "top": "rem", "height": "rem"}
 
 
 def _finish(value: object) -> object:
     """Text from outside goes in clean; what is already markup stays as it is."""
     return fmt.clean(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
+def with_code(text: str) -> Markup:
+    """The text, with what stands between two backquotes as code."""
+    plain = str(escape(fmt.clean(text)))
+    return Markup(_CODE.sub(r"<code>\1</code>", plain))  # noqa: S704  escaped before
 
 
 ENVIRONMENT = Environment(
@@ -30,6 +38,7 @@ ENVIRONMENT = Environment(
     lstrip_blocks=True,
     finalize=_finish,
 )
+ENVIRONMENT.filters["with_code"] = with_code
 
 
 class Places:

@@ -11,7 +11,7 @@ from xml.etree import ElementTree as ET
 import matplotlib as mpl
 import pytest
 
-from reports import chart, html
+from reports import chart, html, page
 from reports import format as fmt
 from slo.model import ObjectiveResult, Outcome, Verdict
 from slo.verdict.results import settled_elsewhere
@@ -132,6 +132,11 @@ def test_the_policy_names_the_styles_by_their_hash_and_nothing_gets_around_it(na
     allowed = f"default-src 'none'; style-src 'sha256-{digest}'; img-src data:"
     assert policies == [f"{allowed}; base-uri 'none'; form-action 'none'"]
     assert not [attributes for _, attributes in PAGES[name].tags if "style" in attributes]
+
+
+def test_commands_of_the_next_steps_are_code_and_nothing_else_becomes_markup() -> None:
+    assert "<code>gameday runbook prove</code>" in SOURCES["passing"]
+    assert page.with_code("`<b>` and ` alone") == "<code>&lt;b&gt;</code> and ` alone"
 
 
 def test_hostile_text_stays_text() -> None:
