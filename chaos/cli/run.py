@@ -31,6 +31,16 @@ def run(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would be hit and what is not permitted.")
     ] = False,
+    in_cluster: Annotated[
+        bool,
+        typer.Option(
+            "--in-cluster", help="As a Job in the target's namespace, followed from here."
+        ),
+    ] = False,
+    secret: Annotated[
+        list[str] | None,
+        typer.Option(help="With --in-cluster: a Secret there that becomes environment variables."),
+    ] = None,
     files: options.Files = None,
     unconfined: options.Unconfined = False,
     json: Json = False,
@@ -38,6 +48,7 @@ def run(
     """Load the service, break it, watch it, and say with evidence what held."""
     from chaos.cli.conclusion import conclude
     from chaos.cli.embedded import embedded_cluster
+    from chaos.cli.in_cluster import run_in_cluster
     from chaos.cli.reachable import require_reachable, unreachable
     from chaos.cli.recovery_procedures import recovery_procedures
     from chaos.cli.run_checks import check_forbidden, read_given, resolve, show_dry_run
@@ -52,8 +63,22 @@ def run(
 
     if embedded and (kubeconfig or context):
         raise UsageError("--embedded brings its own cluster: leave --kubeconfig and --context out")
+    if in_cluster and embedded:
+        raise UsageError("--embedded runs on this machine: leave --in-cluster out")
     given = read_given(plan, system_folder(system, embedded=embedded), runbook, policy)
     read = given.plan
+    if in_cluster:
+        code = run_in_cluster(
+            given,
+            Cluster.connect(kubeconfig, context),
+            runs,
+            console(quiet=json),
+            files=files,
+            secrets=secret or (),
+            flags=[*(["--dry-run"] if dry_run else []), *(["--unconfined"] if unconfined else [])],
+            json=json,
+        )
+        raise typer.Exit(code)
 
     screen = console(quiet=json)
     terminal = Terminal(screen)
