@@ -1,4 +1,4 @@
-"""An installation without the extra `embedded`, as the image is one, has all that other clusters take."""
+"""An installation without the extra `embedded`, as the image is one, can run game days."""
 
 import subprocess
 import sys

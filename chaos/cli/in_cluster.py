@@ -14,30 +14,40 @@ from chaos.cli.run_directory import point_latest_at
 from chaos.kube import Cluster
 from chaos.run.in_cluster import ClusterRun
 from chaos.run.interrupt import interruptible
-from chaos.run.jobs import RUNS, WORK
+from chaos.run.jobs import RUNS
 from slo.policy import BUNDLED_POLICY
 
 _LEFT_OUT = {"__pycache__", "runs", "node_modules"}
 
 
 class Bundle:
-    """The files of a run under the folder that they have in common, so that their paths hold."""
+    """The files of a run under the folder that they have in common, so that their paths hold.
+
+    The working directory is among them: paths on the command line and in plans begin there.
+    """
 
     def __init__(self, given: Given, files: Path | None) -> None:
         self._given, self._folder = given, files
+        self._here = Path.cwd()
         self._paths = sorted({path.resolve() for path in self._needed()})
-        self._root = Path(os.path.commonpath([p.parent for p in self._paths]))
+        self._root = Path(os.path.commonpath([self._here, *(p.parent for p in self._paths)]))
 
     def packed(self) -> bytes:
         out = io.BytesIO()
         with tarfile.open(fileobj=out, mode="w:gz") as tar:
+            tar.addfile(_folder(self.directory))
             for path in self._paths:
-                tar.add(path, arcname=self.place(path), filter=_as_nobody)
+                tar.add(path, arcname=str(path.relative_to(self._root)), filter=_as_nobody)
         return out.getvalue()
 
+    @property
+    def directory(self) -> str:
+        """The working directory, seen from where all is unpacked; "." where it is that."""
+        return str(self._here.relative_to(self._root))
+
     def place(self, path: Path) -> str:
-        """Where it lies in the pod, seen from the folder that all was unpacked in."""
-        return str(path.resolve().relative_to(self._root))
+        """Where it lies in the pod, seen from the working directory."""
+        return os.path.relpath(path.resolve(), self._here)
 
     def arguments(self) -> list[str]:
         """The command line of the run in the cluster."""
@@ -49,7 +59,7 @@ class Bundle:
             found += ["--policy", self.place(given.policy_file)]
         if self._folder is not None:
             found += ["--files", self.place(self._folder)]
-        return [*found, "--runs", str(Path(RUNS).relative_to(WORK))]
+        return [*found, "--runs", RUNS]
 
     def _needed(self) -> Iterator[Path]:
         given = self._given
@@ -59,6 +69,10 @@ class Bundle:
         for folder in (given.folder.path if given.folder else None, self._folder):
             if folder is not None:
                 yield from _files_in(folder)
+        load = given.plan.load
+        for name in (load.scenario, *(b.scenario for b in load.beside)) if load else ():
+            if Path(name).is_file():  # others are names, of files in the system's folder
+                yield Path(name)
         for users in (given.scenario, *(users for _, users in given.beside)):
             if users is not None:
                 yield from filter(None, (users.locustfile, users.ca_file))
@@ -84,7 +98,8 @@ def run_in_cluster(
     job = ClusterRun(cluster, given.plan.target.namespace, given.plan.watchdog, show)
     with interruptible():
         cluster.check()
-        with job.started(bundle.packed(), [*bundle.arguments(), *flags], secrets):
+        arguments = [*bundle.arguments(), *flags]
+        with job.started(bundle.packed(), arguments, directory=bundle.directory, secrets=secrets):
             code = job.follow(show)
             run_dir = job.fetch(runs)
     if run_dir is not None:
@@ -103,6 +118,12 @@ def _files_in(folder: Path) -> Iterator[Path]:
             yield from _files_in(path)
         elif path.is_file():
             yield path
+
+
+def _folder(name: str) -> tarfile.TarInfo:
+    found = tarfile.TarInfo(name)
+    found.type, found.mode = tarfile.DIRTYPE, 0o755
+    return found
 
 
 def _as_nobody(member: tarfile.TarInfo) -> tarfile.TarInfo:

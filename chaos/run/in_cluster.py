@@ -12,12 +12,12 @@ import base64
 import binascii
 import contextlib
 import io
-import secrets
 import tarfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from secrets import token_hex
 
 from chaos.kube import Cluster, ClusterError, Json, Ref, kind_of
 from chaos.plan.model import PlanWatchdog
@@ -53,22 +53,38 @@ class ClusterRun:
         self, cluster: Cluster, namespace: str, image: PlanWatchdog, say: Callable[[str], None]
     ) -> None:
         self._cluster, self._namespace, self._image, self._say = cluster, namespace, image, say
-        self.name = f"gameday-run-{secrets.token_hex(4)}"
+        self.name = f"gameday-run-{token_hex(4)}"
         self._pod = ""
         self._seen = ""  # the time of the last line of its log
 
     @contextmanager
     def started(
-        self, bundle: bytes, arguments: Sequence[str], environment_of: Sequence[str] = ()
+        self,
+        bundle: bytes,
+        arguments: Sequence[str],
+        *,
+        directory: str = ".",
+        secrets: Sequence[str] = (),
     ) -> Iterator[None]:
-        """The Job and its files, until the context ends; `environment_of` are names of Secrets."""
+        """The Job and its files, until the context ends.
+
+        The command begins in `directory` of the bundle. `secrets` are names of Secrets, whose keys
+        it gets as environment variables.
+        """
         if len(bundle) > MOST_BYTES - (1 << 14):
             raise InClusterError(
                 f"what the run needs has {len(bundle) / 2**20:.1f} MiB, and a ConfigMap holds one:"
                 " leave files that the run does not need out of the system's folder"
             )
         files = Ref.of("ConfigMap", self._namespace, self.name)
-        job = run_job(self._namespace, self.name, self._image, arguments, environment_of)
+        job = run_job(
+            self._namespace,
+            self.name,
+            self._image,
+            arguments,
+            directory=directory,
+            secrets=secrets,
+        )
         try:
             self._cluster.create(
                 {

@@ -16,7 +16,7 @@ RUNNER, KEEPER = "runner", "keeper"
 """Containers of a run's pod: the command, and what keeps its run directory until it was fetched."""
 
 WORK, GIVEN, BUNDLE = "/work", "/given", "bundle.tar.gz"
-RUNS = f"{WORK}/runs"
+RUNS = "/runs"
 _KEPT_S = 3600
 _UNDOING_S = 300  # what a run that is told to end may take to undo its faults
 _UNPACK = f"import tarfile; tarfile.open({GIVEN + '/' + BUNDLE!r}).extractall({WORK!r})"
@@ -77,14 +77,17 @@ def run_job(
     name: str,
     image: PlanWatchdog,
     arguments: Sequence[str],
-    environment_of: Sequence[str],
+    *,
+    directory: str = ".",
+    secrets: Sequence[str] = (),
 ) -> Json:
-    """`arguments` are those of gameday, in the folder that the ConfigMap `name` was packed from.
+    """`arguments` are those of gameday in `directory` of what the ConfigMap `name` holds.
 
-    The command gets the keys of the Secrets `environment_of` as environment variables.
+    The command gets the keys of the Secrets `secrets` as environment variables.
     """
     mounts = [
         {"name": "work", "mountPath": WORK},
+        {"name": "runs", "mountPath": RUNS},
         {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108 - of the container alone
     ]
     given = {"name": "given", "mountPath": GIVEN, "readOnly": True}
@@ -95,9 +98,9 @@ def run_job(
         "volumeMounts": [*mounts, given],
     }
     runner = own_container(RUNNER, image, *arguments) | {
-        "workingDir": WORK,
+        "workingDir": f"{WORK}/{directory}",
         "env": [{"name": "COLUMNS", "value": "100"}],
-        "envFrom": [{"secretRef": {"name": secret}} for secret in environment_of],
+        "envFrom": [{"secretRef": {"name": secret}} for secret in secrets],
         "resources": {
             "requests": {"cpu": "500m", "memory": "512Mi"},
             "limits": {"memory": "2Gi"},
@@ -118,6 +121,7 @@ def run_job(
         "containers": [runner, keeper],
         "volumes": [
             {"name": "work", "emptyDir": {}},
+            {"name": "runs", "emptyDir": {}},
             {"name": "tmp", "emptyDir": {}},
             {"name": "given", "configMap": {"name": name}},
         ],
