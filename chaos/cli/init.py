@@ -55,6 +55,7 @@ def init(
     """Look at a service, and write the folder that describes it to gameday."""
     from chaos.cli.describing import Asked, describe, must_exist, written
     from chaos.kube import Cluster
+    from chaos.run.rbac import allow
     from loadtests.scenario import unusable
     from service.cluster import embedded as cluster_here
 
@@ -99,6 +100,7 @@ def init(
         where += f" --custom {texts.custom}"
     say(f"\nwritten to {directory}: {', '.join(names)}")
     say("\nType next:")
-    say(f"  gameday rbac {where} | kubectl apply -f -   # once: {texts.namespace} allows faults")
+    say(f"  gameday rbac {where} | kubectl apply -f -   # once: accounts and their Roles")
+    say(f"  {allow(texts.namespace)}   # once: faults are allowed in there")
     say("  gameday run smoke --dry-run   # what would be hit, and which permission is missing")
     say("  gameday run smoke             # the first verdict")

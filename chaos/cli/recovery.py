@@ -98,6 +98,17 @@ def abort(
         tell("it has ended, and everything was undone")
 
 
+@app.command(
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
+    add_help_option=False,
+)
+def watchdog(context: typer.Context) -> None:
+    """Undo faults of dead runs in --namespace; a run places it by itself."""
+    from chaos.undo.watchdog import main
+
+    main(context.args)
+
+
 @app.command()
 def rbac(
     namespace: Annotated[str, typer.Argument(help="The namespace to allow faults in.")],
@@ -123,6 +134,11 @@ def rbac(
     if json:
         print_json({"apiVersion": "v1", "kind": "List", "items": found})
         return
+    print(
+        "# Accounts and Roles for game days. The namespace itself is not in here, as its labels\n"
+        "# belong to whoever made it; its owner allows faults in it with:\n"
+        f"#   {permissions.allow(namespace)}"
+    )
     yaml = YAML()
     yaml.indent(mapping=2, sequence=4, offset=2)
     yaml.default_flow_style = False

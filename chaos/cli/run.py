@@ -31,6 +31,16 @@ def run(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would be hit and what is not permitted.")
     ] = False,
+    in_cluster: Annotated[
+        bool,
+        typer.Option(
+            "--in-cluster", help="As a Job in the target's namespace, followed from here."
+        ),
+    ] = False,
+    secret: Annotated[
+        list[str] | None,
+        typer.Option(help="With --in-cluster: a Secret there that becomes environment variables."),
+    ] = None,
     files: options.Files = None,
     unconfined: options.Unconfined = False,
     json: Json = False,
@@ -38,8 +48,10 @@ def run(
     """Load the service, break it, watch it, and say with evidence what held."""
     from chaos.cli.conclusion import conclude
     from chaos.cli.embedded import embedded_cluster
+    from chaos.cli.in_cluster import run_in_cluster
+    from chaos.cli.reachable import require_reachable, unreachable
     from chaos.cli.recovery_procedures import recovery_procedures
-    from chaos.cli.run_checks import check_forbidden, read_given, resolve, show_dry_run, unreachable
+    from chaos.cli.run_checks import check_forbidden, read_given, resolve, show_dry_run
     from chaos.cli.run_directory import new_run_dir, point_latest_at
     from chaos.cli.system import system_folder
     from chaos.kube import Cluster
@@ -51,8 +63,22 @@ def run(
 
     if embedded and (kubeconfig or context):
         raise UsageError("--embedded brings its own cluster: leave --kubeconfig and --context out")
+    if in_cluster and embedded:
+        raise UsageError("--embedded runs on this machine: leave --in-cluster out")
     given = read_given(plan, system_folder(system, embedded=embedded), runbook, policy)
     read = given.plan
+    if in_cluster:
+        code = run_in_cluster(
+            given,
+            Cluster.connect(kubeconfig, context),
+            runs,
+            console(quiet=json),
+            files=files,
+            secrets=secret or (),
+            flags=[*(["--dry-run"] if dry_run else []), *(["--unconfined"] if unconfined else [])],
+            json=json,
+        )
+        raise typer.Exit(code)
 
     screen = console(quiet=json)
     terminal = Terminal(screen)
@@ -69,18 +95,19 @@ def run(
             progress.say(line)
         found = dry_run_of(read, cluster, place.url)
         if dry_run:
-            found.problems += [*place.unanswered, *unreachable(place.services)]
+            found.problems += [*place.unanswered, *unreachable(read, place.services)]
             show_dry_run(found, screen, json=json)
             bad = found.problems or found.denied
             raise typer.Exit(ExitCode.USAGE if bad else ExitCode.PASS)
         if found.denied:  # before anything is broken that could not be put back
             raise RefusedError("; ".join(found.denied))
+        require_reachable(read, place.services)
         interrupted: InterruptedRunError | None = None
         run_dir: Path | None = None
         try:
             identity = f"{read.name}-{secrets.token_hex(4)}"
             namespace = read.target.namespace
-            with preflight(cluster, namespace, identity, read.watchdog, progress.say) as held:
+            with preflight(cluster, namespace, identity, read.watchdog, progress.say) as ready:
                 run_dir = new_run_dir(runs, read.name)
                 given.keep(run_dir)
                 point_latest_at(run_dir)
@@ -93,7 +120,8 @@ def run(
                     scope=place.scope,
                     url=place.url,
                     gameday_version=version(),
-                    held=held,
+                    held=ready.held,
+                    watchdog_image=ready.watchdog_image,
                     cure=stack.enter_context(
                         recovery_procedures(
                             read, given.promises, cluster, files, unconfined=unconfined

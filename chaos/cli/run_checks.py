@@ -17,7 +17,6 @@ from chaos.plan.model import Plan, find_plan, read_plan
 from chaos.run.dry_run import DryRun
 from chaos.run.loads import Loaded
 from chaos.run.preflight import require_allowed
-from loadtests.reach import UnreachableError, reach
 from loadtests.scenario import Scenario
 from slo.documents import place_of
 from slo.evidence.journal import Threshold
@@ -42,16 +41,6 @@ def show_dry_run(found: DryRun, screen: Console, *, json: bool) -> None:
     for line in (*found.problems, *found.denied):
         screen.print(f"problem: {line}", style="red")
     screen.print("nothing was changed", style="dim")
-
-
-def unreachable(services: Iterable[Loaded]) -> Iterator[str]:
-    """Why nobody can be reached where the loads would go."""
-    for service in services:
-        users = service.scenario
-        try:
-            reach(service.url, verify=users.verify is not False, ca_file=users.ca_file)
-        except UnreachableError as error:
-            yield f"the load would go nowhere: {error}"
 
 
 def check_overrides(plan_file: Path, plan: Plan, promises: Runbook) -> None:

@@ -7,6 +7,7 @@ from chaos.cli.errors import UsageError
 from chaos.kube import ClusterError
 from chaos.prove.alerts.live import LiveError
 from chaos.prove.shell.shell_session import SessionError
+from chaos.run.in_cluster import InClusterError
 from chaos.run.preflight import LeftoverError, RefusedError
 from chaos.undo.lease import LeaseError
 from loadtests.reach import UnreachableError
@@ -26,6 +27,7 @@ USER_ERRORS: tuple[type[Exception], ...] = (
     ClusterError,
     DocumentError,
     EmbeddedError,
+    InClusterError,
     JournalError,
     LeaseError,
     LiveError,

@@ -10,7 +10,10 @@ from slo.system.model import Target
 FORBIDDEN = 403
 KINDS = ("Deployment", "StatefulSet", "DaemonSet")
 _NOT_OURS = ("kube-system", "kube-public", "kube-node-lease", "local-path-storage")
-_BESIDE = ("prometheus", "grafana", "alertmanager", "kube-state-metrics", "node-exporter")
+_BESIDE = (
+    *("prometheus", "grafana", "alertmanager", "kube-state-metrics", "node-exporter"),
+    "gameday-watchdog",
+)
 """Workloads that watch others."""
 
 

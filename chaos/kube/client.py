@@ -1,6 +1,6 @@
 """Requests to one cluster: objects as they are, and what a game day asks about often."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from chaos.kube.errors import ClusterError
 from chaos.kube.kinds import KINDS, Json, Kind, Ref, kind_of, parts_of
@@ -284,6 +284,18 @@ class Cluster(Wire):
         path, doing = f"{ref.path}/log", f"read the log of {ref}"
         answer = self._throttled(lambda: self._send("GET", path, doing, query=query))
         return answer.decode(errors="replace").strip()
+
+    def log_since(self, ref: Ref, container: str, moment: str) -> Iterator[tuple[str, str]]:
+        """Lines that were written after `moment`, each with its own; "" is the start."""
+        query = {"container": container, "timestamps": "true"}
+        if moment:  # lines of the same second come again
+            query["sinceTime"] = moment
+        path, doing = f"{ref.path}/log", f"read the log of {ref}"
+        answer = self._throttled(lambda: self._send("GET", path, doing, query=query))
+        for row in answer.decode(errors="replace").splitlines():
+            written, _, line = row.partition(" ")
+            if written > moment:
+                yield written, line
 
     def service_url(self, namespace: str, service: str, port: int) -> str:
         """Where a user of the service goes: its load balancer, else its cluster address."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from datetime import timedelta
+from importlib import metadata
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, Self
 
@@ -103,11 +104,22 @@ class StopCondition(Part):
         return f"stop condition {self.sli or self.promql} {limit}"
 
 
+def _own_image() -> str:
+    """The image of this very version: what is placed must understand what we wrote."""
+    return f"gameday/gameday:{metadata.version('gameday-runbook')}"
+
+
 class PlanWatchdog(Part):
-    """The pod that undoes faults when the runner is gone. `enabled: false` does without it."""
+    """The pod that undoes faults when the runner is gone. `enabled: false` does without it.
+
+    `image` is gameday's own (docs/on-your-cluster.md), by default the one of this version;
+    `pull_secrets` name Secrets of the namespace by which the image can be pulled.
+    """
 
     enabled: bool = True
-    image: str = "gameday/gameday:latest"
+    image: str = Field(default_factory=_own_image)
+    pull_policy: Literal["Always", "IfNotPresent", "Never"] = "IfNotPresent"
+    pull_secrets: tuple[str, ...] = ()
     starts_within: PositiveDuration = timedelta(seconds=60)
 
 

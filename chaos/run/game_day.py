@@ -81,6 +81,7 @@ class Setting:
     url: str
     gameday_version: str
     held: Held  # the namespace's Lease
+    watchdog_image: str = ""  # as chaos.run.preflight.Guarded has it
     cure: RecoveryProcedure | None = None  # carries a plan's procedures out
     time_scale: float = 1.0
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
@@ -153,6 +154,7 @@ class _GameDay:
             time=self._now(),
             schema_version=SCHEMA_VERSION,
             gameday_version=self._set.gameday_version,
+            watchdog_image=self._set.watchdog_image,
             run=self._set.run_dir.name,
             plan=plan.name,
             namespace=plan.target.namespace,

@@ -3,19 +3,19 @@
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import NamedTuple
 
 from chaos.kube import Cluster, ClusterError, Json, Ref, kind_of
 from chaos.plan import forbidden
 from chaos.plan.model import PlanWatchdog
 from chaos.run import rbac
+from chaos.run.jobs import watchdog_job
 from chaos.undo.lease import Held
 from chaos.undo.recover import ALLOWED, Recovered, recover
 from chaos.undo.snapshot_store import is_left
 from chaos.undo.watchdog import JOB
 
-READY = "/tmp/gameday-watching"  # noqa: S108 - in the watchdog's own container
 _FORBIDDEN = 403
-MEMORY = "/run/gameday"  # outlives the container, not the node
 
 
 class RefusedError(Exception):
@@ -26,6 +26,17 @@ class LeftoverError(Exception):
     """What an earlier run left cannot be undone: somebody must look before anything else."""
 
 
+class Guarded(NamedTuple):
+    """What holds while a game day lasts.
+
+    `watchdog_image` is what the watchdog runs, as the node resolved it: with a digest where it was
+    pulled from a registry; "" without a watchdog.
+    """
+
+    held: Held
+    watchdog_image: str = ""
+
+
 @contextmanager
 def preflight(
     cluster: Cluster,
@@ -33,7 +44,7 @@ def preflight(
     identity: str,
     watchdog: PlanWatchdog,
     say: Callable[[str], None],
-) -> Iterator[Held]:
+) -> Iterator[Guarded]:
     """Enter before the first fault, leave after the last was undone.
 
     Without a watchdog, a fault outlives a runner that is killed. Raises RefusedError,
@@ -45,13 +56,13 @@ def preflight(
         told(recover(cluster, namespace, own=identity), say)
         if not watchdog.enabled:
             say("no watchdog: if this runner is killed, its faults stay until gameday recover")
-            yield held
+            yield Guarded(held)
             return
         job = _place(cluster, namespace, watchdog)
         try:
-            _await(cluster, namespace, job, watchdog, held)
+            image = _await(cluster, namespace, job, watchdog, held)
             say("the watchdog runs")
-            yield held
+            yield Guarded(held, image)
         finally:
             cluster.delete(Ref.of("Job", namespace, JOB))
 
@@ -66,7 +77,7 @@ def require_allowed(cluster: Cluster, namespace: str) -> frozenset[str]:
     if labels.get(ALLOWED) != "true":
         raise RefusedError(
             f"namespace {namespace} does not allow faults; whoever owns it allows them with:"
-            f" kubectl label namespace {namespace} {ALLOWED}=true"
+            f" {rbac.allow(namespace)}"
         )
     try:
         return forbidden.of_namespace(found)
@@ -106,46 +117,11 @@ def _place(cluster: Cluster, namespace: str, watchdog: PlanWatchdog) -> Json:
     while cluster.find(ref) is not None and time.monotonic() < deadline:
         cluster.delete(ref)
         time.sleep(0.1)
-    return cluster.create(job(namespace, watchdog.image))
+    return cluster.create(watchdog_job(namespace, watchdog))
 
 
-def job(namespace: str, image: str) -> Json:
-    container = {
-        "name": "watchdog",
-        "image": image,
-        "args": [
-            *("--namespace", namespace),
-            *("--ready-file", READY),
-            *("--memory", f"{MEMORY}/heartbeat.json"),
-        ],
-        "volumeMounts": [{"name": "memory", "mountPath": MEMORY}],
-        "readinessProbe": {"exec": {"command": ["test", "-e", READY]}, "periodSeconds": 1},
-        "resources": {
-            "requests": {"cpu": "50m", "memory": "96Mi"},
-            "limits": {"memory": "256Mi"},
-        },
-    }
-    spec = {
-        "serviceAccountName": rbac.WATCHDOG,
-        "restartPolicy": "OnFailure",
-        "terminationGracePeriodSeconds": 5,
-        "containers": [container],
-        "volumes": [{"name": "memory", "emptyDir": {"medium": "Memory", "sizeLimit": "1Mi"}}],
-    }
-    return {
-        "apiVersion": "batch/v1",
-        "kind": "Job",
-        "metadata": {"name": JOB, "namespace": namespace, "labels": {"app": JOB}},
-        "spec": {
-            "backoffLimit": 1000,  # it must come back as often as it is killed
-            "ttlSecondsAfterFinished": 30,
-            "template": {"metadata": {"labels": {"app": JOB}}, "spec": spec},
-        },
-    }
-
-
-def _await(cluster: Cluster, namespace: str, job: Json, watchdog: PlanWatchdog, held: Held) -> None:
-    """Until it is ready, which is when it watches. Raises RefusedError."""
+def _await(cluster: Cluster, namespace: str, job: Json, watchdog: PlanWatchdog, held: Held) -> str:
+    """Until it is ready, which is when it watches; the image that it runs. Raises RefusedError."""
     deadline = time.monotonic() + watchdog.starts_within.total_seconds()
     why = "its pod does not appear"
     while time.monotonic() < deadline and not held.ended:
@@ -154,14 +130,15 @@ def _await(cluster: Cluster, namespace: str, job: Json, watchdog: PlanWatchdog, 
                 continue
             status = _status(pod)
             if status.get("ready"):
-                return
+                return str(status.get("imageID") or watchdog.image)
             waiting = status.get("state", {}).get("waiting") or {}
             why = waiting.get("reason") or "it has not begun to watch"
         time.sleep(0.1)
     raise RefusedError(
         f"the watchdog does not run in namespace {namespace} ({why}), so nothing is broken: its"
         f" ServiceAccount comes from: gameday rbac {namespace} | kubectl apply -f - and its image"
-        " is the plan's watchdog.image"
+        f" {watchdog.image} is the plan's watchdog.image, to be built and pushed where the nodes"
+        " can pull it (docs/on-your-cluster.md)"
     )
 
 

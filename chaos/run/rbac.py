@@ -119,19 +119,14 @@ def of_custom(resource: str) -> frozenset[Permission]:
 
 
 def manifests(namespace: str, *, nodes: bool = False, custom: Iterable[str] = ()) -> list[Json]:
-    """What an administrator applies once: the label that allows faults, accounts, roles.
+    """What an administrator applies once: accounts and their roles.
 
     With `nodes` also what faults on nodes need, in all of the cluster; `custom` are the custom
-    resources whose objects may be workloads under test.
+    resources whose objects may be workloads under test. The Namespace is not among them: it has an
+    owner already, and two who apply one object take each other's labels away (see `allow`).
     """
     more = frozenset(p for each in custom for p in of_custom(each))
-    found: list[Json] = [
-        {
-            "apiVersion": "v1",
-            "kind": "Namespace",
-            "metadata": {"name": namespace, "labels": {ALLOWED: "true"}},
-        }
-    ]
+    found: list[Json] = []
     for name, permissions in ((RUNNER, OF_RUNNER | more), (WATCHDOG, OF_WATCHDOG)):
         metadata = {"name": name, "namespace": namespace}
         found += [
@@ -142,6 +137,11 @@ def manifests(namespace: str, *, nodes: bool = False, custom: Iterable[str] = ()
         metadata = {"name": f"gameday-nodes-{namespace}"}
         found += _granted("ClusterRole", metadata, OF_NODES, namespace, [RUNNER, WATCHDOG])
     return found
+
+
+def allow(namespace: str) -> str:
+    """The command by which a namespace's owner allows faults in it; no `apply` undoes that."""
+    return f"kubectl label namespace {namespace} {ALLOWED}=true"
 
 
 def _granted(

@@ -1,4 +1,4 @@
-"""`python -m chaos.undo.watchdog`: undoes the faults of dead runs, and expired ones.
+"""`gameday watchdog`: undoes the faults of dead runs, and expired ones.
 
 A run is dead when its heartbeat is gone. This is a Job of the namespace, placed and running before
 the first fault. It ends when the run is over and nothing is left to undo; `--forever` stays,
@@ -11,7 +11,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -137,17 +137,20 @@ def _log(text: str) -> None:
     print(datetime.now(UTC).isoformat(timespec="milliseconds"), text, flush=True)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(prog="chaos.undo.watchdog")
+def main(arguments: Sequence[str] | None = None) -> None:
+    """`arguments` are those of this process where None."""
+    parser = argparse.ArgumentParser(prog="gameday watchdog")
     parser.add_argument("--namespace", required=True)
     parser.add_argument("--kubeconfig", help="default: as kubectl, or the pod's service account")
     parser.add_argument("--ready-file", type=Path, help="made once it watches")
     parser.add_argument("--memory", type=Path, help="a file: when the run was last seen alive")
     parser.add_argument("--forever", action="store_true", help="stay when nothing is left")
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     over = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: over.set())
+    if options.ready_file is not None:  # of a container before this one
+        options.ready_file.unlink(missing_ok=True)
     try:
         cluster = Cluster.connect(options.kubeconfig, patience=PATIENCE)
     except ClusterError as error:

@@ -45,7 +45,7 @@ TABLE: dict[str, Entry] = {
         "service.images.state_metrics", "--host", "$(POD_IP)", "--port", "8080"
     ),
     "python:*": Entry([], ["python3"]),
-    "gameday/gameday:*": _module("chaos.undo.watchdog"),  # by name alone: nothing here imports it
+    "gameday/gameday:*": _module("chaos.cli"),  # by name alone: nothing here imports it
     "registry.k8s.io/ingress-nginx/controller:*": _module(
         "service.images.ingress", "--host", "$(POD_IP)"
     ),

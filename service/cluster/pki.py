@@ -6,7 +6,6 @@ import secrets
 from dataclasses import dataclass
 from pathlib import Path
 
-import trustme
 from ruamel.yaml import YAML
 
 USERS = {
@@ -30,6 +29,8 @@ class Kubeconfigs:
 
 def write(directory: Path, api_host: str, api_port: int, nodes: list[str]) -> Kubeconfigs:
     """Keys below `directory`/pki, a kubeconfig for people beside it. `nodes` are addresses."""
+    import trustme  # of the extra `embedded`: who runs on other clusters may lack it
+
     pki = directory / "pki"
     pki.mkdir(parents=True, mode=0o700)
     authority = trustme.CA(organization_name="gameday embedded cluster")

@@ -27,6 +27,9 @@ from service.cluster.packages import PROMETHEUS
 from service.images.kubernetes_sd import ROLES, groups
 from service.images.process import die_with_parent
 
+LISTEN = "--web.listen-address"
+"""Its default here is the pod's address instead of all addresses, which all pods would share."""
+
 _KNOWN = {"role", "namespaces"}
 _LOOK_S = 0.25  # how soon a changed configuration, or changed targets, are written
 
@@ -142,7 +145,9 @@ def _supervise(command: Sequence[str]) -> int:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="prometheus", description=__doc__, add_help=False)
     parser.add_argument("--config.file", dest="config", type=Path, default="prometheus.yml")
+    parser.add_argument(LISTEN, dest="listen", default=f"{os.environ.get('POD_IP', '')}:9090")
     options, others = parser.parse_known_args()
+    others.append(f"{LISTEN}={options.listen}")
     found = PROMETHEUS.find()
     if found is None:
         sys.exit(f"prometheus: {PROMETHEUS.hint}")
@@ -150,7 +155,7 @@ def main() -> None:
     wanted = "kubernetes_sd_configs" in options.config.read_text(encoding="utf-8")
     # Where a service account cannot be mounted, KUBECONFIG stands in for it, and only we read it.
     if not wanted or not (os.environ.get("KUBECONFIG") or lacks_discovery(binary)):
-        os.execv(binary, [binary, *sys.argv[1:]])  # noqa: S606
+        os.execv(binary, [binary, f"--config.file={options.config}", *others])  # noqa: S606
     with tempfile.TemporaryDirectory(prefix="prometheus-") as work:
         try:
             kube = Kube.connect(os.environ.get("KUBECONFIG"))

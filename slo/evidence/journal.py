@@ -88,6 +88,7 @@ class RunStarted(_Entry):
     time_scale: float
     scrape_interval_s: float
     thresholds: dict[str, Threshold]
+    watchdog_image: str = ""  # as the node resolved it, with its digest; "" without a watchdog
 
 
 class LoadStarted(_Entry):

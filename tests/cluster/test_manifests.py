@@ -1,5 +1,7 @@
 """The manifests of bizra-system: one truth for kubectl and for Python, names as in the runbook."""
 
+import json
+import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,7 @@ from service import deploy
 from tests.parts import KUBECTL, promtool
 
 OVERLAYS = ("embedded", "production")
+COMPONENTS = deploy.path().parents[1] / "components"
 
 
 def identity(obj: Any) -> Any:
@@ -101,15 +104,43 @@ def test_whatever_a_pod_or_service_refers_to_is_in_the_overlay(overlay: str) -> 
 
 
 @pytest.mark.parametrize("overlay", OVERLAYS)
-def test_pods_that_share_a_network_stack_do_not_collide(overlay: str) -> None:
-    """Whatever listens is told its pod's address: on a real cluster that is no restriction."""
+def test_no_program_is_told_to_listen_on_its_pod_s_address_alone(overlay: str) -> None:
+    """A kubelet forwards ports to the pod's 127.0.0.1, where such a program does not answer."""
     for obj in deploy.manifests(overlay):
-        if "template" in obj.get("spec", {}):
-            (one,) = obj["spec"]["template"]["spec"]["containers"]
-            if one["image"].startswith("neo4j:"):
-                continue  # that image takes "all addresses", its default, for the pod's own
-            told = [*one.get("args", []), *(e.get("value", "") for e in one.get("env", []))]
-            assert any("$(POD_IP)" in text for text in told), identity(obj)
+        # The one controller that there is on the embedded cluster alone.
+        if "template" in obj.get("spec", {}) and obj["metadata"]["namespace"] != "ingress-nginx":
+            for one in obj["spec"]["template"]["spec"]["containers"]:
+                told = [*one.get("args", []), *(e.get("value", "") for e in one.get("env", []))]
+                assert not any("$(POD_IP)" in text for text in told), identity(obj)
+
+
+# What an API server knows of itself; other groups are those of operators.
+BUILT_IN = {"", "apps", "autoscaling", "batch", "networking.k8s.io", "policy"}
+BUILT_IN |= {"rbac.authorization.k8s.io"}
+
+
+def test_production_asks_for_nothing_that_a_plain_cluster_does_not_know() -> None:
+    for obj in deploy.manifests("production"):
+        assert obj["apiVersion"].rpartition("/")[0] in BUILT_IN, identity(obj)
+    scaler = index("production")["HorizontalPodAutoscaler", "bizra-system", "bizra-api-hpa"]
+    assert {m["type"] for m in scaler["spec"]["metrics"]} == {"Resource"}
+
+
+@pytest.mark.parametrize("component", sorted(p.name for p in COMPONENTS.iterdir()))
+def test_each_component_goes_with_production(component: str, tmp_path: Path) -> None:
+    folder = tmp_path / "deploy"
+    shutil.copytree(COMPONENTS.parent, folder)
+    own = folder / "overlays/own"
+    own.mkdir()
+    settings = {
+        "resources": ["../production"],
+        "components": [f"../../components/{component}"],
+    }
+    (own / "kustomization.yaml").write_text(json.dumps(settings))
+    command = [str(KUBECTL), "kustomize", str(own)]
+    text = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout
+    found = {identity(obj): obj for obj in YAML(typ="safe", pure=True).load_all(text)}
+    assert found != index("production")
 
 
 def test_production_has_the_figures_of_the_real_system() -> None:
@@ -144,4 +175,4 @@ def test_promtool_accepts_the_rules(tmp_path: Path) -> None:
 def test_a_kustomization_beyond_the_reader_is_refused(tmp_path: Path) -> None:
     (tmp_path / "kustomization.yaml").write_text("namePrefix: x-\n", encoding="utf-8")
     with pytest.raises(ValueError, match="namePrefix"):
-        deploy._build(tmp_path)
+        deploy._build(tmp_path, [])

@@ -46,6 +46,15 @@ class Team:
         done = self(KUBECTL, "apply", "-f", "-", stdin=text)
         assert done.returncode == 0, done.stderr
 
+    def allow_faults(self, namespace: str, *options: str) -> None:
+        """As an administrator does: what `gameday rbac` prints, and the label that it names."""
+        printed = self.gameday("rbac", namespace, *options).stdout
+        done = self(KUBECTL, "apply", "-f", "-", stdin=printed)
+        assert done.returncode == 0, done.stderr
+        command = next(line for line in printed.splitlines() if "kubectl label" in line)
+        words = command.removeprefix("#").split()[1:]
+        assert self(KUBECTL, *words).returncode == 0
+
 
 @contextmanager
 def bare_cluster(folder: Path, images: dict[str, list[str]]) -> Iterator[Path]:

@@ -10,7 +10,6 @@ import pytest
 
 from chaos.kube import Cluster
 from tests.e2e.conftest import GAMEDAY, eventually
-from tests.parts import KUBECTL
 from tests.strangers import manifests
 from tests.strangers.team import Team, bare_cluster, ready
 
@@ -112,8 +111,7 @@ def team(cluster: Path, tmp_path_factory: pytest.TempPathFactory) -> Team:
     """With the service ready, and a folder that describes it."""
     found = Team(tmp_path_factory.mktemp("team"), cluster)
     found.apply(notes())
-    rights = found.gameday("rbac", NS)
-    assert found(KUBECTL, "apply", "-f", "-", stdin=rights.stdout).returncode == 0
+    found.allow_faults(NS)
     write(found, SYSTEM, (HERE / "notes_runbook.md").read_text())
     eventually(ready(cluster, "notes", NS), 90)
     return found
@@ -137,8 +135,7 @@ def other(request: pytest.FixtureRequest, cluster: Path, tmp_path: Path) -> Team
     else:
         del spec["replicas"]
     found.apply(objects)
-    rights = found.gameday("rbac", where)
-    assert found(KUBECTL, "apply", "-f", "-", stdin=rights.stdout).returncode == 0
+    found.allow_faults(where)
     system = (
         f"name: notes\ntarget: {{namespace: {where}, workload: notes, kind: {kind}, container: web,"
         " service: notes}\nload: {scenario: steady}\n"

@@ -44,8 +44,7 @@ def test_a_rollout_is_found_killed_and_seen_whole_by_its_scale(team: Team, clust
     system = (team.directory / "gameday/system.yaml").read_text()
     assert "  kind: Rollout\n  api_version: argoproj.io/v1alpha1\n  service: shop\n" in system
     assert "gameday rbac rolled --custom rollouts.argoproj.io |" in done.stdout
-    rights = team.gameday("rbac", "rolled", "--custom", "rollouts.argoproj.io")
-    assert team(KUBECTL, "apply", "-f", "-", stdin=rights.stdout).returncode == 0
+    team.allow_faults("rolled", "--custom", "rollouts.argoproj.io")
     dry = team.gameday("run", "smoke", "--dry-run")
     assert dry.returncode == 0, dry.stdout + dry.stderr
     done = team.gameday("run", "smoke")
@@ -113,8 +112,7 @@ def test_a_worker_without_http_is_judged_by_prometheus_and_its_pods(worker: Team
     (home / "system.yaml").write_text(system.replace("indicators:\n", own))
     runbook = (home / "runbook.md").read_text()
     (home / "runbook.md").write_text(f"{runbook.rstrip()}\n| Failed Jobs | < 2 % | > 5 % |\n")
-    rights = worker.gameday("rbac", "queue")
-    assert worker(KUBECTL, "apply", "-f", "-", stdin=rights.stdout).returncode == 0
+    worker.allow_faults("queue")
     done = worker.gameday("run", "smoke")
     assert done.returncode == 0, done.stdout + done.stderr
     verdict = json.loads((worker.directory / "runs/latest/verdict.json").read_text())
@@ -168,8 +166,7 @@ def test_a_service_behind_tls_of_a_private_authority(team: Team, cluster: Path) 
         assert done.returncode == 0, done.stdout + done.stderr
         home = team.directory / "gameday"
         assert '  ca_file: "../authority.pem"\n' in (home / "system.yaml").read_text()
-        rights = team.gameday("rbac", "sealed")
-        assert team(KUBECTL, "apply", "-f", "-", stdin=rights.stdout).returncode == 0
+        team.allow_faults("sealed")
         done = team.gameday("run", "smoke")
         assert done.returncode == 0, done.stdout + done.stderr
         verdict = json.loads((team.directory / "runs/latest/verdict.json").read_text())
@@ -213,8 +210,7 @@ def test_two_services_are_loaded_at_once_and_judged_by_rows_of_their_own(
         eventually(ready(cluster, name, "both"), 90)
     done = team.gameday("init", "--namespace", "both", "--workload", "shop")
     assert done.returncode == 0, done.stdout + done.stderr
-    rights = team.gameday("rbac", "both")
-    assert team(KUBECTL, "apply", "-f", "-", stdin=rights.stdout).returncode == 0
+    team.allow_faults("both")
     home = team.directory / "gameday"
     text = (home / "system.yaml").read_text()
     (home / "system.yaml").write_text(text.replace("load:\n  scenario: smoke\n", BESIDE))

@@ -51,7 +51,7 @@ class Target:
             why = "connection refused" if isinstance(error, ConnectionRefusedError) else str(error)
             raise OSError(
                 f"error forwarding port {port} to pod {self.name}: failed to connect to"
-                f" localhost:{port} inside the pod: dial tcp4 {self.address}:{port}:"
+                f" localhost:{port} inside the pod: dial tcp4 127.0.0.1:{port}:"
                 f" connect: {why or 'timed out'}"
             ) from error
 
