@@ -16,7 +16,7 @@ def at(seconds: float, *, cpu_s: float, restarts: int = 0) -> Running:
     spec = {"name": "c", "image": "busybox:1"}
     container = Container(spec, "u", Path("/nowhere"), restarts=restarts)
     usage = Usage(cpu_s=cpu_s, memory=1, working_set=1, rss=1, cache=0)
-    worker = cast(Any, SimpleNamespace(pod=SimpleNamespace(pod=POD)))
+    worker = cast("Any", SimpleNamespace(pod=POD))
     return Running(worker, container, 0.0, seconds, usage)
 
 
