@@ -19,6 +19,7 @@ from service.cluster.processes import wait_until
 
 Json = dict[str, Any]
 KILLED = 137
+_REASONS = {0: "Completed", 128: "StartError"}  # 128: the shim could not start the command
 SET_UP_S = 20.0  # for an overlay and its mounts; takes a hundredth of a second
 
 
@@ -195,7 +196,7 @@ class Container:
         oom = self.group is not None and self.group.oom_kills() > 0
         if oom:
             code = KILLED
-        reason = "OOMKilled" if oom else "Completed" if code == 0 else "Error"
+        reason = "OOMKilled" if oom else _REASONS.get(code, "Error")
         begun = self.state.get("running", {}).get("startedAt", now())
         ended = {"exitCode": code, "reason": reason, "startedAt": begun, "finishedAt": now()}
         self.state = {"terminated": {**ended, "containerID": self.container_id}}
