@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 # Two files at a time, and a few failures once more by themselves.
 PYTEST := $(BIN)/python -m tests.twice
 
-.PHONY: gameday test test-fast test-strangers check setup wheel clean
+.PHONY: gameday test test-fast test-strangers test-kubernetes check setup wheel clean
 
 gameday: setup
 	$(BIN)/gameday run smoke --embedded
@@ -21,6 +21,12 @@ test-fast: check
 # Services that nobody here wrote, fetched by Go and pip.
 test-strangers: setup
 	$(BIN)/pytest -m strangers
+
+# The same tests and questions on the cluster of $KUBECONFIG, which has to let namespaces be made.
+test-kubernetes: setup
+	@test -n "$$KUBECONFIG" || { echo "set KUBECONFIG: the tests make namespaces in that cluster"; exit 2; }
+	$(BIN)/pytest -m cluster tests/cluster
+	$(BIN)/python -m tests.cluster.likeness
 
 check: setup
 	$(BIN)/ruff format --check .

@@ -85,9 +85,9 @@ class Evict:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Await:
-    """Go on only once this pod, made by the fault itself, is ready: an error after `within_s`.
+    """Go on only once this pod, made by the fault itself, is ready or has done its work.
 
-    `hint` is what it may mean, for people.
+    An error after `within_s`, and at once where it fails; `hint` is what it may mean, for people.
     """
 
     ref: Ref

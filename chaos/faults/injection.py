@@ -87,7 +87,20 @@ def inject(cluster: Cluster, change: Change, tag: Tag, marked: Marked) -> bool:
 
 
 def _is_ready(cluster: Cluster, ref: Ref) -> bool:
-    conditions = (cluster.get(ref).get("status") or {}).get("conditions") or ()
+    """Or, where it is to end, has it? Raises InjectionError where one of its containers failed."""
+    pod = cluster.get(ref)
+    status = pod.get("status") or {}
+    for one in status.get("containerStatuses") or ():
+        for state in (one.get("state") or {}, one.get("lastState") or {}):
+            if (state.get("terminated") or {}).get("exitCode"):
+                said = cluster.last_words(ref, one["name"]) or "nothing"
+                raise InjectionError(f"{ref} of the fault failed and said: {said}")
+        waiting = (one.get("state") or {}).get("waiting") or {}
+        if waiting.get("reason") in ("ImagePullBackOff", "InvalidImageName"):
+            raise InjectionError(f"{ref} of the fault does not start: {waiting.get('message')}")
+    if pod["spec"].get("restartPolicy") == "Never":
+        return bool(status.get("phase") == "Succeeded")
+    conditions = status.get("conditions") or ()
     return any(c["type"] == "Ready" and c["status"] == "True" for c in conditions)
 
 

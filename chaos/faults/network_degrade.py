@@ -9,13 +9,12 @@ from pydantic import Field, model_validator
 
 from chaos.faults.base import NoTargetError, Part, Scene, Tag, Target, ref_of
 from chaos.faults.changes import Await, Change, Create, Edit, Set
+from chaos.faults.helper_pods import IMAGE, STARTS_WITHIN_S
 from chaos.faults.probes import Probe, require_unseen, seen
 from chaos.kube import Json, Ref
 from slo.documents import Duration
 
 RELAY = "gameday.dev/relay"  # a label of the relay's pod, by which the Service finds it
-IMAGE = "python:3-slim"  # any image with python3 will do
-STARTS_WITHIN_S = 60.0
 
 
 class NetworkDegrade(Part):

@@ -4,6 +4,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
+from chaos.faults import shell
 from chaos.faults.base import (
     NoTargetError,
     Part,
@@ -18,14 +19,15 @@ from chaos.faults.changes import Change, Edit, Inside, Set
 from chaos.kube import Json, kind_of, quantity, same_quantity
 from chaos.kube.views import containers_of
 
-PARTS = 4
+PARTS = 64
 BEYOND = 64 * 1024 * 1024  # bytes: as much is asked for more than the limit allows
 REASON, EXIT_CODE = "OOMKilled", 137
 
 # Where the kernel kills one process and not the whole group (control groups version 1, Kubernetes
 # before 1.28), it takes the one with the highest score: everybody else gets the highest there is,
-# and gets its own back if the kernel did not come. That is worth one whole limit, so that no part
-# of the allocation may come near it; none gives back what it has before all have theirs.
+# and gets its own back if the kernel did not come. The kubelet has given ours nearly as much, which
+# may not be taken back, so that the allocation is made of parts that are each smaller than what the
+# application holds. None gives back what it has before all have theirs.
 ALLOCATE = """
 scores=
 for d in /proc/[0-9]*; do
@@ -33,14 +35,15 @@ for d in /proc/[0-9]*; do
   was=$(cat "$d/oom_score_adj" 2>/dev/null) || continue
   echo 1000 2>/dev/null >"$d/oom_score_adj" && scores="$scores $d:$was"
 done
-for part in 1 2 3 4; do
+part=0
+while [ $part -lt {parts} ]; do
   {{ head -c {size} /dev/zero; sleep 8; }} | tail >/dev/null &
+  part=$((part+1))
 done
 wait
 for each in $scores; do
   echo "${{each#*:}}" 2>/dev/null >"${{each%:*}}/oom_score_adj"
 done
-true
 """
 
 
@@ -74,13 +77,12 @@ class Oom(Part):
         return (self.selected.target(scene, self.selected.read(scene)),)
 
     def changes(self, scene: Scene, targets: tuple[Target, ...], tag: Tag) -> tuple[Change, ...]:
-        del tag  # a container that was killed leaves nothing to undo; limits carry their own
-        if self.how == "allocate":
-            return tuple(self._allocate(scene, t) for t in targets)
+        if self.how == "allocate":  # a container that was killed leaves nothing to undo
+            return tuple(self._allocate(scene, t, tag) for t in targets)
         (target,) = targets
         return (self._lower(scene, target),)
 
-    def _allocate(self, scene: Scene, target: Target) -> Change:
+    def _allocate(self, scene: Scene, target: Target, tag: Tag) -> Change:
         container = _container(scene.cluster.get(ref_of(target)), self.container, target)
         limit = (container.get("resources") or {}).get("limits", {}).get("memory")
         if limit is None:
@@ -88,7 +90,8 @@ class Oom(Part):
                 f"container {container['name']} of {ref_of(target)} has no memory limit: it would"
                 " take the node's memory"
             )
-        script = ALLOCATE.format(size=(quantity(limit) + BEYOND) // PARTS).strip()
+        size = (quantity(limit) + BEYOND) // PARTS
+        script = shell.in_background(tag, ALLOCATE.format(size=size, parts=PARTS).strip())
         return Inside(
             pod=ref_of(target),
             uid=target.uid,
@@ -128,7 +131,9 @@ class Oom(Part):
         if pod is None or pod["metadata"]["uid"] != target.uid:
             return None
         statuses = (pod.get("status") or {}).get("containerStatuses") or ()
-        if sum(s["restartCount"] for s in statuses) <= target.before["restarts"]:
+        restarted = sum(s["restartCount"] for s in statuses) > target.before["restarts"]
+        # All ran before. What has ended may wait long for its restart, which is put off.
+        if not restarted and all("running" in s.get("state", {}) for s in statuses):
             return None
         return _killed(pod)
 

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from chaos.faults import wholeness
+from chaos.faults import helper_pods, wholeness
 from chaos.faults.base import (
     Part,
     PodSelector,
@@ -14,17 +14,15 @@ from chaos.faults.base import (
     ref_of,
 )
 from chaos.faults.changes import Change, Delete, Inside
+from chaos.faults.helper_pods import IMAGE
+from chaos.kube import Json
 
-# SIGKILL for every process but the init of the container's PID namespace, which the kernel shields
-# from its own descendants (pid_namespaces(7)); that one gets SIGTERM when it is all there is.
+# From inside, where the cluster admits no helper on the node: process 1 is shielded.
 KILL_SCRIPT = """
-killed=0
 for process in /proc/[0-9]*; do
   pid=${process#/proc/}
-  [ "$pid" = 1 ] || [ "$pid" = "$$" ] || { kill -KILL "$pid" 2>/dev/null && killed=1; }
+  [ "$pid" = 1 ] || [ "$pid" = "$$" ] || kill -KILL "$pid" 2>/dev/null
 done
-kill -KILL 1 2>/dev/null
-[ "$killed" = 1 ] || kill -TERM 1
 """
 
 
@@ -34,6 +32,7 @@ class PodKill(Part):
     kind: Literal["pod-kill"]
     how: Literal["delete", "process"] = "delete"
     select_pods: PodSelector = Field(alias="select")
+    image: str = IMAGE  # of the helper that kills processes from outside their container
 
     def describe(self) -> str:
         verb = "delete, no grace" if self.how == "delete" else "kill the process"
@@ -45,23 +44,26 @@ class PodKill(Part):
         return self.select_pods.targets(scene)
 
     def changes(self, scene: Scene, targets: tuple[Target, ...], tag: Tag) -> tuple[Change, ...]:
-        del tag  # nothing is left to undo, so nothing is marked
         if self.how == "delete":
             return tuple(Delete(ref=ref_of(t), uid=t.uid, grace_s=0) for t in targets)
-        found: list[Change] = []
-        for target in targets:
-            pod = self.select_pods.must_find(scene, target)
-            found += [
-                Inside(
-                    pod=ref_of(target),
-                    uid=target.uid,
-                    container=container,
-                    command=("sh", "-c", KILL_SCRIPT.strip()),
-                    may_die=True,
-                )
-                for container in pod.containers
-            ]
-        return tuple(found)
+        hits = [
+            helper_pods.Hit(t, self.select_pods.must_find(scene, t).containers) for t in targets
+        ]
+        found = helper_pods.helpers(scene, hits, tag, "kill", self.image)
+        if not isinstance(found, str):
+            return (*found.made, *found.awaited, *found.taken_away)
+        helper_pods.require_others(scene, hits, found)
+        return tuple(
+            Inside(
+                pod=ref_of(hit.target),
+                uid=hit.target.uid,
+                container=container,
+                command=("sh", "-c", KILL_SCRIPT.strip()),
+                may_die=True,
+            )
+            for hit in hits
+            for container in hit.containers
+        )
 
     def effect(self, scene: Scene, targets: tuple[Target, ...]) -> str | None:
         seen = [self._effect_on(scene, t) for t in targets]
@@ -77,9 +79,9 @@ class PodKill(Part):
             return f"{target.name}: UID {target.uid[:8]} is gone, and so is its endpoint"
         before = target.before["restarts"]
         after = sum(pod.restarts.values())
-        if after <= before:
-            return None
-        return f"{target.name}: container restarts went from {before} to {after}"
+        if after > before:
+            return f"{target.name}: container restarts went from {before} to {after}"
+        return _ended(scene.cluster.find(ref_of(target)))
 
     def undone(self, scene: Scene, targets: tuple[Target, ...]) -> str | None:
         """The workloads of the pods that were hit are whole, and so is the one under test."""
@@ -89,3 +91,17 @@ class PodKill(Part):
         if hit is None or own is None:
             return None
         return hit if {t.owner for t in targets} == {under_test} else f"{hit}; {own}"
+
+
+def _ended(pod: Json | None) -> str | None:
+    """In words, which container has ended and waits for its restart, which may be put off."""
+    for status in ((pod or {}).get("status") or {}).get("containerStatuses") or ():
+        for state in (status.get("state", {}), status.get("lastState", {})):
+            if "running" in state:
+                break
+            if end := state.get("terminated"):
+                return (
+                    f"{(pod or {})['metadata']['name']}: container {status['name']} ended with exit"
+                    f" code {end['exitCode']}"
+                )
+    return None

@@ -17,7 +17,7 @@ from chaos.kube.views import (
 )
 from chaos.kube.wire import Wire
 
-CONFLICT, NOT_FOUND, UNPROCESSABLE = 409, 404, 422
+FORBIDDEN, NOT_FOUND, CONFLICT, UNPROCESSABLE = 403, 404, 409, 422
 TRIES_OF_A_CHANGE = 20  # somebody else's writes between our reading and our patch
 
 Operations = list[Json]
@@ -70,6 +70,18 @@ class Cluster(Wire):
                 raise
 
         return self._persist(attempt)
+
+    def refuses(self, manifest: Json) -> str:
+        """Why the object would not be created, in the server's words; "" where it would be."""
+        ref = Ref.to(manifest)
+        path, doing = ref.kind.path(ref.namespace), f"ask whether {ref} may be created"
+        try:
+            self._ask("POST", path, doing, query={"dryRun": "All"}, body=manifest)
+        except ClusterError as error:
+            if error.status not in (FORBIDDEN, UNPROCESSABLE):
+                raise
+            return str(error).removeprefix(f"cannot {doing}: ")
+        return ""
 
     def delete(
         self, ref: Ref, *, uid: str = "", version: str = "", grace_s: int | None = None

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from chaos.faults import Fault, NoTargetError, Scene
-from chaos.faults.changes import Await, Change
+from chaos.faults.changes import Await, Change, Delete
 from chaos.faults.injection import InjectionError, NeverRanError, Tag, inject
 from chaos.kube import ClusterError, Ref
 from chaos.plan import forbidden
@@ -149,9 +149,11 @@ class FaultLifecycle:
         begun = time.monotonic()
         while not self._over.is_set():
             with self._injecting:
-                if self._over.is_set() or inject(
-                    self._scene.cluster, change, self._task.tag, self._remember
-                ):
+                if self._over.is_set():
+                    return
+                if inject(self._scene.cluster, change, self._task.tag, self._remember):
+                    if isinstance(change, Delete):  # of the fault's own: nothing of it is left
+                        self._left.pop(change.ref, None)
                     return
             if isinstance(change, Await) and time.monotonic() - begun > change.within_s:
                 raise InjectionError(

@@ -5,6 +5,7 @@ commands are made here, and it may put back only those fields, on those kinds of
 kind of fault changes. docs/decisions/0007-marks-are-data.md has the reasons.
 """
 
+import re
 import shlex
 from typing import Literal
 
@@ -33,6 +34,8 @@ _MADE = {
     "network-cut": ("NetworkPolicy",),
     "network-chaos": ("NetworkChaos",),
     "control-plane-hiccup": ("Hiccup",),
+    "pod-kill": ("Pod",),
+    "freeze": ("Pod",),
 }
 """By kind of fault: which kinds of objects it makes."""
 
@@ -58,7 +61,10 @@ def refusal(mark: Mark, kind: str, name: str) -> str:
                 kinds, paths = _EDITS.get(mark.kind, ((), ()))
                 fits = kind in kinds and any(step.path[: len(p)] == p for p in paths)
             case Remove():
-                fits = kind in _MADE.get(mark.kind, ()) and name == own_name(mark.kind, mark.id)
+                own = re.escape(own_name(mark.kind, mark.id))
+                fits = kind in _MADE.get(mark.kind, ()) and bool(
+                    re.fullmatch(rf"{own}(-\d+)?", name)  # one on each node
+                )
             case Run():
                 fits = kind in _RUN_ON.get(mark.kind, ())
                 fits = fits and bool(step.labels) == (kind == "PersistentVolumeClaim")
@@ -89,10 +95,10 @@ def end_marked(fault: str) -> str:
 
 
 def signal_all(fault: str, signal: str) -> str:
-    """To all processes but the init of the container and those of the fault itself."""
+    """To all processes but those of the fault itself; process 1 is shielded from a STOP."""
     return (
         "for d in /proc/[0-9]*; do p=${d#/proc/};"
-        ' [ "$p" = 1 ] || [ "$p" = "$$" ]'
+        ' [ "$p" = "$$" ]'
         f' || grep -qs {VARIABLE}={fault} "$d/environ" || kill -{signal} "$p" 2>/dev/null;'
         " done; true"
     )

@@ -37,6 +37,8 @@ class Sli:
     are behind the value, and `scrapes` how often, at best, its series was scraped in the window
     ("": not known). `fresh` is at how many moments, a scrape interval apart, its last sample was
     younger than two intervals: scrapes that come more often than was said hide no gap from it.
+    `sampled_every_s` is how far apart the samples are that the exporter takes at its own pace,
+    however often it is scraped; 0 for one that is read at each scrape.
     `empty` says what it means when scrapes are there and the value is not. How sure the value is
     comes from one of three: `buckets`, the histogram behind a `quantile`, its bounds times `scale`
     in seconds; `share`, a part of `count` observations; or `slack`, by how much a reading may be
@@ -61,6 +63,7 @@ class Sli:
     share: bool = False
     slack: str = ""
     highest: float = inf  # what a reading cannot exceed
+    sampled_every_s: float = 0.0
     resets: str = ""
 
 
@@ -232,6 +235,7 @@ def _value(name: str, spec: IndicatorSpec) -> Sli:
         empty=spec.empty or "the expression gave no value",
         slack=(spec.slack or "").replace("{value}", spec.value),
         highest=inf if spec.highest is None else spec.highest,
+        sampled_every_s=spec.sampled_every.total_seconds() if spec.sampled_every else 0.0,
     )
 
 

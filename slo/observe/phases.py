@@ -26,6 +26,11 @@ MIN_COVERAGE = 0.8
 MIN_SCRAPES = 3
 """rate() and increase() need two; a third tells a slope from an accident."""
 
+MIN_SAMPLES = 2
+"""Of an exporter that takes them at its own pace: its slack says how little two are."""
+
+_AGO_S = 300.0  # as far back as Prometheus itself takes a sample for one of now
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scope:
@@ -48,8 +53,10 @@ class _Window:
         self._scope = scope
         self._said: dict[str, None] = {}  # warnings and remarks, each once
         self._length_s = (phase.end - phase.start).total_seconds()
+        self._step_s = scope.scrape_interval.total_seconds()
 
     def measure(self, sli: Sli) -> Measurement:
+        self._step_s = self._scope.scrape_interval.total_seconds()
         expr = self._fill(sli.value)
         buckets: tuple[tuple[float, float], ...] = ()
         slack, resets, coverage = None, 0, 0.0
@@ -90,13 +97,15 @@ class _Window:
         return tuple(sorted(bounds))
 
     def _indicator(self, sli: Sli, expr: str) -> tuple[Indicator, float]:
-        expected = self._length_s / self._scope.scrape_interval.total_seconds()
+        expected = self._length_s / self._step_s
         if expected < MIN_SCRAPES:
             text = f"{self._length_s:g} s is too short for {MIN_SCRAPES} scrapes"
             return _missing(f"the window of {text}"), 0.0
         overall = self._coverage(PROMETHEUS_SCRAPES, expected)
         if overall < MIN_COVERAGE:
             return _missing(f"scrape gap: Prometheus has {overall:.0%} of the scrapes"), overall
+        if sli.sampled_every_s > self._step_s:
+            return self._sampled(sli, expr)
         coverage = self._coverage(sli.scrapes, expected) if sli.scrapes else overall
         if sli.fresh and coverage >= MIN_COVERAGE:
             coverage = min(coverage, self._coverage(sli.fresh, expected))
@@ -106,10 +115,32 @@ class _Window:
         if coverage < MIN_COVERAGE:
             text = f"target down: {coverage:.0%} of the scrapes have {series}"
             return _missing(text), coverage
+        return self._value(sli, expr), coverage
+
+    def _sampled(self, sli: Sli, expr: str) -> tuple[Indicator, float]:
+        """Of an exporter with a pace of its own: scrapes in between bring nothing new."""
+        every, series = sli.sampled_every_s, self._fill(sli.series).partition("{")[0]
+        seen = self._number(self._fill(sli.scrapes), "number of samples") or 0.0
+        expected = math.floor(self._length_s / every)
+        coverage = min(1.0, seen / max(1, expected))
+        if not seen and not self._number(_fill(sli.scrapes, self._scope, _AGO_S, every), "number"):
+            return _missing(f"no series: nothing exported {series}"), 0.0
+        few = (
+            f"{seen:g} of {series} in {self._length_s:g} s, of which its exporter takes one every"
+            f" {every:g} s"
+        )
+        if coverage < MIN_COVERAGE and expected >= MIN_SAMPLES:
+            return _missing(f"target down: too few samples, {few}"), coverage
+        if seen < MIN_SAMPLES:
+            return _missing(f"the window is too short for {MIN_SAMPLES} samples: {few}"), coverage
+        self._step_s = max(self._step_s, self._length_s / seen)
+        return self._value(sli, expr), coverage
+
+    def _value(self, sli: Sli, expr: str) -> Indicator:
         value = self._number(expr, "value")
         if value is None:
-            return _missing(sli.empty), coverage
-        return Indicator(value=value, count=self._whole(sli.count, "count")), coverage
+            return _missing(sli.empty)
+        return Indicator(value=value, count=self._whole(sli.count, "count"))
 
     def _whole(self, expr: str, what: str) -> int:
         return round(self._number(self._fill(expr), what) or 0) if expr else 0
@@ -135,15 +166,14 @@ class _Window:
         return found
 
     def _fill(self, expr: str) -> str:
-        return _fill(expr, self._scope, self._length_s)
+        return _fill(expr, self._scope, self._length_s, self._step_s)
 
 
 def _missing(reason: str) -> Indicator:
     return Indicator(value=None, count=0, missing=reason)
 
 
-def _fill(expr: str, scope: Scope, window_s: float) -> str:
-    step_s = scope.scrape_interval.total_seconds()
+def _fill(expr: str, scope: Scope, window_s: float, step_s: float) -> str:
     return fill(expr, scope.place, window_s=window_s, step_s=step_s)
 
 
@@ -153,18 +183,20 @@ def series(
     end: datetime,
     scope: Scope,
 ) -> list[Series]:
-    """Each SLI over time, one point per scrape, each over the five scrapes before it.
+    """Each SLI over time, one point per scrape, each over the five scrapes before it, or over as
+    many as three samples of an exporter with a pace of its own may need.
 
     Beside them what other questions need: the pods available, the alerts and the rules that make
     them, and Prometheus' clock. Where Prometheus gives no answer, or a partial one, there is no
     series; `measure` says why.
     """
-    window_s = 5 * scope.scrape_interval.total_seconds()
+    step_s = scope.scrape_interval.total_seconds()
     found = []
     for sli in scope.slis:
+        window_s = max(5 * step_s, 3 * sli.sampled_every_s)
         try:
             points = prometheus.range(
-                _fill(sli.value, scope, window_s),
+                _fill(sli.value, scope, window_s, step_s),
                 start.astimezone(UTC),
                 end.astimezone(UTC),
                 scope.scrape_interval,
@@ -182,7 +214,8 @@ def _context(
     prometheus: Prometheus, start: datetime, end: datetime, scope: Scope
 ) -> Iterable[Series]:
     """What is not an indicator: redundancy, alerts, their rules, the clock."""
-    exprs = {REDUNDANCY: _fill(AVAILABLE_SHARE, scope, 0.0), ALERTS: ALERTS}
+    step_s = scope.scrape_interval.total_seconds()
+    exprs = {REDUNDANCY: _fill(AVAILABLE_SHARE, scope, 0.0, step_s), ALERTS: ALERTS}
     known = set()
     for name, expr in exprs.items():
         with suppress(PrometheusError):

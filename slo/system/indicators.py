@@ -18,7 +18,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
-from slo.documents import Part
+from slo.documents import Duration, Part
 from slo.model import Unit
 
 NAME = r"^[a-z][a-z0-9_]*$"
@@ -66,8 +66,9 @@ class IndicatorSpec(Part):
     `better` says on which side the good values lie. `quantile` is the one that a histogram stands
     for; without it there is an indicator for each quantile, with its name at the end
     (`response_time` gives `response_time_p95`). `scale` turns the histogram's unit into seconds.
-    `samples` is a selector whose scrapes show whether a `value` can be trusted, `slack` an
-    expression for how far it may be off, `highest` what it cannot exceed,
+    `samples` is a selector whose scrapes show whether a `value` can be trusted; where its exporter
+    takes samples at its own pace and stamps them itself, `sampled_every` says how far apart they
+    are. `slack` is an expression for how far the value may be off, `highest` what it cannot exceed,
     `empty` what it means when its series are there and give no value. `user_facing` marks what
     users notice themselves: severity depends on it.
     """
@@ -87,6 +88,7 @@ class IndicatorSpec(Part):
     value: str | None = Field(default=None, min_length=1)
     count: str | None = None
     samples: Selectors | None = None
+    sampled_every: Duration | None = None
     slack: str | None = None
     highest: float | None = None
     empty: str | None = None
@@ -105,6 +107,8 @@ class IndicatorSpec(Part):
             raise ValueError("'errors' and 'good' need 'total'")
         if self.value is not None and self.unit is None:
             raise ValueError("'value' needs a 'unit'")
+        if self.sampled_every is not None and self.samples is None:
+            raise ValueError("'sampled_every' needs 'samples'")
         if self.value is None and self.unit not in (None, self.measured_in):
             raise ValueError(f"its unit is {self.measured_in.value!r}: leave 'unit' out")
         return self

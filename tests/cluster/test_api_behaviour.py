@@ -135,7 +135,7 @@ def test_a_bound_pod_is_given_time_to_end_and_an_unbound_one_is_not(kube: Kube) 
     with pytest.raises(NotFoundError):
         kube.get(PODS, "unbound", NS)
     kube.create(PODS, pod("bound", schedulerName="nobody", terminationGracePeriodSeconds=42), NS)
-    binding = {"target": {"name": "some-node"}}
+    binding = {"metadata": {"name": "bound"}, "target": {"name": "some-node"}}
     kube.request("POST", PODS.path(NS, "bound", "binding"), body=binding)
     kube.delete(PODS, "bound", NS)
     ending = kube.get(PODS, "bound", NS)["metadata"]
@@ -176,14 +176,16 @@ def test_an_eviction_respects_the_budget(kube: Kube, server: AnyApiServer) -> No
     }
     server.kubectl("apply", "-f", "-", stdin=json.dumps(budget))
     kube.patch(PODS, "guarded", {"status": {"phase": "Running"}}, NS, sub="status")
+    path, named = PODS.path(NS, "guarded", "eviction"), {"metadata": {"name": "guarded"}}
+    with pytest.raises(ApiError, match="name in URL does not match name in Eviction object"):
+        kube.request("POST", path, body={})
     with pytest.raises(ApiError, match="disruption budget") as caught:
-        kube.request("POST", PODS.path(NS, "guarded", "eviction"), body={})
+        kube.request("POST", path, body=named)
     assert caught.value.status == 429
     kube.patch(PODS, "guarded", {"status": {"phase": "Failed"}}, NS, sub="status")
-    path = PODS.path(NS, "guarded", "eviction")
-    kube.request("POST", f"{path}?dryRun=All", body={})
+    kube.request("POST", f"{path}?dryRun=All", body=named)
     assert "deletionTimestamp" not in kube.get(PODS, "guarded", NS)["metadata"]
-    kube.request("POST", path, body={})  # guards nothing any more
+    kube.request("POST", path, body=named)  # guards nothing any more
 
 
 def test_a_list_of_objects_is_applied(kube: Kube, server: AnyApiServer) -> None:

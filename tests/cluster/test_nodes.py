@@ -118,7 +118,8 @@ def test_what_fits_nowhere_says_why_and_starts_when_there_is_room(cluster: Clust
 def test_a_taint_drives_out_who_does_not_tolerate_it(cluster: Cluster) -> None:
     node = nodes(cluster)[-1]
     here = {"kubernetes.io/hostname": node}
-    tolerations = [{"key": "broken", "operator": "Exists", "tolerationSeconds": 600}]
+    forever = {"key": "broken", "operator": "Exists", "effect": "NoExecute"}
+    tolerations = [{**forever, "tolerationSeconds": 600}]
     with (
         cluster.pod("tough", nodeSelector=here, tolerations=tolerations),
         cluster.pod("tender", nodeSelector=here),

@@ -27,6 +27,7 @@ from service.cluster.kube import (
     NotFoundError,
 )
 from tests.parts import KUBECTL
+from tests.processes import kill_container
 
 pytestmark = pytest.mark.slow
 
@@ -223,10 +224,14 @@ def test_a_job_like_pod_ends_as_it_should(kube: Kube) -> None:
         eventually(lambda: status(kube, "bad").get("phase") == "Failed")
 
 
-def test_sigkill_from_inside_is_137_and_a_restart(kube: Kube, kubectl: Any) -> None:
+def test_sigkill_from_outside_is_137_and_a_restart_and_from_inside_nothing(
+    kube: Kube, kubectl: Any
+) -> None:
     with pod(kube, "victim", FOREVER) as name:
         eventually(lambda: is_ready(kube, name))
-        kubectl("exec", name, "--", "sh", "-c", "kill -9 2")
+        kubectl("exec", name, "--", "sh", "-c", "kill -9 1")
+        assert container(kube, name)["restartCount"] == 0
+        kill_container(container(kube, name))
         eventually(lambda: container(kube, name)["restartCount"] == 1)
         ended = container(kube, name)["lastState"]["terminated"]
         assert (ended["exitCode"], ended["reason"]) == (137, "Error")

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from tests.processes import kill_container
 from tests.runbook.stage import Stage, eventually, fetch
 
 RUN, FOLLOW, TERMINAL = "run", "follow", "terminal"
@@ -40,7 +41,8 @@ def crashed(stage: Stage) -> None:
     """A pod whose container has ended once and runs again."""
     stage.settle()
     stage.pod = stage.pods()[0]["metadata"]["name"]
-    stage.kubectl("exec", stage.pod, "--", "sh", "-c", "kill -9 2", check=False)
+    (status,) = stage.get("pod", stage.pod)["status"]["containerStatuses"]
+    kill_container(status)
 
     def again() -> bool:
         (state,) = stage.get("pod", stage.pod)["status"]["containerStatuses"]

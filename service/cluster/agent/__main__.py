@@ -2,6 +2,7 @@
 
 import argparse
 import logging
+import os
 import signal
 import sys
 import threading
@@ -140,6 +141,13 @@ def main() -> None:
     )
     parser.add_argument("--isolation", choices=list(DESCRIPTIONS), help="default: what works")
     parser.add_argument("--neo4j", choices=SERIES, default=DEFAULT_SERIES)
+    parser.add_argument(
+        "--housekeeping-interval",
+        type=float,
+        default=os.environ.get("GAMEDAY_HOUSEKEEPING_INTERVAL", "0"),
+        metavar="SECONDS",
+        help="how far apart cAdvisor's own samples are, 15 as in a kubelet (0: at each scrape)",
+    )
     options = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     logging.getLogger("urllib3").setLevel(logging.ERROR)
@@ -164,7 +172,8 @@ def main() -> None:
         taints=[_taint(text) for text in options.taint],
     ).register(ended)
     agent = Agent(context)
-    server = AgentServer(agent.workers, Access(kube, options.node_name).allow)
+    access = Access(kube, options.node_name)
+    server = AgentServer(agent.workers, access.allow, options.housekeeping_interval)
     server.start(options.node_ip, PORT, *_serving_keys(options), options.client_ca)
     context.services.on_change(agent.on_name)
     context.pods.on_change(agent.on_name)

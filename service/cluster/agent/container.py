@@ -1,5 +1,6 @@
 """One container of a pod: its process, its files, its limits, and the state the API is told."""
 
+import hashlib
 import json
 import os
 import signal
@@ -18,6 +19,7 @@ from service.cluster.processes import wait_until
 
 Json = dict[str, Any]
 KILLED = 137
+_REASONS = {0: "Completed", 128: "StartError"}  # 128: the shim could not start the command
 SET_UP_S = 20.0  # for an overlay and its mounts; takes a hundredth of a second
 
 
@@ -52,7 +54,6 @@ class Container:
     group: Group | None = None
     stdin: int | None = None  # where what is attached writes to
     started_at: float = 0.0
-    oom_before: int = 0
 
     @property
     def name(self) -> str:
@@ -101,7 +102,13 @@ class Container:
 
     @property
     def container_id(self) -> str:
-        return f"gameday://{self.pod_uid}/{self.name}/{self.restarts}"
+        return f"gameday://{self._id}"
+
+    @property
+    def _id(self) -> str:
+        """As runtimes have it: new with each restart, and the name of the control group."""
+        whole = f"{self.pod_uid}/{self.name}/{self.restarts}"
+        return hashlib.sha256(whole.encode()).hexdigest()
 
     def start(
         self,
@@ -110,8 +117,10 @@ class Container:
         mounts: list[Mount],
         mode: Mode,
         cgroups: Cgroups | None,
+        *,
+        host_pid: bool = False,
     ) -> None:
-        """Start the process. Raises OSError."""
+        """Start the process, with `host_pid` beside those of the machine. Raises OSError."""
         self.directory.mkdir(parents=True, exist_ok=True)
         (self.directory / "init.pid").unlink(missing_ok=True)
         for old in self.directory.glob("scratch-*"):
@@ -119,15 +128,17 @@ class Container:
         scratch = self.directory / f"scratch-{self.restarts}"  # each run begins with a fresh root
         for part in (self.directory / "root", scratch):
             part.mkdir(exist_ok=True)
-        if cgroups is not None and self.group is None:
+        if self.group is not None:
+            self.group.remove()
+            self.group = None
+        if cgroups is not None:
             self.group = cgroups.create(
-                f"{self.pod_uid}-{self.name}",
+                self._id,
                 memory=self.memory_limit,
                 cpu=self.cpu_limit,
                 request=self.cpu_request,
             )
             network.identify(self.group, self.address)
-        self.oom_before = self.group.oom_kills() if self.group else 0
         spec = {
             "mode": mode,
             "root": str(self.directory / "root"),
@@ -142,6 +153,7 @@ class Container:
             "cgroups": [str(p) for p in self.group.paths] if self.group else [],
             "stdin": bool(self.spec.get("stdin")),
             "tty": bool(self.spec.get("tty")),
+            "hostPID": host_pid,
             "log": str(self.log_file()),
             "pidFile": str(self.directory / "init.pid"),
         }
@@ -181,10 +193,10 @@ class Container:
             return False
         code = self.process.returncode
         code = code if code >= 0 else 128 - code
-        oom = self.group is not None and self.group.oom_kills() > self.oom_before
+        oom = self.group is not None and self.group.oom_kills() > 0
         if oom:
             code = KILLED
-        reason = "OOMKilled" if oom else "Completed" if code == 0 else "Error"
+        reason = "OOMKilled" if oom else _REASONS.get(code, "Error")
         begun = self.state.get("running", {}).get("startedAt", now())
         ended = {"exitCode": code, "reason": reason, "startedAt": begun, "finishedAt": now()}
         self.state = {"terminated": {**ended, "containerID": self.container_id}}

@@ -121,7 +121,9 @@ class Launcher:
             argv, env = self._in_place(argv, env, mounts)
             mounts = []
         self._directory.mkdir(parents=True, exist_ok=True)
-        container.start(argv, env, mounts, self._node.mode, self._node.cgroups)
+        host_pid = bool(self._pod["spec"].get("hostPID"))
+        node = self._node
+        container.start(argv, env, mounts, node.mode, node.cgroups, host_pid=host_pid)
 
     def _mounts(self, spec: Json, env: dict[str, str]) -> list[Mount]:
         own = self._volumes.mounts(spec, env)

@@ -21,8 +21,9 @@ from starlette.websockets import WebSocket
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from service.cluster import channels
-from service.cluster.agent import cadvisor, forward, logs
+from service.cluster.agent import forward, logs
 from service.cluster.agent.attach import attach
+from service.cluster.agent.cadvisor import Cadvisor
 from service.cluster.agent.container import Container
 from service.cluster.agent.resource_metrics import ResourceMetrics
 from service.cluster.agent.worker import PodWorker
@@ -45,8 +46,14 @@ class _WithCertificate(H11Protocol):
 class AgentServer:
     """Serves from a thread of its own; `workers` are the pods of this moment."""
 
-    def __init__(self, workers: Callable[[], Iterable[PodWorker]], allowed: Allowed) -> None:
+    def __init__(
+        self,
+        workers: Callable[[], Iterable[PodWorker]],
+        allowed: Allowed,
+        housekeeping_s: float = 0.0,
+    ) -> None:
         self._workers, self._allowed = workers, allowed
+        self._containers = Cadvisor(housekeeping_s)
         self._resources = ResourceMetrics()
         self.app = Starlette(
             routes=[
@@ -84,7 +91,7 @@ class AgentServer:
         threading.Thread(target=server.run, name="server", daemon=True).start()
 
     def _cadvisor(self, request: Request) -> Response:
-        return self._page(request, cadvisor.exposition)
+        return self._page(request, self._containers.exposition)
 
     def _resource(self, request: Request) -> Response:
         return self._page(request, self._resources.exposition)

@@ -3,9 +3,11 @@
 Started as a script of its own with the standard library alone, so that it starts in milliseconds
 and outlives nothing: `python -I -S shim.py SPEC`. SPEC is a JSON file (see container.py).
 
-Two processes besides the command itself: the shim, outside, which writes the log and hands on the
-exit code; and a small init, process 1 of the container's PID namespace. When the node agent dies
-the kernel kills the shim, then the init, and with the init everything in the namespace.
+Besides the command itself there is the shim, outside, which writes the log and hands on the exit
+code. The command is process 1 of the container's PID namespace, as with a real runtime: signals
+from inside for which it has no handler do nothing to it. When the node agent dies the kernel kills
+the shim, then the command, and with it everything in the namespace. Where the container has no PID
+namespace of its own, a small init stands between the two.
 """
 
 import ctypes
@@ -42,8 +44,8 @@ def _die_with_parent(number: int = signal.SIGKILL) -> None:
     _libc.prctl(PR_SET_PDEATHSIG, number)
 
 
-def _enter_namespaces(mode: str) -> None:
-    flags = CLONE_NEWNS | CLONE_NEWPID
+def _enter_namespaces(mode: str, *, host_pid: bool) -> None:
+    flags = CLONE_NEWNS | (0 if host_pid else CLONE_NEWPID)
     uid, gid = os.getuid(), os.getgid()
     if mode == "user":
         flags |= CLONE_NEWUSER
@@ -142,33 +144,53 @@ def _exec(spec: dict[str, Any]) -> NoReturn:
     os._exit(NOT_STARTED)
 
 
-def _spawn(spec: dict[str, Any], set_up: int) -> int:
-    """The command as a child, inside its cgroups. Returns its PID."""
+def _ground(spec: dict[str, Any], set_up: int) -> list[int]:
+    """The container's own root; tells `set_up` so. Returns its cgroups, open for joining."""
     cgroups = [os.open(f"{path}/cgroup.procs", os.O_WRONLY) for path in spec["cgroups"]]
     if spec["mode"] != "none":
         _own_root(spec)
     os.write(set_up, b"x")
     os.close(set_up)
+    return cgroups
+
+
+def _command(spec: dict[str, Any], cgroups: list[int]) -> NoReturn:
+    """Become the command, in a session of its own and inside its cgroups."""
+    os.setsid()
+    if spec.get("tty"):
+        _own_terminal(0)
+    _die_with_parent()
+    for number in (*FORWARDED, signal.SIGPIPE):
+        signal.signal(number, signal.SIG_DFL)
+    for descriptor in cgroups:
+        os.write(descriptor, b"0")
+        os.close(descriptor)
+    _exec(spec)
+
+
+def _first(spec: dict[str, Any], set_up: int) -> NoReturn:
+    """The command itself as process 1, once it stands in the container's own root."""
+    _die_with_parent()
+    try:
+        _command(spec, _ground(spec, set_up))
+    except OSError as error:
+        os.write(2, f"cannot set up the container: {error}\n".encode())
+        os._exit(NOT_STARTED)
+
+
+def _spawn(spec: dict[str, Any], set_up: int) -> int:
+    """The command as a child. Returns its PID."""
+    cgroups = _ground(spec, set_up)
     pid = os.fork()
     if pid == 0:
-        os.setsid()
-        if spec.get("tty"):
-            _own_terminal(0)
-        _die_with_parent()
-        for number in FORWARDED:
-            signal.signal(number, signal.SIG_DFL)
-        signal.signal(signal.SIGPIPE, signal.SIG_DFL)
-        for descriptor in cgroups:
-            os.write(descriptor, b"0")
-            os.close(descriptor)
-        _exec(spec)
+        _command(spec, cgroups)
     for descriptor in cgroups:
         os.close(descriptor)
     return pid
 
 
 def _init(spec: dict[str, Any], set_up: int) -> NoReturn:
-    """Process 1: start the command, pass signals on, reap, end with the command's code.
+    """Without a PID namespace: start the command, pass signals on, end with the command's code.
 
     Writes to the descriptor `set_up` once it stands in the container's own root.
     """
@@ -201,13 +223,12 @@ def _init(spec: dict[str, Any], set_up: int) -> NoReturn:
             continue
         if pid == child:
             code = os.waitstatus_to_exitcode(status)
-            if spec["mode"] == "none":
-                _kill_session(child)
+            _kill_session(child)
             os._exit(code if code >= 0 else 128 - code)
 
 
 def _kill_session(leader: int) -> None:
-    """Without a PID namespace: what the command left running in its process group."""
+    """What the command left running in its process group."""
     try:
         os.killpg(leader, signal.SIGKILL)
     except (ProcessLookupError, PermissionError):
@@ -288,24 +309,27 @@ def main() -> None:
     if os.getppid() != parent:  # the agent died before the kernel knew what to do then
         os._exit(NOT_STARTED)
     stdin, tty = bool(spec.get("stdin")), bool(spec.get("tty"))
+    host_pid = bool(spec.get("hostPID"))
     log = _Log(spec["log"], at_once=stdin or tty)
     out, err = os.pipe(), os.pipe()
     if tty:
         out = err = os.openpty()
     try:
         if spec["mode"] != "none":
-            _enter_namespaces(spec["mode"])
+            _enter_namespaces(spec["mode"], host_pid=host_pid)
     except OSError as error:
         log.add("stderr", f"cannot isolate the container: {error}\n".encode())
         sys.exit(NOT_STARTED)
     wait, set_up = os.pipe()
-    init = os.fork()
+    init = os.fork()  # process 1 of the container's PID namespace, where it has one
     if init == 0:
         entry = out[1] if tty else 0 if stdin else os.open("/dev/null", os.O_RDONLY)
         for source, target in ((entry, 0), (out[1], 1), (err[1], 2), (set_up, 3)):
             os.dup2(source, target)
         os.closerange(4, 256)
-        _init(spec, 3)
+        if spec["mode"] == "none" or host_pid:
+            _init(spec, 3)
+        _first(spec, 3)
     for descriptor in {out[1], err[1], set_up}:
         os.close(descriptor)
     if os.read(wait, 1):  # who enters the container earlier would find the host's files

@@ -5,6 +5,7 @@ at once), a probe was answered, or a time has come (a restart, the end of a grac
 """
 
 import logging
+import math
 import os
 import queue
 import selectors
@@ -43,6 +44,7 @@ START_ERRORS = (
 PREPARE_ERRORS = (MissingReferenceError, ApiError, urllib3.exceptions.HTTPError, OSError)
 
 REFRESH_S = 60.0  # as often as the kubelet syncs
+TOLD_S = 1.0  # so long a container's end is told before its back-off is
 RETRY_S = 1.0  # for a volume or reference that is not there yet
 RETRY_NEVER_S = 10.0  # for an image that may not be pulled
 
@@ -66,6 +68,7 @@ class PodWorker(threading.Thread):
         self._main = [self._container(c, init=False) for c in spec["containers"]]
         self._take_over_restarts()
         self._plans = {c.name: Plan() for c in (*self._init, *self._main)}
+        self._crashed: dict[str, tuple[float, float]] = {}  # when to tell of which back-off
         self._starting: dict[str, Hook] = {}  # postStart hooks that run
         self._endings = Endings(self._hook, self._warn)
         self._ending_at: float | None = None
@@ -161,6 +164,8 @@ class PodWorker(threading.Thread):
         if not self._prepared:
             self._prepare()
         self._take_started()
+        for container in self.containers:
+            self._back_off(container)
         if self._prepared:
             self._refresh()
             self._advance()
@@ -346,6 +351,16 @@ class PodWorker(threading.Thread):
         delay = self._plans[container.name].ended(clock, clock - container.started_at)
         if not delay:
             return
+        self._crashed[container.name] = clock + TOLD_S, delay
+
+    def _back_off(self, container: Container) -> None:
+        """Told some time after the end, which is told first, as a kubelet's next look has it."""
+        due, delay = self._crashed.get(container.name, (math.inf, 0.0))
+        if time.monotonic() < due:
+            return
+        del self._crashed[container.name]
+        if not container.ended:
+            return
         container.last_state = container.state
         metadata = self._pod["metadata"]
         pod = f"{metadata['name']}_{metadata['namespace']}({self.uid})"
@@ -442,6 +457,7 @@ class PodWorker(threading.Thread):
 
     def _sleep(self) -> None:
         times = [plan.start_at for _, plan in self._waiting()]
+        times += [due for due, _ in self._crashed.values()]
         times.append(self._endings.due())
         times.append(self._refresh_at if self._prepared else self._prepare_at)
         if self._tell_again:

@@ -38,6 +38,12 @@ def pod_spec(where: str, spec: Json, claims: Sequence[str] = ()) -> list[Cause]:
             if container.get("name") in seen:
                 causes.append((f"{place}.name", _duplicate(container["name"])))
             seen.append(container.get("name", ""))
+    for number, toleration in enumerate(spec.get("tolerations") or []):
+        effect = toleration.get("effect") or ""
+        if toleration.get("tolerationSeconds") is not None and effect != "NoExecute":
+            text = "effect must be 'NoExecute' when `tolerationSeconds` is set"
+            place = f"{where}.tolerations[{number}].effect"
+            causes.append((place, f"Invalid value: {json.dumps(effect)}: {text}"))
     policy = spec.get("restartPolicy", "Always")
     if policy not in _RESTART_POLICIES:
         causes.append((f"{where}.restartPolicy", unsupported(policy, _RESTART_POLICIES)))

@@ -70,9 +70,21 @@ class Resources:
         if kind.has_status:
             obj.pop("status", None)
         self._complete(kind, obj, None, strict=strict)
+        if kind.kind == "Pod":
+            self._check_pod_security(namespace, obj)
         if self.store.get(kind, namespace, name) is not None:
             raise errors.already_exists(kind.plural, kind.group, name)
         return self._put(kind, obj, dry_run=dry_run)
+
+    def _check_pod_security(self, namespace: str, pod: Json) -> None:
+        """Of the Pod Security Standards, what no pod of ours could do otherwise: hostPID."""
+        home = self.store.get(self._namespaces, "", namespace)
+        labels = home.obj["metadata"].get("labels") or {} if home else {}
+        level = labels.get("pod-security.kubernetes.io/enforce", "privileged")
+        if level != "privileged" and pod["spec"].get("hostPID"):
+            name = pod["metadata"]["name"]
+            why = f'violates PodSecurity "{level}:latest": host namespaces (hostPID=true)'
+            raise errors.StatusError(403, "Forbidden", f'pods "{name}" is forbidden: {why}')
 
     def update(
         self,

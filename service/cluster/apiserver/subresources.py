@@ -55,6 +55,7 @@ def rescaled(kind: Kind, obj: Json, scale: Json) -> Json:
 
 def bind(resources: Resources, pods: Kind, namespace: str, name: str, binding: Json) -> None:
     """Assign a pod to a node, once."""
+    _require_name(binding, name, "Binding")
     node = (binding.get("target") or {}).get("name")
     if not node:
         raise errors.invalid("Binding", "", name, [("target.name", "Required value")])
@@ -76,6 +77,12 @@ def bind(resources: Resources, pods: Kind, namespace: str, name: str, binding: J
     )
 
 
+def _require_name(body: Json, name: str, kind: str) -> None:
+    """The object in the body has to be named after the pod."""
+    if (body.get("metadata") or {}).get("name") != name:
+        raise errors.bad_request(f"name in URL does not match name in {kind} object")
+
+
 def evict(
     resources: Resources,
     pods: Kind,
@@ -86,6 +93,7 @@ def evict(
     dry_run: bool,
 ) -> None:
     """Delete a pod unless a PodDisruptionBudget forbids it now (429)."""
+    _require_name(eviction, name, "Eviction")
     pod = resources.get(pods, namespace, name).obj
     budgets = resources.kinds.named("poddisruptionbudgets", "policy")
     phase = (pod.get("status") or {}).get("phase")

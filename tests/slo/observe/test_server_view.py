@@ -22,6 +22,7 @@ from tests.slo.tsdb import STEP_S, Series, serving
 BEGIN = (int(time.time()) // 3600 - 5) * 3600.0
 LENGTH = 20.0
 SCRAPES = int(LENGTH / STEP_S)
+LATER = 600.0  # seconds after the others: scenes of an exporter with a pace of its own
 SCOPE = scope("shop", "bizra-api", step_s=STEP_S)
 
 # One scene per namespace, all at the same time.
@@ -84,24 +85,26 @@ def containers(
     cpu: float,
     peak: float,
     more: dict[str, str] | None = None,
+    times: list[float] | None = None,
 ) -> None:
     """A container that uses `cpu` cores of 2, and memory up to a share `peak` of 1000 bytes."""
     labels = {"namespace": namespace, "pod": pod, "container": "bizra-api", **(more or {})}
+    times = scrapes() if times is None else times
     moment = BEGIN + LENGTH / 2
-    found.add("container_cpu_usage_seconds_total", labels, scrapes(), counter(cpu))
+    found.add("container_cpu_usage_seconds_total", labels, times, counter(cpu))
     found.add(
         "container_memory_working_set_bytes",
         labels,
-        scrapes(),
+        times,
         lambda t: 1000 * (peak if abs(t - moment) < STEP_S else 0.1),
     )
     # The pod's own cgroup, which cAdvisor reports beside its containers'.
     found.add(
-        "container_cpu_usage_seconds_total", labels | {"container": ""}, scrapes(), counter(cpu * 9)
+        "container_cpu_usage_seconds_total", labels | {"container": ""}, times, counter(cpu * 9)
     )
 
 
-def limits(found: Series, namespace: str, pod: str) -> None:
+def limits(found: Series, namespace: str, pod: str, times: list[float] | None = None) -> None:
     for resource, unit, value in (("cpu", "core", 2.0), ("memory", "byte", 1000.0)):
         labels = {
             "namespace": namespace,
@@ -112,7 +115,7 @@ def limits(found: Series, namespace: str, pod: str) -> None:
             "resource": resource,
             "unit": unit,
         }
-        found.add("kube_pod_container_resource_limits", labels, scrapes(), constant(value))
+        found.add("kube_pod_container_resource_limits", labels, times or scrapes(), constant(value))
 
 
 def replicas(found: Series, namespace: str, away: float, *, desired: float = 4) -> None:
@@ -147,6 +150,13 @@ def world() -> Series:
     containers(found, "shop", "bizra-api-canary-77-zzzzz", cpu=1.9, peak=0.99)
     limits(found, "shop", "bizra-api-canary-77-zzzzz")
     replicas(found, "shop", away=5.0)
+
+    # A kubelet's cAdvisor: samples of its own, at its own pace, however often it is scraped.
+    for name, every in (("paced", 14.0), ("paused", 40.0)):
+        times = [BEGIN + LATER + i * every for i in range(int(200 / every))]
+        containers(found, name, POD, cpu=0.5, peak=0.3, times=times)
+        limits(found, name, POD, scrapes(LATER, LATER + 130))
+    found.add("up", {"job": "p", "instance": "p"}, scrapes(LATER, LATER + 130), constant(1))
 
     for job in ("kubelet", "cadvisor"):  # one target, scraped by two jobs
         containers(found, "twice", POD, cpu=0.8, peak=0.5, more={"job": job})
@@ -278,6 +288,33 @@ def test_a_target_that_goes_away_is_told_from_a_gap_of_prometheus(prometheus: Pr
 def test_a_window_shorter_than_three_scrapes_is_not_judged(prometheus: Prometheus) -> None:
     found = ask(prometheus, when=phase(length=5.0))
     assert found["error_rate"].indicator.missing == "the window of 5 s is too short for 3 scrapes"
+
+
+def test_an_exporter_with_a_pace_of_its_own_is_not_taken_for_one_that_is_down(
+    prometheus: Prometheus,
+) -> None:
+    found = ask(prometheus, "paced", phase(LATER, 120.0))
+    cpu, memory = found["cpu_utilization"], found["memory_usage"]
+    assert (cpu.coverage, memory.coverage) == (1.0, 1.0)
+    assert cpu.indicator.value == pytest.approx(0.25, rel=0.15)
+    assert memory.indicator.value == pytest.approx(0.1)
+    assert cpu.slack == pytest.approx(0.25 * 14 / 120, rel=0.25)
+
+
+def test_a_window_that_is_too_short_for_such_an_exporter_is_said_to_be(
+    prometheus: Prometheus,
+) -> None:
+    missing = ask(prometheus, "paced", phase(LATER + 5, 12.0))["memory_usage"].indicator
+    assert missing.missing == (
+        "the window is too short for 2 samples: 1 of container_memory_working_set_bytes in 12 s, of"
+        " which its exporter takes one every 15 s"
+    )
+
+
+def test_such_an_exporter_that_pauses_is_down(prometheus: Prometheus) -> None:
+    found = ask(prometheus, "paused", phase(LATER + 1, 120.0))["cpu_utilization"]
+    assert found.indicator.missing.startswith("target down: too few samples, 3 of container_cpu")
+    assert found.coverage == pytest.approx(3 / 8)
 
 
 def test_series_have_a_point_for_each_scrape(prometheus: Prometheus) -> None:
