@@ -39,10 +39,9 @@ PLAN = Plan.model_validate(
             },
             {
                 **EXPERIMENT,
-                "name": "process",
+                "name": "memory",
                 "fault": {
-                    "kind": "pod-kill",
-                    "how": "process",
+                    "kind": "oom",
                     "select": {"labels": {"app": "web"}, "count": 1},
                 },
             },
