@@ -1,6 +1,7 @@
 """Many runs at once: their index page, and a look at it in the browser."""
 
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -8,6 +9,7 @@ import typer
 
 from chaos.cli.app import Json, app, print_json, tell, version
 from chaos.cli.errors import UsageError
+from chaos.run.interrupt import InterruptedRunError, interruptible
 
 if TYPE_CHECKING:
     from reports.history import LeftOut, Proven, Run
@@ -49,10 +51,8 @@ def open_(
         sys.stdout.flush()  # whoever reads it through a pipe needs the address now
         if browser:
             webbrowser.open(server.address)
-        try:
+        with suppress(InterruptedRunError), interruptible():
             server.serve_forever()
-        except KeyboardInterrupt:
-            raise typer.Exit from None
 
 
 def read_runs(runs: Path) -> "tuple[list[Run], list[Proven], list[LeftOut]]":

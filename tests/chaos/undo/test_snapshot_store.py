@@ -29,8 +29,9 @@ from chaos.undo.snapshot_store import (
     keep_writes,
     put_back,
 )
-from tests.chaos.accounts import as_account, grant
+from tests.chaos.accounts import apply, as_account, grant
 from tests.chaos.cluster_fixture import NS as SHOP
+from tests.chaos.cluster_fixture import namespace
 from tests.cluster.apiserver_fixture import RunningApiServer
 from tests.e2e.conftest import GAMEDAY
 
@@ -293,6 +294,7 @@ def test_no_game_day_begins_where_a_drill_died(cluster: Cluster) -> None:
 def test_an_account_that_may_not_look_for_drills_says_so_and_recovers_all_the_same(
     server: RunningApiServer, tmp_path: Path
 ) -> None:
+    apply(server.kubeconfig, [namespace(SHOP)])
     grant(server.kubeconfig)
     as_account(server.kubeconfig, rbac.RUNNER, tmp_path)
     own = tmp_path / f"{rbac.RUNNER}.kubeconfig"
