@@ -20,13 +20,37 @@ PASSES = 5  # for processes that are started meanwhile
 
 
 def processes(containers: Sequence[str]) -> set[int]:
-    """Those whose control group is one of the containers'."""
+    """Those whose control group is one of the containers'.
+
+    On a node without such groups: those that a runtime started with the id among its arguments, and
+    all below them.
+    """
+    return _in_groups(containers) or _below(containers)
+
+
+def _in_groups(containers: Sequence[str]) -> set[int]:
     found = set()
     for path in Path("/proc").glob("[0-9]*/cgroup"):
         with contextlib.suppress(OSError):  # it has ended meanwhile
             groups = path.read_text()
             if any(each in groups for each in containers):
                 found.add(int(path.parent.name))
+    return found
+
+
+def _below(containers: Sequence[str]) -> set[int]:
+    parents, found = {}, set()
+    for path in Path("/proc").glob("[0-9]*"):
+        pid = int(path.name)
+        if pid == os.getpid():  # our own arguments name them, too
+            continue
+        with contextlib.suppress(OSError):
+            parents[pid] = int((path / "stat").read_text().rpartition(")")[2].split()[1])
+            arguments = (path / "cmdline").read_bytes()
+            if any(each.encode() in arguments for each in containers):
+                found.add(pid)
+    while more := {pid for pid, parent in parents.items() if parent in found} - found:
+        found |= more
     return found
 
 

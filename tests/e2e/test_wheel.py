@@ -191,4 +191,4 @@ def test_an_image_of_the_embedded_cluster_starts(elsewhere: Elsewhere, image: st
     python, *arguments = json.loads(found.stdout)
     assert Path(python).parent == elsewhere.programs
     done = elsewhere("python", *arguments, "--help")
-    assert done.stdout.startswith("usage: "), done.stderr
+    assert done.stdout.casefold().startswith("usage: "), done.stderr

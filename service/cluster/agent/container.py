@@ -157,7 +157,11 @@ class Container:
             "log": str(self.log_file()),
             "pidFile": str(self.directory / "init.pid"),
         }
-        path = self.directory / "spec.json"
+        for old in self.directory.glob("*.json"):
+            old.unlink()
+        # Its name is among the arguments of the shim: whoever looks for the container's processes
+        # finds them below it, also where there are no control groups.
+        path = self.directory / f"{self._id}.json"
         path.write_text(json.dumps(spec))
         process = self.process = self._launch(path)
         up = self.directory / "init.pid"

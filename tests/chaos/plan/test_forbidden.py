@@ -113,7 +113,7 @@ def test_the_plan_forbids_kinds_of_objects_too(cluster: Cluster) -> None:
     found = dry_run_of(Plan.model_validate(said), cluster, "")
     assert found.problems == [
         "store-gone: guardrails.forbidden_kinds forbids StatefulSet",
-        "process: guardrails.forbidden_kinds forbids Pod",
+        "memory: guardrails.forbidden_kinds forbids Pod",
     ]
 
 
