@@ -3,7 +3,6 @@
 import contextlib
 from collections.abc import Sequence
 
-from chaos.faults.pod_kill import KILL_SCRIPT
 from chaos.kube import ClusterError
 from chaos.kube.system_under_test import wait
 from chaos.prove.drills.base import Drill, Stage, served, sight
@@ -11,6 +10,8 @@ from slo.runbook.model import Effect, Procedure, StepKind
 from slo.verdict.proofs import Sight, StepState
 
 RESTART_S = 60.0
+# From inside, process 1 gets no SIGKILL, and usually is the application: most end at a SIGTERM.
+END = "kill -TERM 1"
 
 
 class Looking(Drill):
@@ -32,8 +33,10 @@ class Looking(Drill):
         pod = (named or pods)[0]  # the one that the commands ask about
         stage.values["pod-name"] = pod.name
         stage.memory["pod"] = pod
-        with contextlib.suppress(ClusterError):  # an image without a shell: none restarts
-            stage.system.exec(pod, ["sh", "-c", KILL_SCRIPT.strip()])
+        with contextlib.suppress(
+            ClusterError
+        ):  # an image without a shell, or no handler: none restarts
+            stage.system.exec(pod, ["sh", "-c", END])
         uid, before = pod.uid, sum(pod.restarts.values())
 
         def restarted() -> bool:
