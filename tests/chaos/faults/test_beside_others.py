@@ -349,7 +349,7 @@ def test_a_command_that_was_never_let_in_leaves_no_mark(
     cluster.change(role, without)
     try:
         runner = as_account(small_kubeconfig, rbac.RUNNER, tmp_path)
-        told = played(runner, fault("cpu-stress", select=WEB, rise=5), tmp_path)
+        told = played(runner, fault("oom", select=WEB), tmp_path)
     finally:
         subprocess.run(
             kubectl, env=env, input=manifests, text=True, check=True, capture_output=True
