@@ -22,8 +22,9 @@ PASSES = 5  # for processes that are started meanwhile
 def processes(containers: Sequence[str]) -> set[int]:
     """Those whose control group is one of the containers'.
 
-    On a node without such groups: those that a runtime started with the id among its arguments, and
-    all below them.
+    On a node without such groups: those that were started from a specification named after the
+    container, ID.json, and all below them. Nothing less will do: the monitors of real runtimes have
+    the id among their arguments as well, and are not the container's.
     """
     return _in_groups(containers) or _below(containers)
 
@@ -46,8 +47,8 @@ def _below(containers: Sequence[str]) -> set[int]:
             continue
         with contextlib.suppress(OSError):
             parents[pid] = int((path / "stat").read_text().rpartition(")")[2].split()[1])
-            arguments = (path / "cmdline").read_bytes()
-            if any(each.encode() in arguments for each in containers):
+            arguments = (path / "cmdline").read_bytes().split(b"\0")
+            if any(a.endswith(f"/{each}.json".encode()) for a in arguments for each in containers):
                 found.add(pid)
     while more := {pid for pid, parent in parents.items() if parent in found} - found:
         found |= more
